@@ -28,7 +28,9 @@ class Column:
     gap: Gap
 
 
-def column(key: str, weight: float, raw: Sequence[float | None], *, more_is_better: bool) -> Column:
+def column(
+    key: str, weight: float, raw: Sequence[float | None], *, more_is_better: bool
+) -> Column:
     """Fill gaps, then scale relative to the best and the worst candidate.
 
     Unknown for all (the address cannot be placed): everybody gets the full weight, so the rating decides
@@ -37,15 +39,29 @@ def column(key: str, weight: float, raw: Sequence[float | None], *, more_is_bett
     known = [value for value in raw if value is not None]
     if not known:
         return Column(
-            key, weight, tuple(raw), (float(weight),) * len(raw), Gap.ALL_UNKNOWN if raw else Gap.NONE
+            key,
+            weight,
+            tuple(raw),
+            (float(weight),) * len(raw),
+            Gap.ALL_UNKNOWN if raw else Gap.NONE,
         )
     low, high = min(known), max(known)
     if len(known) == len(raw):
-        return Column(key, weight, tuple(raw), _relative(known, low, high, weight, more_is_better), Gap.NONE)
+        return Column(
+            key,
+            weight,
+            tuple(raw),
+            _relative(known, low, high, weight, more_is_better),
+            Gap.NONE,
+        )
     mean = min(max(fsum(known) / len(known), low), high)
     filled = [mean if value is None else value for value in raw]
     return Column(
-        key, weight, tuple(raw), _relative(filled, low, high, weight, more_is_better), Gap.SOME_UNKNOWN
+        key,
+        weight,
+        tuple(raw),
+        _relative(filled, low, high, weight, more_is_better),
+        Gap.SOME_UNKNOWN,
     )
 
 

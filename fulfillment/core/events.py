@@ -1,0 +1,111 @@
+"""Events and what follows from them.
+
+``emit`` runs the reactions at once, in the same transaction, and writes an outbox row per delivery.
+All connections are made in ``fulfillment/flow.py``.
+"""
+
+import dataclasses
+import functools
+import uuid
+from collections import defaultdict
+
+from django.db import transaction
+
+from . import outbox
+from .models import OutboxEntry
+from .status import require_transaction
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Base of all events: past tense, ids only."""
+
+    def payload(self):
+        return {
+            field.name: str(value) if isinstance(value := getattr(self, field.name), uuid.UUID) else value
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_payload(cls, payload):
+        ids = {field.name for field in dataclasses.fields(cls) if field.type in (uuid.UUID, "uuid.UUID")}
+        return cls(**{name: uuid.UUID(value) if name in ids else value for name, value in payload.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class FacilityChanged(Event):
+    """Status, services or place of a facility changed."""
+
+    facility_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class StockIncreased(Event):
+    """Units arrived at a facility, so that orders that wait may be served."""
+
+    facility_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    event: type[Event]
+    handler: object
+    lane: str
+
+    @property
+    def key(self):
+        return f"{self.handler.__module__}.{self.handler.__qualname__}"
+
+
+_reactions = defaultdict(list)
+_deliveries = defaultdict(list)
+
+
+def react(event_type, handler):
+    """Call ``handler(event, by=..., now=...)`` in the emitting transaction; database only; it may refuse."""
+    if handler not in _reactions[event_type]:
+        _reactions[event_type].append(handler)
+
+
+def deliver(event_type, handler, *, lane):
+    """Call ``handler(event)`` in a worker after the commit; it is retried, so it must be idempotent."""
+    delivery = Delivery(event_type, handler, lane)
+    if delivery not in _deliveries[event_type]:
+        _deliveries[event_type].append(delivery)
+
+
+def connections():
+    """All (event type, reactions, deliveries), for the flow picture and the dispatcher."""
+    types = dict.fromkeys([*_reactions, *_deliveries])
+    return [(event_type, list(_reactions[event_type]), list(_deliveries[event_type])) for event_type in types]
+
+
+def delivery_for(key, event_name):
+    """The delivery an outbox row names, or None when the code no longer has it."""
+    for event_type, deliveries in _deliveries.items():
+        for delivery in deliveries:
+            if delivery.key == key and event_type.__name__ == event_name:
+                return delivery
+    return None
+
+
+def emit(event, *, by, now):
+    """Announce what happened: reactions run now and may refuse, deliveries are written to the outbox."""
+    require_transaction()
+    for handler in _reactions[type(event)]:
+        handler(event, by=by, now=now)
+    deliveries = _deliveries[type(event)]
+    if deliveries:
+        OutboxEntry.objects.bulk_create(
+            OutboxEntry(
+                event=type(event).__name__,
+                payload=event.payload(),
+                handler=delivery.key,
+                lane=delivery.lane,
+                due_at=now,
+                created_at=now,
+            )
+            for delivery in deliveries
+        )
+        for lane in {delivery.lane for delivery in deliveries}:
+            transaction.on_commit(functools.partial(outbox.wake, lane))

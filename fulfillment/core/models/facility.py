@@ -1,0 +1,351 @@
+import zoneinfo
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField, transition
+
+from ..countries import validate_country
+from .base import Entity, LockingQuerySet, Stateful
+
+WEEKDAYS = [
+    "MONDAY",
+    "TUESDAY",
+    "WEDNESDAY",
+    "THURSDAY",
+    "FRIDAY",
+    "SATURDAY",
+    "SUNDAY",
+]
+clock = RegexValidator(r"^([01]\d|2[0-3]):[0-5]\d$", _("Enter a time as HH:MM."))
+
+
+def validate_time_zone(value):
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(
+            _("%(value)s is not a time zone; use a name like Europe/Amsterdam."),
+            params={"value": value},
+        )
+
+
+def validate_services(value):
+    if not isinstance(value, list) or set(value) - set(Facility.Service.values):
+        raise ValidationError(
+            _("Services are a list of %(allowed)s."),
+            params={"allowed": ", ".join(Facility.Service.values)},
+        )
+
+
+def validate_picking_times(value):
+    """``{"MONDAY": [{"start": "09:00", "end": "17:00", "capacity": 20}]}``; the spans of a day do not overlap."""
+    if not isinstance(value, dict) or set(value) - set(WEEKDAYS):
+        raise ValidationError(_("Picking times are given per weekday, MONDAY to SUNDAY."))
+    for day, spans in value.items():
+        end = ""
+        for span in sorted(spans, key=lambda span: span.get("start", "")):
+            clock(span.get("start", ""))
+            clock(span.get("end", ""))
+            if span["start"] >= span["end"] or span["start"] < end:
+                raise ValidationError(
+                    _("The picking times of %(day)s overlap or end before they start."),
+                    params={"day": day},
+                )
+            end = span["end"]
+
+
+def default_picking_times():
+    return {day: [{"start": "09:00", "end": "17:00"}] for day in WEEKDAYS[:6]}
+
+
+def default_services():
+    return [Facility.Service.SHIP_FROM_STORE, Facility.Service.PICKUP]
+
+
+class FacilityQuerySet(LockingQuerySet):
+    def online(self):
+        return self.filter(status=Facility.Status.ONLINE)
+
+    def visible_to(self, user):
+        """Facilities where the user has any role."""
+        if user.is_superuser:
+            return self
+        if user.memberships.filter(facility=None).exists():
+            return self
+        return self.filter(memberships__user=user).distinct()
+
+
+class Facility(Stateful):
+    """A store or warehouse that picks, packs and hands over."""
+
+    class Status(models.TextChoices):
+        ONLINE = "ONLINE", _("Online")
+        SUSPENDED = "SUSPENDED", _("Suspended")
+        OFFLINE = "OFFLINE", _("Offline")
+
+    class Service(models.TextChoices):
+        SHIP_FROM_STORE = "SHIP_FROM_STORE", _("Ship from store")
+        PICKUP = "PICKUP", _("Pick up in store")
+
+    class LocationType(models.TextChoices):
+        STORE = "STORE", _("Store")
+        WAREHOUSE = "WAREHOUSE", _("Warehouse")
+        EXTERNAL = "EXTERNAL", _("External")
+
+    status = FSMField(_("status"), choices=Status.choices, default=Status.ONLINE, protected=True)
+    name = models.CharField(_("name"), max_length=100)
+    tenant_facility_id = models.CharField(_("own number"), max_length=100, unique=True)
+    slug = models.SlugField(_("short name in addresses"), unique=True, help_text=_("Never changed later."))
+    location_type = models.CharField(
+        _("type"),
+        max_length=10,
+        choices=LocationType.choices,
+        default=LocationType.STORE,
+    )
+    services = models.JSONField(_("services"), default=default_services, validators=[validate_services])
+    company_name = models.CharField(_("company"), max_length=100)
+    street = models.CharField(_("street"), max_length=100)
+    house_number = models.CharField(_("house number"), max_length=20, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20)
+    city = models.CharField(_("city"), max_length=100)
+    country = models.CharField(_("country"), max_length=2, validators=[validate_country])
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    email = models.EmailField(_("e-mail"), blank=True)
+    latitude = models.FloatField(
+        _("latitude"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-90), MaxValueValidator(90)],
+    )
+    longitude = models.FloatField(
+        _("longitude"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-180), MaxValueValidator(180)],
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=50,
+        default="Europe/Berlin",
+        validators=[validate_time_zone],
+    )
+    picking_times = models.JSONField(
+        _("picking times"),
+        default=default_picking_times,
+        blank=True,
+        validators=[validate_picking_times],
+    )
+    fulfillment_buffer = models.PositiveIntegerField(
+        _("fulfillment buffer"),
+        default=240,
+        help_text=_("Minutes from order to ready."),
+    )
+    capacity_enabled = models.BooleanField(_("limit by capacity"), default=False)
+    capacity_planning_days = models.PositiveSmallIntegerField(_("days of capacity planning"), default=3)
+    zero_stock_on_short_pick = models.BooleanField(_("short pick empties the location"), default=False)
+
+    objects = FacilityQuerySet.as_manager()
+
+    class Meta(Stateful.Meta):
+        ordering = ["name"]
+        verbose_name = _("facility")
+        verbose_name_plural = _("facilities")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["ONLINE", "SUSPENDED", "OFFLINE"]),
+                name="facility_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(location_type__in=["STORE", "WAREHOUSE", "EXTERNAL"]),
+                name="facility_location_type",
+            ),
+            models.CheckConstraint(
+                condition=Q(latitude=None, longitude=None)
+                | Q(latitude__isnull=False, longitude__isnull=False),
+                name="facility_coordinates_both",
+                violation_error_message=_("Give both latitude and longitude, or neither."),
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def log_facility_id(self):
+        return self.pk
+
+    @property
+    def tz(self):
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    @transition(field=status, source="*", target=Status.ONLINE)
+    def go_online(self):
+        """Gets new orders."""
+
+    @transition(field=status, source="*", target=Status.SUSPENDED)
+    def suspend(self):
+        """Finishes current work only."""
+
+    @transition(field=status, source="*", target=Status.OFFLINE)
+    def go_offline(self):
+        """No work."""
+
+
+class ClosingDay(models.Model):
+    class Recurrence(models.TextChoices):
+        YEARLY = "YEARLY", _("Every year")
+        NONRECURRING = "NONRECURRING", _("Once")
+
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="closing_days")
+    closed_on = models.DateField(_("day"))
+    reason = models.CharField(_("reason"), max_length=100)
+    recurrence = models.CharField(
+        _("recurrence"),
+        max_length=12,
+        choices=Recurrence.choices,
+        default=Recurrence.NONRECURRING,
+    )
+
+    class Meta:
+        ordering = ["closed_on"]
+        constraints = [models.UniqueConstraint(fields=["facility", "closed_on"], name="closing_day_once")]
+        verbose_name = _("closing day")
+        verbose_name_plural = _("closing days")
+
+    def __str__(self):
+        return f"{self.closed_on} {self.reason}"
+
+
+class Zone(Entity):
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="zones")
+    name = models.CharField(_("name"), max_length=50)
+    score = models.FloatField(_("score"), default=1)
+
+    class Meta(Entity.Meta):
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["facility", "name"], name="zone_name_once")]
+        verbose_name = _("zone")
+        verbose_name_plural = _("zones")
+
+    def __str__(self):
+        return self.name
+
+
+class StorageLocation(Entity):
+    class Type(models.TextChoices):
+        SINGLE_STORAGE = "SINGLE_STORAGE", _("One article")
+        BULK_STORAGE = "BULK_STORAGE", _("Several articles")
+
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="locations")
+    zone = models.ForeignKey(Zone, on_delete=models.PROTECT, null=True, blank=True, related_name="locations")
+    name = models.CharField(_("name"), max_length=15)
+    type = models.CharField(_("type"), max_length=14, choices=Type.choices, default=Type.BULK_STORAGE)
+    running_sequence = models.PositiveIntegerField(
+        _("running sequence"), default=0, help_text=_("Order of the walk.")
+    )
+    scannable_codes = models.JSONField(_("scannable codes"), default=list, blank=True)
+    is_pickable = models.BooleanField(_("pickable"), default=True)
+    is_accessible = models.BooleanField(_("accessible"), default=True)
+
+    class Meta(Entity.Meta):
+        ordering = ["running_sequence", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "name"], name="location_name_once"),
+            models.CheckConstraint(
+                condition=Q(type__in=["SINGLE_STORAGE", "BULK_STORAGE"]),
+                name="location_type",
+            ),
+        ]
+        verbose_name = _("storage location")
+        verbose_name_plural = _("storage locations")
+
+    def __str__(self):
+        return self.name
+
+
+class Carrier(Entity):
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", _("Active")
+        INACTIVE = "INACTIVE", _("Inactive")
+
+    class DeliveryType(models.TextChoices):
+        DELIVERY = "DELIVERY", _("Delivery")
+        SAMEDAY = "SAMEDAY", _("Same day")
+
+    key = models.SlugField(_("key"), unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    delivery_type = models.CharField(
+        _("delivery type"),
+        max_length=8,
+        choices=DeliveryType.choices,
+        default=DeliveryType.DELIVERY,
+    )
+    adapter = models.SlugField(_("adapter"), default="manual", help_text=_("Which program books the label."))
+    parcel_length_mm = models.PositiveIntegerField(_("parcel length (mm)"), default=350)
+    parcel_width_mm = models.PositiveIntegerField(_("parcel width (mm)"), default=250)
+    parcel_height_mm = models.PositiveIntegerField(_("parcel height (mm)"), default=100)
+    parcel_weight_g = models.PositiveIntegerField(_("parcel weight (g)"), default=1000)
+
+    class Meta(Entity.Meta):
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["ACTIVE", "INACTIVE"]), name="carrier_status"),
+            models.CheckConstraint(
+                condition=Q(delivery_type__in=["DELIVERY", "SAMEDAY"]),
+                name="carrier_delivery_type",
+            ),
+        ]
+        verbose_name = _("carrier")
+        verbose_name_plural = _("carriers")
+
+    def __str__(self):
+        return self.name
+
+
+class FacilityCarrier(Entity):
+    """A carrier as one facility uses it."""
+
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="carriers")
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="facilities")
+    status = models.CharField(
+        _("status"),
+        max_length=8,
+        choices=Carrier.Status.choices,
+        default=Carrier.Status.ACTIVE,
+    )
+    priority = models.PositiveSmallIntegerField(_("priority"), default=1, help_text=_("1 is tried first."))
+    cutoffs = models.JSONField(
+        _("cut-off per weekday"),
+        default=dict,
+        blank=True,
+        help_text=_('For example {"MONDAY": "16:00"}.'),
+    )
+    delivery_countries = models.JSONField(
+        _("delivers to"),
+        default=list,
+        blank=True,
+        help_text=_("Country codes; none: everywhere."),
+    )
+
+    class Meta(Entity.Meta):
+        ordering = ["priority"]
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "carrier"], name="facility_carrier_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=["ACTIVE", "INACTIVE"]),
+                name="facility_carrier_status",
+            ),
+        ]
+        verbose_name = _("carrier of the facility")
+        verbose_name_plural = _("carriers of the facility")
+
+    def __str__(self):
+        return f"{self.facility} · {self.carrier}"
+
+    def clean(self):
+        if not isinstance(self.cutoffs, dict) or set(self.cutoffs) - set(WEEKDAYS):
+            raise ValidationError({"cutoffs": _("Cut-offs are given per weekday, MONDAY to SUNDAY.")})
+        for value in self.cutoffs.values():
+            clock(value)

@@ -1,0 +1,188 @@
+import hashlib
+import secrets
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Permission(models.TextChoices):
+    """What a role may allow. Gates test these, never the names of roles."""
+
+    PICK = "PICK", _("Pick")
+    PACK = "PACK", _("Pack")
+    SHIP = "SHIP", _("Ship")
+    HAND_OVER = "HAND_OVER", _("Hand over")
+    STOCK = "STOCK", _("Receive and correct stock")
+    SUPERVISE = "SUPERVISE", _("Supervise")
+    ORDERS = "ORDERS", _("Manage orders")
+    ROUTING = "ROUTING", _("See routing decisions")
+    ROUTING_PUBLISH = "ROUTING_PUBLISH", _("Publish routing configuration")
+
+
+class UserManager(BaseUserManager):
+    def create_user(self, email, password=None, **fields):
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    def create_superuser(self, email, password=None, **fields):
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, email):
+        return self.get(email__iexact=email)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    email = models.EmailField(_("e-mail"), unique=True)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("may use the administration"), default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def __str__(self):
+        return self.name or self.email
+
+
+def validate_permissions(value):
+    unknown = sorted(set(value) - set(Permission.values)) if isinstance(value, list) else [value]
+    if unknown:
+        raise ValidationError(
+            _("Unknown permission %(unknown)s; allowed are %(allowed)s."),
+            params={
+                "unknown": ", ".join(map(str, unknown)),
+                "allowed": ", ".join(Permission.values),
+            },
+        )
+
+
+class Role(models.Model):
+    """A named set of permissions. The presets picker, packer, supervisor and administrator come with the system."""
+
+    key = models.SlugField(_("key"), unique=True)
+    name = models.CharField(_("name"), max_length=60)
+    permissions = models.JSONField(_("permissions"), default=list, validators=[validate_permissions])
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+
+    def __str__(self):
+        return self.name
+
+
+class Membership(models.Model):
+    """A user has a role at one facility, or at all of them and network-wide when no facility is named."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="memberships")
+    facility = models.ForeignKey(
+        "core.Facility",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role", "facility"],
+                nulls_distinct=False,
+                name="membership_once",
+                violation_error_message=_("This user has this role there already."),
+            )
+        ]
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+
+    def __str__(self):
+        return f"{self.user} · {self.role} · {self.facility or _('all facilities')}"
+
+
+class Channel(models.Model):
+    """Where orders come from: a web shop, a marketplace, a till. Order numbers are unique within it."""
+
+    key = models.SlugField(_("key"), unique=True)
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = _("sales channel")
+        verbose_name_plural = _("sales channels")
+
+    def __str__(self):
+        return self.name
+
+
+class ApiTokenQuerySet(models.QuerySet):
+    def usable(self, now):
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
+class ApiToken(models.Model):
+    """A bearer token of a sales channel. Only its hash is stored; the secret has 256 random bits, so one round is enough."""
+
+    class Scope(models.TextChoices):
+        READ = "READ", _("Read")
+        ORDERS = "ORDERS", _("Create and change orders")
+        STOCK = "STOCK", _("Change facilities, listings and stock")
+        OPERATIONS = "OPERATIONS", _("Pick, pack and ship")
+
+    name = models.CharField(_("name"), max_length=100)
+    channel = models.ForeignKey(
+        Channel,
+        on_delete=models.PROTECT,
+        related_name="tokens",
+        verbose_name=_("sales channel"),
+    )
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(_("starts with"), max_length=12, editable=False)
+    scopes = models.JSONField(_("scopes"), default=list)
+    facilities = models.ManyToManyField(
+        "core.Facility",
+        blank=True,
+        verbose_name=_("facilities"),
+        help_text=_("None chosen: all facilities."),
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    is_authenticated = True  # what the API framework asks of a principal
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+
+    def __str__(self):
+        return f"{self.name} ({self.hint}…)"
+
+    @staticmethod
+    def hash(secret):
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    def issue(self):
+        """Set digest and hint from a new secret and return the secret, which nobody can read again."""
+        secret = f"ful_{secrets.token_urlsafe(32)}"
+        self.digest, self.hint = self.hash(secret), secret[:10]
+        return secret

@@ -1,0 +1,243 @@
+from biip import ParseError
+from biip.gtin import Gtin
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ..countries import validate_country
+from .base import Entity, LockingQuerySet
+from .facility import Facility, StorageLocation
+
+
+class Article(Entity):
+    """What is sold, network-wide. Created on first sight of its SKU, changed only by staff or import."""
+
+    sku = models.CharField(_("SKU"), max_length=100, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    titles = models.JSONField(_("titles per language"), default=dict, blank=True)
+    image_url = models.URLField(_("picture address"), max_length=500, blank=True)
+    weight_g = models.PositiveIntegerField(_("weight (g)"), null=True, blank=True)
+    length_mm = models.PositiveIntegerField(_("length (mm)"), null=True, blank=True)
+    width_mm = models.PositiveIntegerField(_("width (mm)"), null=True, blank=True)
+    height_mm = models.PositiveIntegerField(_("height (mm)"), null=True, blank=True)
+    customs_description = models.CharField(_("customs description"), max_length=100, blank=True)
+    hs_code = models.CharField(_("HS code"), max_length=12, blank=True)
+    origin_country = models.CharField(
+        _("country of origin"), max_length=2, blank=True, validators=[validate_country]
+    )
+
+    class Meta(Entity.Meta):
+        ordering = ["sku"]
+        verbose_name = _("article")
+        verbose_name_plural = _("articles")
+
+    def __str__(self):
+        return f"{self.sku} {self.title}"
+
+
+class ArticleCode(models.Model):
+    """A code a scanner may read for an article. A carton code stands for several units."""
+
+    article = models.ForeignKey(Article, on_delete=models.CASCADE, related_name="codes")
+    code = models.CharField(_("code"), max_length=80, unique=True)
+    units = models.PositiveIntegerField(_("units"), default=1)
+
+    class Meta:
+        ordering = ["units", "code"]
+        constraints = [models.CheckConstraint(condition=Q(units__gte=1), name="article_code_units")]
+        verbose_name = _("article code")
+        verbose_name_plural = _("article codes")
+
+    def __str__(self):
+        return self.code
+
+    def clean(self):
+        if not self.code.isdigit() or len(self.code) not in {8, 12, 13, 14}:
+            return  # a code of the retailer's own
+        try:
+            Gtin.parse(self.code)
+        except ParseError as error:
+            raise ValidationError(
+                {"code": _("The check digit of %(code)s is wrong.") % {"code": self.code}}
+            ) from error
+
+
+class ListingQuerySet(LockingQuerySet):
+    def with_available(self, today):
+        """Annotate ``usable`` (units on pickable shelves), ``safety`` and ``available`` (for picking, never below 0).
+
+        available = usable value - reserved - safety stock; expired, defective and unreachable stock counts nowhere.
+        """
+        usable = (
+            Stock.objects.usable(today)
+            .filter(listing=OuterRef("pk"))
+            .order_by()
+            .values("listing")
+            .annotate(units=Sum("value"))
+            .values("units")
+        )
+        safety = SafetyStock.objects.filter(article=OuterRef("article_id")).values("value")
+        return self.annotate(
+            usable=Coalesce(Subquery(usable), Value(0)),
+            safety=Coalesce(
+                Subquery(safety.filter(facility=OuterRef("facility_id"))[:1]),
+                Subquery(safety.filter(facility=None)[:1]),
+                Value(0),
+            ),
+        ).annotate(available=Greatest(F("usable") - F("reserved") - F("safety"), Value(0)))
+
+
+class Listing(Entity):
+    """An article at a facility: the lock of its stock there, and the counter of what is reserved."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", _("Active")
+        INACTIVE = "INACTIVE", _("Inactive")
+
+    class OutOfStock(models.TextChoices):
+        NONE = "NONE", _("Nothing")
+        BACKORDER = "BACKORDER", _("Back order")
+        PREORDER = "PREORDER", _("Pre-order")
+        RESTOCK = "RESTOCK", _("Restock")
+
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="listings")
+    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="listings")
+    status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    title = models.CharField(_("title here"), max_length=200, blank=True)
+    scannable_codes = models.JSONField(_("scannable codes here"), default=list, blank=True)
+    attributes = models.JSONField(_("attributes"), default=list, blank=True)
+    out_of_stock = models.CharField(
+        _("when out of stock"),
+        max_length=9,
+        choices=OutOfStock.choices,
+        default=OutOfStock.NONE,
+    )
+    reserved = models.PositiveIntegerField(_("reserved"), default=0, editable=False)
+
+    objects = ListingQuerySet.as_manager()
+
+    class Meta(Entity.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "article"], name="listing_once"),
+            models.CheckConstraint(condition=Q(status__in=["ACTIVE", "INACTIVE"]), name="listing_status"),
+            models.CheckConstraint(
+                condition=Q(out_of_stock__in=["NONE", "BACKORDER", "PREORDER", "RESTOCK"]),
+                name="listing_out_of_stock",
+            ),
+            models.CheckConstraint(condition=Q(reserved__gte=0), name="listing_reserved"),
+        ]
+        verbose_name = _("listing")
+        verbose_name_plural = _("listings")
+
+    def __str__(self):
+        return f"{self.article} · {self.facility}"
+
+
+class StockQuerySet(LockingQuerySet):
+    def at(self, facility):
+        return self.filter(listing__facility=facility)
+
+    def usable(self, today):
+        """Stock a picker can take: on a pickable, accessible place (or none known), sound and not expired."""
+        return self.filter(
+            Q(location=None) | Q(location__is_pickable=True, location__is_accessible=True),
+            Q(expires_on=None) | Q(expires_on__gte=today),
+            is_defective=False,
+        )
+
+
+class Stock(Entity):
+    """Units of a listing at one place. Written only by ``core.services.stock``, under the listing's lock."""
+
+    listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="stocks")
+    location = models.ForeignKey(
+        StorageLocation,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="stocks",
+    )
+    value = models.PositiveIntegerField(_("units"), default=0)
+    expires_on = models.DateField(_("expires on"), null=True, blank=True)
+    is_defective = models.BooleanField(_("defective"), default=False)
+
+    objects = StockQuerySet.as_manager()
+
+    class Meta(Entity.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["listing", "location", "expires_on", "is_defective"],
+                nulls_distinct=False,
+                name="stock_once",
+            ),
+            models.CheckConstraint(condition=Q(value__gte=0), name="stock_value"),
+        ]
+        verbose_name = _("stock")
+        verbose_name_plural = _("stock")
+
+    def __str__(self):
+        return f"{self.listing.article.sku} · {self.location or '–'}: {self.value}"
+
+
+class SafetyStock(Entity):
+    """Units kept back from orders, at one facility or (no facility) at each."""
+
+    article = models.ForeignKey(Article, on_delete=models.CASCADE, related_name="safety_stocks")
+    facility = models.ForeignKey(
+        Facility,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="safety_stocks",
+    )
+    value = models.PositiveIntegerField(_("units"))
+
+    class Meta(Entity.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["article", "facility"],
+                nulls_distinct=False,
+                name="safety_stock_once",
+            )
+        ]
+        verbose_name = _("safety stock")
+        verbose_name_plural = _("safety stock")
+
+    def __str__(self):
+        return f"{self.article}: {self.value}"
+
+
+class StockMovement(models.Model):
+    """One change of a Stock's value: the ledger whose sum per stock is its value."""
+
+    class Kind(models.TextChoices):
+        RECEIPT = "RECEIPT", _("Goods receipt")
+        CORRECTION = "CORRECTION", _("Correction")
+        IMPORT = "IMPORT", _("Import")
+        PICK = "PICK", _("Picked")
+        RETURN = "RETURN", _("Put back")
+
+    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="movements")
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    delta = models.IntegerField(_("change"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    order_id = models.UUIDField(null=True, editable=False, db_index=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    by = models.ForeignKey("core.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["RECEIPT", "CORRECTION", "IMPORT", "PICK", "RETURN"]),
+                name="movement_kind",
+            )
+        ]
+        verbose_name = _("stock movement")
+        verbose_name_plural = _("stock movements")
+
+    def __str__(self):
+        return f"{self.kind} {self.delta:+d}"

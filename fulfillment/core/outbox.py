@@ -1,0 +1,131 @@
+"""The dispatcher of the outbox: claims due rows with a lease, runs their handlers, retries with back-off.
+
+A broker message is only a wake-up. What it misses, the sweep of Celery beat finds.
+"""
+
+import datetime
+import logging
+
+from celery import current_app
+from django.db.models import F, Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from .errors import Refused
+from .models import OutboxEntry
+
+logger = logging.getLogger(__name__)
+
+LEASE = datetime.timedelta(minutes=5)
+GIVE_UP_AFTER = datetime.timedelta(days=7)
+FIRST_DELAY, LONGEST_DELAY = 20, 600  # seconds
+
+
+class RetryLater(Exception):
+    """A handler asks to be called again, after ``seconds`` when it knows, else after the usual back-off."""
+
+    def __init__(self, reason, *, seconds=None):
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+def backoff(attempts):
+    """Seconds until the next attempt after ``attempts`` failures: 20, 40, 80 ... 600."""
+    return min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+
+
+def wake(lane):
+    """Tell a worker that the lane has due rows. A lost message only delays until the next sweep."""
+    try:
+        current_app.send_task(
+            "fulfillment.core.tasks.dispatch",
+            kwargs={"lane": lane},
+            queue=lane,
+            retry=False,
+        )
+    except OperationalError:
+        logger.warning("The broker does not answer; lane %s waits for the sweep.", lane)
+
+
+def due(now):
+    return OutboxEntry.objects.filter(
+        Q(leased_until=None) | Q(leased_until__lt=now),
+        state=OutboxEntry.State.DUE,
+        due_at__lte=now,
+    )
+
+
+def lanes_due(now):
+    """Names of the lanes that have due rows nobody works on."""
+    return list(due(now).order_by("lane").values_list("lane", flat=True).distinct())
+
+
+def claim(pk, now):
+    """Take a row for ``LEASE``; False when another worker was faster. Committed before the work begins."""
+    return bool(due(now).filter(pk=pk).update(leased_until=now + LEASE, attempts=F("attempts") + 1))
+
+
+def dispatch(lane, *, batch=100, find):
+    """Work off the due rows of a lane until none is left; returns how many were tried.
+
+    Args:
+        find: ``events.delivery_for``: (handler key, event name) -> Delivery or None.
+    """
+    tried = 0
+    while True:
+        ids = list(due(timezone.now()).filter(lane=lane).order_by("pk").values_list("pk", flat=True)[:batch])
+        claimed = [pk for pk in ids if _work(pk, find)]
+        tried += len(claimed)
+        if not claimed:
+            return tried
+
+
+def _work(pk, find):
+    if not claim(pk, timezone.now()):
+        return False
+    entry = OutboxEntry.objects.get(pk=pk)
+    delivery = find(entry.handler, entry.event)
+    if delivery is None:
+        _fail(
+            entry,
+            f"No handler {entry.handler} for {entry.event} in this version.",
+            give_up=True,
+        )
+        return True
+    try:
+        delivery.handler(delivery.event.from_payload(entry.payload))
+    except RetryLater as later:
+        _fail(entry, str(later), seconds=later.seconds)
+    except Refused as refusal:
+        # The business says no, and it will say so again: a person has to look.
+        _fail(entry, f"{refusal.code}: {refusal.english}", give_up=True)
+    except Exception as error:
+        logger.exception("Outbox entry %s failed.", entry.pk)
+        _fail(entry, f"{type(error).__name__}: {error}")
+    else:
+        OutboxEntry.objects.filter(pk=pk).update(
+            state=OutboxEntry.State.DONE,
+            done_at=timezone.now(),
+            leased_until=None,
+            last_error="",
+        )
+    return True
+
+
+def _fail(entry, reason, *, seconds=None, give_up=False):
+    now = timezone.now()
+    give_up = give_up or now - entry.created_at > GIVE_UP_AFTER
+    delay = seconds if seconds is not None else backoff(entry.attempts)
+    OutboxEntry.objects.filter(pk=entry.pk).update(
+        state=OutboxEntry.State.FAILED if give_up else OutboxEntry.State.DUE,
+        due_at=now + datetime.timedelta(seconds=delay),
+        leased_until=None,
+        last_error=reason[:2000],
+    )
+
+
+def retry(ids):
+    """Make failed rows due again, at once."""
+    return OutboxEntry.objects.filter(pk__in=ids, state=OutboxEntry.State.FAILED).update(
+        state=OutboxEntry.State.DUE, due_at=timezone.now(), created_at=timezone.now()
+    )

@@ -1,0 +1,31 @@
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from . import events, outbox
+from .models import Heartbeat
+
+
+@shared_task
+def dispatch(*, lane):
+    """Work off the outbox of one lane."""
+    outbox.dispatch(lane, find=events.delivery_for)
+
+
+@shared_task
+def sweep():
+    """Wake the lanes whose wake-up got lost or whose retry is due."""
+    for lane in outbox.lanes_due(timezone.now()):
+        dispatch.apply_async(kwargs={"lane": lane}, queue=lane)
+
+
+@shared_task
+def beat():
+    """Ask the workers of every lane for a sign of life."""
+    for lane in settings.LANES:
+        sign_of_life.apply_async(kwargs={"lane": lane}, queue=lane, expires=30)
+
+
+@shared_task
+def sign_of_life(*, lane):
+    Heartbeat.objects.update_or_create(lane=lane, defaults={"at": timezone.now()})

@@ -1,0 +1,24 @@
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import include, path
+
+from fulfillment.core.views import healthz
+
+urlpatterns = [
+    path("", include("fulfillment.overview.urls")),
+    path("", include("fulfillment.core.urls")),
+    path("f/<slug:slug>/", include("picking.urls")),
+    path("f/<slug:slug>/", include("packing.urls")),
+    path("f/<slug:slug>/", include("shipping.urls")),
+    path("hq/routing/", include("routing.urls")),
+    path("api/", include("orders.api_urls")),
+    path(
+        "login/",
+        auth_views.LoginView.as_view(redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+]

@@ -1,0 +1,168 @@
+from django.db import models
+from django.db.models import F, Q, Sum
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField, transition
+
+from fulfillment.core.ids import uuid7
+from fulfillment.core.models import Article, Facility
+from fulfillment.core.models.base import LockingQuerySet, Stateful
+from orders.models import Order, OrderLine
+from picking.models import PickJob, PickLine
+
+
+class PackJobQuerySet(LockingQuerySet):
+    def at(self, facility):
+        return self.filter(facility=facility)
+
+    def open(self):
+        return self.filter(status__in=PackJob.UNFINISHED)
+
+    def for_list(self):
+        return self.select_related("order", "editor", "pick_job").order_by(
+            F("target_time").asc(nulls_first=True), "pk"
+        )
+
+
+class PackJob(Stateful):
+    """Puts what was picked into packages."""
+
+    class Status(models.TextChoices):
+        OPEN = "OPEN", _("Open")
+        IN_PROGRESS = "IN_PROGRESS", _("In progress")
+        PAUSED = "PAUSED", _("Paused")
+        CLOSED = "CLOSED", _("Closed")
+        CANCELED = "CANCELED", _("Cancelled")
+        OBSOLETE = "OBSOLETE", _("Obsolete")
+
+    UNFINISHED = ["OPEN", "IN_PROGRESS", "PAUSED"]
+
+    status = FSMField(_("status"), choices=Status.choices, default=Status.OPEN, protected=True)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="pack_jobs")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="pack_jobs")
+    pick_job = models.OneToOneField(PickJob, on_delete=models.PROTECT, related_name="pack_job")
+    kind = models.CharField(_("kind"), max_length=8, choices=Order.Kind.choices)
+    short_id = models.CharField(_("short id"), max_length=10)
+    target_time = models.DateTimeField(_("target time"), null=True)
+    editor = models.ForeignKey(
+        "core.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("packer"),
+    )
+    started_at = models.DateTimeField(_("started at"), null=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True)
+
+    objects = PackJobQuerySet.as_manager()
+
+    class Meta(Stateful.Meta):
+        verbose_name = _("pack job")
+        verbose_name_plural = _("pack jobs")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "OPEN",
+                        "IN_PROGRESS",
+                        "PAUSED",
+                        "CLOSED",
+                        "CANCELED",
+                        "OBSOLETE",
+                    ]
+                ),
+                name="pack_job_status",
+            ),
+            models.CheckConstraint(condition=Q(kind__in=["SHIPPING", "COLLECT"]), name="pack_job_kind"),
+            models.CheckConstraint(
+                condition=~Q(status="CLOSED") | Q(closed_at__isnull=False),
+                name="pack_job_closed_at",
+            ),
+        ]
+        indexes = [models.Index(fields=["facility", "status", "target_time"], name="pack_job_list")]
+
+    def __str__(self):
+        return self.short_id
+
+    @transition(field=status, source=[Status.OPEN, Status.PAUSED], target=Status.IN_PROGRESS)
+    def start(self, packer, now):
+        self.editor = packer
+        self.started_at = self.started_at or now
+
+    @transition(field=status, source=Status.IN_PROGRESS, target=Status.PAUSED)
+    def pause(self):
+        """Put it aside; packages stay as they are."""
+
+    @transition(field=status, source=Status.IN_PROGRESS, target=Status.CLOSED)
+    def close(self, now):
+        self.closed_at = now
+
+    @transition(
+        field=status,
+        source=[Status.OPEN, Status.IN_PROGRESS, Status.PAUSED],
+        target=Status.CANCELED,
+    )
+    def cancel(self):
+        """The order is no longer wanted."""
+
+
+class PackLineQuerySet(models.QuerySet):
+    def with_packed(self):
+        return self.annotate(packed=models.functions.Coalesce(Sum("items__quantity"), 0))
+
+
+class PackLine(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(PackJob, on_delete=models.CASCADE, related_name="lines")
+    pick_line = models.OneToOneField(PickLine, on_delete=models.PROTECT, related_name="pack_line")
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="pack_lines")
+    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
+    title = models.CharField(_("title"), max_length=500)
+    quantity = models.PositiveIntegerField(_("picked"))
+
+    objects = PackLineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["order_line__position"]
+        verbose_name = _("pack line")
+        verbose_name_plural = _("pack lines")
+        constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="pack_line_quantity")]
+
+    def __str__(self):
+        return f"{self.quantity} × {self.title}"
+
+
+class Package(models.Model):
+    """A box of a pack job with its own scannable code; becomes a parcel when it is shipped."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(PackJob, on_delete=models.CASCADE, related_name="packages")
+    number = models.PositiveSmallIntegerField(_("number"))
+    code = models.CharField(_("code"), max_length=30, unique=True)
+    weight_g = models.PositiveIntegerField(_("weight (g)"), null=True, blank=True)
+    length_mm = models.PositiveIntegerField(_("length (mm)"), null=True, blank=True)
+    width_mm = models.PositiveIntegerField(_("width (mm)"), null=True, blank=True)
+    height_mm = models.PositiveIntegerField(_("height (mm)"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["number"]
+        verbose_name = _("package")
+        verbose_name_plural = _("packages")
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="package_number")]
+
+    def __str__(self):
+        return self.code
+
+
+class PackageItem(models.Model):
+    package = models.ForeignKey(Package, on_delete=models.CASCADE, related_name="items")
+    line = models.ForeignKey(PackLine, on_delete=models.CASCADE, related_name="items")
+    quantity = models.PositiveIntegerField(_("units"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["package", "line"], name="package_item_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="package_item_quantity"),
+        ]
+
+    def __str__(self):
+        return f"{self.quantity} × {self.line.title}"

@@ -1,0 +1,324 @@
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField, transition
+
+from fulfillment.core.models import Facility, Listing
+from fulfillment.core.models.base import LockingQuerySet, Stateful
+from orders.models import Order, OrderLine
+
+
+class RoutingConfiguration(models.Model):
+    """The draft that staff edit: one row. Nothing routes by it until it is published as a revision."""
+
+    class Partial(models.TextChoices):
+        WAIT = "WAIT", _("Wait for the whole order")
+        ROUTE = "ROUTE", _("Route what is there")
+
+    is_split_active = models.BooleanField(_("split orders"), default=True)
+    max_split_count = models.PositiveSmallIntegerField(
+        _("most splits"),
+        default=2,
+        help_text=_("1 allows two parts."),
+        validators=[MaxValueValidator(20)],
+    )
+    partly_reservable = models.CharField(
+        _("when only a part is in stock"),
+        max_length=5,
+        choices=Partial.choices,
+        default=Partial.WAIT,
+    )
+    stop_after_hours = models.PositiveSmallIntegerField(
+        _("stop trying after (hours)"), default=8, validators=[MinValueValidator(1)]
+    )
+    modified_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("routing configuration")
+        verbose_name_plural = _("routing configuration")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(partly_reservable__in=["WAIT", "ROUTE"]),
+                name="routing_partly_reservable",
+            )
+        ]
+
+    def __str__(self):
+        return str(_("Routing draft"))
+
+
+class FenceSetting(models.Model):
+    configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="fences")
+    key = models.CharField(_("fence"), max_length=40)
+    is_active = models.BooleanField(_("active"), default=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["configuration", "key"], name="fence_once")]
+        verbose_name = _("fence")
+        verbose_name_plural = _("fences")
+
+    def __str__(self):
+        return self.key
+
+
+class RatingSetting(models.Model):
+    configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="ratings")
+    key = models.CharField(_("rating"), max_length=40)
+    is_active = models.BooleanField(_("active"), default=True)
+    weight = models.DecimalField(
+        _("weight"),
+        max_digits=4,
+        decimal_places=2,
+        default=1,
+        validators=[MinValueValidator(0), MaxValueValidator(10)],
+        help_text=_("Most points this rating can give, 0 to 10."),
+    )
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["configuration", "key"], name="rating_once"),
+            models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=10), name="rating_weight"),
+        ]
+        verbose_name = _("rating")
+        verbose_name_plural = _("ratings")
+
+    def __str__(self):
+        return self.key
+
+
+class RoutingRevision(models.Model):
+    """A published configuration: numbered, never changed. Decisions name it."""
+
+    number = models.PositiveIntegerField(_("number"), primary_key=True)
+    # {"fences": [key], "ratings": [{"key", "weight"}], "split": {...}, "partly_reservable", "stop_after_hours"}
+    data = models.JSONField(_("configuration"), encoder=DjangoJSONEncoder)
+    comment = models.CharField(_("comment"), max_length=200, blank=True)
+    published_at = models.DateTimeField(_("published at"), default=timezone.now)
+    published_by = models.ForeignKey(
+        "core.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("published by"),
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        verbose_name = _("published revision")
+        verbose_name_plural = _("published revisions")
+
+    def __str__(self):
+        return str(_("Revision %(number)s") % {"number": self.number})
+
+
+class RoutingPlan(Stateful):
+    """One part of an order at one facility, or (without facility) the part that could not be placed yet."""
+
+    class Status(models.TextChoices):
+        INITIAL = "INITIAL", _("New")
+        ROUTING = "ROUTING", _("Routing")
+        ROUTED = "ROUTED", _("Routed")
+        WAITING = "WAITING", _("Waiting for stock")
+        RETRYABLE = "RETRYABLE", _("Cannot be placed yet")
+        NOT_ROUTABLE = "NOT_ROUTABLE", _("Cannot be placed")
+        FALLBACK_ROUTING = "FALLBACK_ROUTING", _("Fallback")
+        REROUTED = "REROUTED", _("Re-routed")
+        OBSOLETE = "OBSOLETE", _("Obsolete")
+        CANCELED = "CANCELED", _("Cancelled")
+        LOCKED = "LOCKED", _("Locked")
+        PROMISED = "PROMISED", _("Promised")
+
+    OPEN = ["INITIAL", "ROUTING", "WAITING", "RETRYABLE", "FALLBACK_ROUTING"]
+
+    status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="routing_plans")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, null=True, related_name="routing_plans")
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    predecessor = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
+    run = models.PositiveIntegerField(_("run"), default=0)
+    split_count = models.PositiveSmallIntegerField(_("splits"), default=0)
+    blacklist = models.JSONField(_("excluded facilities"), default=list, blank=True)
+    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    reroute_reason = models.CharField(_("reason of the re-route"), max_length=40, blank=True)
+    routed_at = models.DateTimeField(_("routed at"), null=True)
+    retried_at = models.DateTimeField(_("last tried at"), null=True)
+
+    class Meta(Stateful.Meta):
+        verbose_name = _("routing plan")
+        verbose_name_plural = _("routing plans")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "INITIAL",
+                        "ROUTING",
+                        "ROUTED",
+                        "WAITING",
+                        "RETRYABLE",
+                        "NOT_ROUTABLE",
+                        "FALLBACK_ROUTING",
+                        "REROUTED",
+                        "OBSOLETE",
+                        "CANCELED",
+                        "LOCKED",
+                        "PROMISED",
+                    ]
+                ),
+                name="plan_status",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="ROUTED") | Q(facility__isnull=False, routed_at__isnull=False),
+                name="plan_routed",
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "facility"], name="plan_status_facility")]
+
+    def __str__(self):
+        return f"{self.order} → {self.facility or '?'}"
+
+    @transition(
+        field=status,
+        source=[
+            Status.INITIAL,
+            Status.ROUTING,
+            Status.RETRYABLE,
+            Status.WAITING,
+            Status.NOT_ROUTABLE,
+            Status.FALLBACK_ROUTING,
+        ],
+        target=Status.ROUTED,
+    )
+    def settle(self, facility, now):
+        self.facility, self.routed_at, self.reason = facility, now, ""
+
+    @transition(
+        field=status,
+        source=[Status.INITIAL, Status.ROUTING, Status.RETRYABLE, Status.NOT_ROUTABLE],
+        target=Status.RETRYABLE,
+    )
+    def postpone(self, reason, now):
+        self.reason, self.retried_at = reason, now
+
+    @transition(field=status, source=[Status.RETRYABLE], target=Status.NOT_ROUTABLE)
+    def give_up(self):
+        """No more automatic attempts; a person decides."""
+
+    @transition(
+        field=status,
+        source=[
+            Status.INITIAL,
+            Status.ROUTING,
+            Status.ROUTED,
+            Status.WAITING,
+            Status.RETRYABLE,
+            Status.NOT_ROUTABLE,
+            Status.FALLBACK_ROUTING,
+            Status.LOCKED,
+            Status.PROMISED,
+        ],
+        target=Status.CANCELED,
+    )
+    def cancel(self):
+        """Nothing of this part will be delivered by this plan."""
+
+
+class RoutingPlanLine(models.Model):
+    plan = models.ForeignKey(RoutingPlan, on_delete=models.CASCADE, related_name="lines")
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="plan_lines")
+    quantity = models.PositiveIntegerField(_("quantity"))
+    # Units that picking has dealt with (picked or short); the rest is the facility's workload.
+    done = models.PositiveIntegerField(_("done"), default=0)
+
+    class Meta:
+        ordering = ["order_line__position"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "order_line"], name="plan_line_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="plan_line_quantity"),
+            models.CheckConstraint(condition=Q(done__lte=models.F("quantity")), name="plan_line_done"),
+        ]
+
+    def __str__(self):
+        return f"{self.quantity} × {self.order_line.sku}"
+
+
+class ReservationQuerySet(LockingQuerySet):
+    def units(self):
+        return self.aggregate(units=Sum("quantity"))["units"] or 0
+
+
+class Reservation(models.Model):
+    """Units of a listing held for a plan line. The row exists as long as it holds stock."""
+
+    plan_line = models.ForeignKey(RoutingPlanLine, on_delete=models.CASCADE, related_name="reservations")
+    listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="reservations")
+    quantity = models.PositiveIntegerField(_("units"))
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ReservationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["plan_line", "listing"], name="reservation_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="reservation_quantity"),
+        ]
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+
+    def __str__(self):
+        return f"{self.quantity} × {self.listing}"
+
+
+class DecisionLog(models.Model):
+    """Why a routing run ended as it did: every fence and rating per facility, seed, split, durations."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="decisions")
+    run = models.PositiveIntegerField(_("run"))
+    revision = models.ForeignKey(
+        RoutingRevision, on_delete=models.PROTECT, null=True, related_name="decisions"
+    )
+    outcome = models.CharField(_("outcome"), max_length=40)
+    seed = models.BigIntegerField(_("seed"))
+    data = models.JSONField(_("numbers"), encoder=DjangoJSONEncoder)
+    duration_ms = models.FloatField(_("duration (ms)"))
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        ordering = ["order", "run"]
+        constraints = [models.UniqueConstraint(fields=["order", "run"], name="decision_run_once")]
+        verbose_name = _("decision")
+        verbose_name_plural = _("decisions")
+
+    def __str__(self):
+        return f"{self.order} #{self.run}"
+
+
+class Place(models.Model):
+    """A point for an address: a city by name or a postal-code area. Source: GeoNames (CC BY 4.0)."""
+
+    class Kind(models.TextChoices):
+        CITY = "CITY", _("City")
+        POSTAL_CODE = "POSTAL_CODE", _("Postal code")
+
+    country = models.CharField(_("country"), max_length=2)
+    kind = models.CharField(_("kind"), max_length=11, choices=Kind.choices)
+    key = models.CharField(_("name or code"), max_length=100)
+    latitude = models.FloatField(_("latitude"))
+    longitude = models.FloatField(_("longitude"))
+    population = models.PositiveIntegerField(_("inhabitants"), default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["country", "kind", "key"], name="place_once"),
+            models.CheckConstraint(condition=Q(kind__in=["CITY", "POSTAL_CODE"]), name="place_kind"),
+        ]
+        verbose_name = _("place")
+        verbose_name_plural = _("places")
+
+    def __str__(self):
+        return f"{self.country} {self.key}"

@@ -1,0 +1,18 @@
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault(
+    "VAR_DIR",
+    str(Path(tempfile.gettempdir()) / f"fulfillment-tests-{os.environ.get('TEST_RUN', 'main')}"),
+)
+
+from fulfillment.settings import *  # noqa: E402, F403
+from fulfillment.settings import DATABASES, VAR_DIR, env  # noqa: E402
+
+SUFFIX = env("TEST_RUN", "main")
+if "sqlite3" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_fulfillment_{SUFFIX}"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
