@@ -180,7 +180,7 @@ if PRODUCTION and not DATABASE_URL.startswith(("postgres://", "postgresql://")):
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database in production.")
 if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
-    DATABASES["default"]["OPTIONS"]["pool"] = {
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
         "max_size": env_int("DATABASE_POOL_SIZE", 8),
         "timeout": 10,
@@ -278,6 +278,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not PRODUCTION
+if not PRODUCTION:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # API
 REST_FRAMEWORK = {

@@ -5,9 +5,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
+from fulfillment.core.ids import uuid7
 from fulfillment.core.models import Article, Facility, Listing, Stock
 from fulfillment.core.models.base import LockingQuerySet, Stateful
-from fulfillment.core.ids import uuid7
 from orders.models import Order, OrderLine
 from routing.models import RoutingPlan, RoutingPlanLine
 

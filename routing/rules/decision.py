@@ -60,9 +60,7 @@ class Decision:
     seed: int
 
 
-def decide(
-    demand: Demand, candidates: Iterable[Candidate], policy: Policy, seed: int
-) -> Decision:
+def decide(demand: Demand, candidates: Iterable[Candidate], policy: Policy, seed: int) -> Decision:
     """Fences, ratings, split in one go, for candidates whose figures are all loaded."""
     survivors, exclusions = exclude(demand, candidates, active_fences(policy))
     return Decision(exclusions, survivors, split(demand, survivors, policy, seed), seed)
@@ -85,15 +83,9 @@ def exclude(
         for candidate in candidates:
             if not passes(demand, candidate):
                 out.add(candidate.key)
-                missed.setdefault(
-                    (fence.key, expected, fence.actual(candidate)), []
-                ).append(candidate.key)
-    survivors = tuple(
-        [candidate for candidate in candidates if candidate.site.key not in out]
-    )
-    return survivors, tuple(
-        [Exclusion(*group, tuple(sorted(keys))) for group, keys in missed.items()]
-    )
+                missed.setdefault((fence.key, expected, fence.actual(candidate)), []).append(candidate.key)
+    survivors = tuple([candidate for candidate in candidates if candidate.site.key not in out])
+    return survivors, tuple([Exclusion(*group, tuple(sorted(keys))) for group, keys in missed.items()])
 
 
 def rank(
@@ -119,14 +111,10 @@ def rank(
     ]
     points = [column.points for column in columns]
     totals = (
-        [round(sum(row), DIGITS) for row in zip(*points, strict=True)]
-        if points
-        else [0.0] * len(candidates)
+        [round(sum(row), DIGITS) for row in zip(*points, strict=True)] if points else [0.0] * len(candidates)
     )
 
-    order = sorted(
-        range(len(candidates)), key=lambda i: (-totals[i], candidates[i].site.key)
-    )
+    order = sorted(range(len(candidates)), key=lambda i: (-totals[i], candidates[i].site.key))
     winner, tied = _draw(
         [(totals[i], candidates[i]) for i in order],
         demand.lines,
@@ -167,9 +155,7 @@ def _draw(ranked, lines, random):
     return random.choice(tied), tuple([candidate.key for candidate in tied])
 
 
-def split(
-    demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed: int
-) -> Split:
+def split(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed: int) -> Split:
     """Give the best facility what it has, then route the remainder again without it.
 
     Only units that are in stock elsewhere move, so later rounds look only at facilities that have some of
@@ -193,9 +179,7 @@ def split(
             break
         part, remainder = take(ranking.winner, remainder)
         parts.append(part)
-        candidates = [
-            c for c in candidates if c is not ranking.winner and c.supply(remainder)
-        ]
+        candidates = [c for c in candidates if c is not ranking.winner and c.supply(remainder)]
     return Split(tuple(rankings), tuple(parts), remainder)
 
 

@@ -42,9 +42,7 @@ class Fence(Rule):
 class ServiceType(Fence):
     key = "SERVICE_TYPE"
     label = _("Service type")
-    description = _(
-        "The facility offers the service that the order needs, for example ship-from-store."
-    )
+    description = _("The facility offers the service that the order needs, for example ship-from-store.")
     active = True
 
     def passes(self, demand, candidate):

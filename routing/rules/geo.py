@@ -11,8 +11,5 @@ def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
         radians(b[0]),
         radians(b[1]),
     )
-    chord = (
-        sin((lat_b - lat_a) / 2) ** 2
-        + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
-    )
+    chord = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))

@@ -37,9 +37,7 @@ class Rating(Rule):
 class Geodistance(Rating):
     key = "GEODISTANCE"
     label = _("Distance")
-    description = _(
-        "Great-circle distance from the facility to the address; nearer is better."
-    )
+    description = _("Great-circle distance from the facility to the address; nearer is better.")
     weight = 2
     more_is_better = False
     unit = _("km")
@@ -64,9 +62,7 @@ class StockAvailability(Rating):
 class Workload(Rating):
     key = "WORKLOAD"
     label = _("Workload")
-    description = _(
-        "Units routed to the facility that are not picked yet; fewer is better."
-    )
+    description = _("Units routed to the facility that are not picked yet; fewer is better.")
     weight = 2
     more_is_better = False
     unit = _("open units")

@@ -15,7 +15,5 @@ class Rule:
         if not cls.key:
             return  # a base for other rules
         if cls.key in register:
-            raise TypeError(
-                f"{cls.__name__}: there is already a rule with the key {cls.key}."
-            )
+            raise TypeError(f"{cls.__name__}: there is already a rule with the key {cls.key}.")
         register[cls.key] = cls()

@@ -28,9 +28,7 @@ class Column:
     gap: Gap
 
 
-def column(
-    key: str, weight: float, raw: Sequence[float | None], *, more_is_better: bool
-) -> Column:
+def column(key: str, weight: float, raw: Sequence[float | None], *, more_is_better: bool) -> Column:
     """Fill gaps, then scale relative to the best and the worst candidate.
 
     Unknown for all (the address cannot be placed): everybody gets the full weight, so the rating decides

@@ -209,7 +209,12 @@ class ClosingDay(models.Model):
 
     class Meta:
         ordering = ["closed_on"]
-        constraints = [models.UniqueConstraint(fields=["facility", "closed_on"], name="closing_day_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "closed_on"], name="closing_day_once"),
+            models.CheckConstraint(
+                condition=Q(recurrence__in=["YEARLY", "NONRECURRING"]), name="closing_day_recurrence"
+            ),
+        ]
         verbose_name = _("closing day")
         verbose_name_plural = _("closing days")
 

@@ -103,10 +103,15 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "role", "facility"],
-                nulls_distinct=False,
                 name="membership_once",
                 violation_error_message=_("This user has this role there already."),
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["user", "role"],
+                condition=Q(facility=None),
+                name="membership_network_once",
+                violation_error_message=_("This user has this role everywhere already."),
+            ),
         ]
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")

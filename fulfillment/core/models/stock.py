@@ -1,3 +1,6 @@
+import datetime
+import uuid
+
 from biip import ParseError
 from biip.gtin import Gtin
 from django.core.exceptions import ValidationError
@@ -10,6 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from ..countries import validate_country
 from .base import Entity, LockingQuerySet
 from .facility import Facility, StorageLocation
+
+# SQLite takes two NULLs for different; a unique index over these stand-ins does not.
+_NOWHERE = uuid.UUID(int=0)
+_NEVER = datetime.date.min
 
 
 class Article(Entity):
@@ -169,8 +176,10 @@ class Stock(Entity):
     class Meta(Entity.Meta):
         constraints = [
             models.UniqueConstraint(
-                fields=["listing", "location", "expires_on", "is_defective"],
-                nulls_distinct=False,
+                "listing",
+                Coalesce("location", Value(_NOWHERE, models.UUIDField())),
+                Coalesce("expires_on", Value(_NEVER, models.DateField())),
+                "is_defective",
                 name="stock_once",
             ),
             models.CheckConstraint(condition=Q(value__gte=0), name="stock_value"),
@@ -197,11 +206,10 @@ class SafetyStock(Entity):
 
     class Meta(Entity.Meta):
         constraints = [
+            models.UniqueConstraint(fields=["article", "facility"], name="safety_stock_once"),
             models.UniqueConstraint(
-                fields=["article", "facility"],
-                nulls_distinct=False,
-                name="safety_stock_once",
-            )
+                fields=["article"], condition=Q(facility=None), name="safety_stock_network_once"
+            ),
         ]
         verbose_name = _("safety stock")
         verbose_name_plural = _("safety stock")

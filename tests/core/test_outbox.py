@@ -1,0 +1,157 @@
+import dataclasses
+import datetime
+import uuid
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from fulfillment.core import events, outbox
+from fulfillment.core.errors import WrongStatus
+from fulfillment.core.models import OutboxEntry
+
+pytestmark = pytest.mark.django_db
+NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rang(events.Event):
+    bell_id: uuid.UUID
+
+
+class Receiver:
+    """Counts deliveries and fails as told."""
+
+    __module__ = __name__
+    __qualname__ = "receiver"
+
+    def __init__(self, *errors):
+        self.errors, self.calls = list(errors), 0
+
+    def __call__(self, event):
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def entry(**fields):
+    return OutboxEntry.objects.create(
+        event="Rang",
+        payload={"bell_id": str(uuid.uuid4())},
+        handler="receiver",
+        lane="labels",
+        due_at=NOON,
+        created_at=NOON,
+        **fields,
+    )
+
+
+def run(receiver, at=NOON):
+    with time_machine.travel(at, tick=False):
+        return outbox.dispatch("labels", find=lambda key, name: events.Delivery(Rang, receiver, "labels"))
+
+
+def test_delivered_entry_is_done_and_not_delivered_again():
+    row, receiver = entry(), Receiver()
+
+    run(receiver)
+    run(receiver)
+
+    row.refresh_from_db()
+    assert (row.state, row.attempts, receiver.calls) == ("DONE", 1, 1)
+
+
+def test_failure_is_retried_with_growing_pauses():
+    row, receiver = entry(), Receiver(OSError("no route"), OSError("no route"))
+
+    run(receiver)
+    row.refresh_from_db()
+    assert (row.state, row.due_at, row.last_error) == (
+        "DUE",
+        NOON + datetime.timedelta(seconds=20),
+        "OSError: no route",
+    )
+    run(receiver, NOON + datetime.timedelta(seconds=19))
+    assert receiver.calls == 1
+    run(receiver, NOON + datetime.timedelta(seconds=20))
+    row.refresh_from_db()
+    assert row.due_at == NOON + datetime.timedelta(seconds=60)
+    run(receiver, NOON + datetime.timedelta(seconds=60))
+
+    row.refresh_from_db()
+    assert (row.state, receiver.calls) == ("DONE", 3)
+
+
+def test_handler_may_say_when_to_come_back():
+    row = entry()
+
+    run(Receiver(outbox.RetryLater("busy", seconds=7)))
+
+    row.refresh_from_db()
+    assert (row.due_at, row.last_error) == (NOON + datetime.timedelta(seconds=7), "busy")
+
+
+def test_refusal_fails_at_once_and_can_be_retried_by_hand():
+    row, receiver = entry(), Receiver(WrongStatus(thing="X", status="Open", action="close"))
+
+    run(receiver)
+    row.refresh_from_db()
+    assert row.state == "FAILED"
+    with time_machine.travel(NOON, tick=False):
+        outbox.retry([row.pk])
+    run(receiver)
+
+    row.refresh_from_db()
+    assert row.state == "DONE"
+
+
+def test_gives_up_after_a_week():
+    row = entry()
+
+    run(Receiver(OSError("gone")), NOON + datetime.timedelta(days=7, seconds=1))
+
+    row.refresh_from_db()
+    assert row.state == "FAILED"
+
+
+def test_unknown_handler_is_kept_as_failed():
+    row = entry()
+
+    with time_machine.travel(NOON, tick=False):
+        outbox.dispatch("labels", find=lambda key, name: None)
+
+    row.refresh_from_db()
+    assert row.state == "FAILED"
+    assert "No handler" in row.last_error
+
+
+def test_leased_entry_is_left_alone_until_the_lease_ends():
+    row, receiver = entry(leased_until=NOON + outbox.LEASE), Receiver()
+
+    run(receiver)
+    assert receiver.calls == 0
+    run(receiver, NOON + outbox.LEASE + datetime.timedelta(seconds=1))
+
+    row.refresh_from_db()
+    assert (row.state, receiver.calls) == ("DONE", 1)
+
+
+def test_one_lane_does_not_touch_another():
+    row, receiver = entry(), Receiver()
+    OutboxEntry.objects.filter(pk=row.pk).update(lane="webhooks")
+
+    run(receiver)
+
+    assert receiver.calls == 0
+
+
+def test_sweep_names_the_lanes_that_are_due():
+    entry()
+    entry(leased_until=timezone.now() + outbox.LEASE)
+
+    assert outbox.lanes_due(timezone.now()) == ["labels"]
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 20), (2, 40), (5, 320), (6, 600), (99, 600)])
+def test_backoff(attempts, seconds):
+    assert outbox.backoff(attempts) == seconds
