@@ -261,6 +261,7 @@ CACHES = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "fulfillment/locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
