@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
@@ -83,6 +84,11 @@ class PackJob(Stateful):
     def __str__(self):
         return self.short_id
 
+    @property
+    def needs_weights(self):
+        """A parcel is weighed for its label; a bag that the customer collects is not."""
+        return self.kind == Order.Kind.SHIPPING
+
     @transition(field=status, source=[Status.OPEN, Status.PAUSED], target=Status.IN_PROGRESS)
     def start(self, packer, now):
         self.editor = packer
@@ -107,7 +113,8 @@ class PackJob(Stateful):
 
 class PackLineQuerySet(models.QuerySet):
     def with_packed(self):
-        return self.annotate(packed=models.functions.Coalesce(Sum("items__quantity"), 0))
+        """Annotate ``packed``: units that are in a package."""
+        return self.annotate(packed=Coalesce(Sum("items__quantity"), 0))
 
 
 class PackLine(models.Model):

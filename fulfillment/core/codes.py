@@ -1,0 +1,58 @@
+"""Codes of our own that are printed and scanned: parcels, totes, locations, commands.
+
+Only digits and A to X without I and O: keyboard layouts swap Y and Z, and eyes swap I, O with 1, 0.
+"""
+
+import secrets
+
+ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
+RANDOM_CHARACTERS = 10
+
+
+def check_character(text):
+    """The Luhn check character over ``ALPHABET``: finds one wrong character and most swapped neighbours."""
+    base, total = len(ALPHABET), 0
+    for position, character in enumerate(reversed(text)):
+        value = ALPHABET.index(character) * (1 if position % 2 else 2)
+        total += value // base + value % base
+    return ALPHABET[-total % base]
+
+
+def new_code(prefix):
+    """A new code: ``prefix`` (one per kind of thing), ten random characters, one check character."""
+    body = prefix + "".join(secrets.choice(ALPHABET) for _character in range(RANDOM_CHARACTERS))
+    return body + check_character(body)
+
+
+def is_own_code(text, prefix):
+    """Whether ``text`` is a code of this kind, as far as its characters tell."""
+    return (
+        len(text) == len(prefix) + RANDOM_CHARACTERS + 1
+        and text.startswith(prefix)
+        and set(text) <= set(ALPHABET)
+        and check_character(text[:-1]) == text[-1]
+    )
+
+
+def normalise(text):
+    """What a scanner sent, as it is stored: without symbology prefix, the GTIN alone out of a GS1 code.
+
+    ``]C1`` and the like name the symbology; a group separator comes as the control character or as ``|``.
+    """
+    text = text.strip()
+    if len(text) > 3 and text[0] == "]":
+        text = text[3:]
+    text = text.replace("|", "\x1d").strip("\x1d")
+    gs1 = text.replace("(01)", "01", 1) if text.startswith("(01)") else text
+    if gs1.startswith("01") and len(gs1) >= 16 and gs1[:16].isdigit():
+        return gs1[2:16]
+    return text
+
+
+def spellings(code):
+    """The ways one number is stored: a GTIN-14 with leading zeros is the same number as its EAN-13, UPC or EAN-8."""
+    found = [code]
+    if code.isdigit() and 8 <= len(code) <= 14:
+        short = code.lstrip("0")
+        found += [short.zfill(length) for length in (8, 12, 13, 14) if len(short) <= length]
+    return list(dict.fromkeys(found))
