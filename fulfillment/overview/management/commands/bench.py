@@ -1,0 +1,126 @@
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from psycopg import sql
+
+POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
+MEASURE = """
+import django, importlib, json, sys
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+rows = []
+for name in sys.argv[1:]:
+    print(f"  {name} ...", file=sys.stderr, flush=True)
+    rows += importlib.import_module(f"tests.bench.bench_{name}").measure()
+print(json.dumps(rows))
+"""
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure the speed of import, routing, labels and scans on SQLite and (when it answers) PostgreSQL, each in a "
+        "database made for it and dropped afterwards. Compare the ratios of one run, never times of two machines."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("names", nargs="*", help="Which to run: import, routing ...; none: all.")
+        parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+        parser.add_argument("--database", choices=["sqlite", "postgresql"], help="Only this one.")
+
+    def handle(self, *, names, json: bool, database, **options):
+        if settings.PRODUCTION:
+            raise CommandError("Benchmarks do not run in production mode.")
+        names = names or _all_names()
+        if unknown := set(names) - set(_all_names()):
+            raise CommandError(
+                f"There is no benchmark {', '.join(unknown)}; there are {', '.join(_all_names())}."
+            )
+        rows = []
+        if database != "postgresql":
+            rows += [{"database": "SQLite", **row} for row in self._on_sqlite(names)]
+        if database != "sqlite":
+            rows += [{"database": "PostgreSQL", **row} for row in self._on_postgresql(names)]
+        self.stdout.write(_json(rows) if json else _table(rows))
+
+    def _on_sqlite(self, names):
+        self.stderr.write("SQLite")
+        return _measure(names, DATABASE_URL="")
+
+    def _on_postgresql(self, names):
+        server = os.environ.get("DATABASE_URL") or POSTGRES
+        name = f"bench_fulfillment_{uuid.uuid4().hex[:8]}"
+        try:
+            connection = psycopg.connect(server, autocommit=True, connect_timeout=3)
+        except psycopg.OperationalError as error:
+            self.stderr.write(f"PostgreSQL left out: {error}")
+            return []
+        with connection:
+            self.stderr.write("PostgreSQL")
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            try:
+                return _measure(names, DATABASE_URL=urlunsplit(urlsplit(server)._replace(path=f"/{name}")))
+            finally:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _all_names():
+    return sorted(
+        path.stem.removeprefix("bench_")
+        for path in (Path(settings.BASE_DIR) / "tests/bench").glob("bench_*.py")
+    )
+
+
+def _measure(names, **environment):
+    with tempfile.TemporaryDirectory(prefix="fulfillment-bench-") as var:
+        # Background work goes to a queue of the bench's own, which nobody works off.
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, *names],
+            cwd=settings.BASE_DIR,
+            env={
+                **os.environ,
+                **environment,
+                "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
+                "VAR_DIR": var,
+                "CELERY_BROKER_URL": "",
+                "CACHE_URL": "",
+                "DEBUG": "false",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise CommandError("A benchmark failed; its error stands above.")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _json(rows):
+    return json.dumps(rows, indent=2)
+
+
+def _table(rows):
+    """Rows as text columns; ``ratio`` is against the floor that the note names."""
+    lines = [("database", "what", "value", "", "ratio", "note")]
+    for row in rows:
+        ratio = f"{row['ratio']:.2f}" if row.get("ratio") is not None else ""
+        value = f"{row['value']:,.1f}" if isinstance(row["value"], float) else f"{row['value']:,}"
+        lines.append((row["database"], row["name"], value, row["unit"], ratio, row.get("note", "")))
+    widths = [max(len(line[column]) for line in lines) for column in range(6)]
+    right = {2, 4}
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,8 @@
+"""The product's addresses and, beside them, the floor that an import is measured against."""
+
+from django.urls import path
+
+from fulfillment.urls import urlpatterns as product
+from tests.bench.floor import place_bare
+
+urlpatterns = [path("floor/orders", place_bare), *product]
