@@ -1,14 +1,22 @@
 """Stock: every change locks the listing first, writes the ledger and says what arrived."""
 
 import dataclasses
+import datetime
 import uuid
+from collections import Counter
+from itertools import islice
 
 from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..errors import Refused
 from ..events import StockIncreased, emit
-from ..models import Article, Listing, Stock, StockMovement
+from ..models import Article, Listing, Stock, StockMovement, User
+
+MOST_UNITS = 1_000_000  # per booking: a scanned code in the quantity field is a mistake, not a delivery
+BATCH = 200
 
 
 class NotEnoughStock(Refused):
@@ -17,6 +25,32 @@ class NotEnoughStock(Refused):
 
 class UnknownArticle(Refused):
     text = _("There is no article %(sku)s. Create it first or correct the SKU.")
+
+
+class UnitsOutOfRange(Refused):
+    text = _("A number of units is from %(least)s to %(most)s.")
+
+
+class ForeignLocation(Refused):
+    text = _("%(location)s is not a storage location of %(facility)s.")
+
+
+class CountedMeanwhile(Refused):
+    """The person looked at an older value than the stored one."""
+
+    status_code = 409
+    text = _("The stock changed meanwhile: it was %(seen)s and is now %(value)s units. Count again.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """Units counted of an article at a place; a missing listing or stock row is created."""
+
+    facility_id: uuid.UUID
+    article_id: uuid.UUID
+    value: int
+    location_id: uuid.UUID | None = None
+    expires_on: datetime.date | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,25 +66,51 @@ def lock_listings(listing_ids):
     return {listing.pk: listing for listing in Listing.objects.filter(pk__in=listing_ids).lock_all()}
 
 
-def _change(stock, delta, kind, *, by, now, reason="", order_id=None):
-    # Called under the listing's lock, so reading the value and writing it back cannot lose a change.
-    stock.value += delta
-    stock.version += 1
-    stock.save(update_fields=["value", "version", "modified_at"])
-    StockMovement.objects.create(
-        stock=stock,
-        kind=kind,
-        delta=delta,
-        reason=reason,
-        order_id=order_id,
-        at=now,
-        by=by,
+def _book(deltas, kind, *, by, now, reason="", order_id=None):
+    # Called under the listings' locks. One update per batch, one ledger row per stock row that changes.
+    deltas = {pk: delta for pk, delta in sorted(deltas.items()) if delta}
+    for batch in _batches(deltas.items()):
+        Stock.objects.filter(pk__in=[pk for pk, _delta in batch]).update(
+            value=Case(*(When(pk=pk, then=F("value") + Value(delta)) for pk, delta in batch)),
+            version=F("version") + 1,
+            modified_at=timezone.now(),
+        )
+    StockMovement.objects.bulk_create(
+        (
+            StockMovement(
+                stock_id=pk,
+                kind=kind,
+                delta=delta,
+                reason=reason[:200],
+                order_id=order_id,
+                at=now,
+                by=by if isinstance(by, User) else None,
+            )
+            for pk, delta in deltas.items()
+        ),
+        batch_size=1000,
     )
+
+
+def _announce_increase(facility_ids, *, by, now):
+    for facility_id in sorted(facility_ids):
+        emit(StockIncreased(facility_id=facility_id), by=by, now=now)
+
+
+def _check_units(units, least):
+    if not least <= units <= MOST_UNITS:
+        raise UnitsOutOfRange(least=least, most=MOST_UNITS)
 
 
 @transaction.atomic
 def receive(facility, sku, units, *, location=None, expires_on=None, by, now, reason=""):
-    """Book a goods receipt; creates listing and stock row where missing. Refuses an unknown article."""
+    """Book a goods receipt; creates listing and stock row where missing; returns the stock row.
+
+    Refuses an unknown article, a location of another facility and less than one unit.
+    """
+    _check_units(units, least=1)
+    if location is not None and location.facility_id != facility.pk:
+        raise ForeignLocation(location=location, facility=facility)
     article = Article.objects.filter(sku=sku).first()
     if article is None:
         raise UnknownArticle(sku=sku)
@@ -59,47 +119,122 @@ def receive(facility, sku, units, *, location=None, expires_on=None, by, now, re
     stock, _created = Stock.objects.get_or_create(
         listing=listing, location=location, expires_on=expires_on, is_defective=False
     )
-    _change(stock, units, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
-    emit(StockIncreased(facility_id=facility.pk), by=by, now=now)
+    _book({stock.pk: units}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
+    _announce_increase([facility.pk], by=by, now=now)
+    stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
 
 
 @transaction.atomic
-def correct(stock_id, value, *, reason, by, now, kind=StockMovement.Kind.CORRECTION):
-    """Set the counted value of a stock row. A count below what is reserved is kept; routing looks at it again."""
+def correct(stock_id, value, *, reason, by, now, seen=None, kind=StockMovement.Kind.CORRECTION):
+    """Set the counted value of a stock row; returns the row.
+
+    A count below what is reserved is kept; routing looks at it again. Refuses a negative count, and (with ``seen``,
+    the value the person had before the eyes) a stock that changed meanwhile.
+    """
+    _check_units(value, least=0)
     lock_listings(Stock.objects.filter(pk=stock_id).values_list("listing_id", flat=True))
     stock = Stock.objects.select_related("listing").get(pk=stock_id)
+    if seen is not None and seen != stock.value:
+        raise CountedMeanwhile(seen=seen, value=stock.value)
     delta = value - stock.value
-    if delta:
-        _change(stock, delta, kind, by=by, now=now, reason=reason)
+    _book({stock.pk: delta}, kind, by=by, now=now, reason=reason)
     if delta > 0:
-        emit(StockIncreased(facility_id=stock.listing.facility_id), by=by, now=now)
+        _announce_increase([stock.listing.facility_id], by=by, now=now)
+    stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
+
+
+@transaction.atomic
+def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
+    """Set many counted values at once; queries per batch, not per row. Returns the number of rows that changed.
+
+    A later count of the same place wins. Refuses a value out of range; nothing is changed then.
+    """
+    for count in counts:
+        _check_units(count.value, least=0)
+    pairs = {(count.facility_id, count.article_id) for count in counts}
+    Listing.objects.bulk_create(
+        (Listing(facility_id=facility, article_id=article) for facility, article in sorted(pairs)),
+        ignore_conflicts=True,
+        batch_size=1000,
+    )
+    facilities = {facility for facility, _article in pairs}
+    listing_ids = {
+        (facility, article): pk
+        for batch in _batches(sorted({article for _facility, article in pairs}))
+        for pk, facility, article in Listing.objects.filter(
+            facility__in=facilities, article__in=batch
+        ).values_list("pk", "facility_id", "article_id")
+        if (facility, article) in pairs
+    }
+    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
+    # Key order over all batches: the batches are slices of the sorted keys.
+    for batch in _batches(sorted(facility_of)):
+        lock_listings(batch)
+    wanted = {
+        (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on): count.value
+        for count in counts
+    }
+    stocks = _sound_stock(facility_of)
+    Stock.objects.bulk_create(
+        (
+            Stock(listing_id=listing, location_id=location, expires_on=expires_on)
+            for listing, location, expires_on in wanted
+            if (listing, location, expires_on) not in stocks
+        ),
+        batch_size=1000,
+    )
+    stocks = _sound_stock(facility_of)
+    deltas = {stocks[place][0]: value - stocks[place][1] for place, value in wanted.items()}
+    _book(deltas, kind, by=by, now=now, reason=reason)
+    _announce_increase(
+        {facility_of[place[0]] for place, value in wanted.items() if value > stocks[place][1]},
+        by=by,
+        now=now,
+    )
+    return sum(delta != 0 for delta in deltas.values())
+
+
+def _batches(items):
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def _sound_stock(listing_ids):
+    return {
+        (listing, location, expires_on): (pk, value)
+        for batch in _batches(sorted(listing_ids))
+        for pk, listing, location, expires_on, value in Stock.objects.filter(
+            listing__in=batch, is_defective=False
+        ).values_list("pk", "listing_id", "location_id", "expires_on", "value")
+    }
 
 
 def take(takes, *, kind=StockMovement.Kind.PICK, order_id=None, by, now, reason=""):
     """Lower (or with negative units raise) stock rows. Runs in the caller's transaction.
 
     The caller holds the listing locks (``lock_listings``) or lets this take them: listings come before stock.
+    Several takes of one row count together.
 
     Raises:
         NotEnoughStock: a row holds fewer units than are to be taken; nothing is changed then.
     """
-    takes = [item for item in takes if item.units]
-    ids = sorted(item.stock_id for item in takes)
-    lock_listings(Stock.objects.filter(pk__in=ids).values_list("listing_id", flat=True))
-    stocks = Stock.objects.filter(pk__in=ids).select_related("listing__article").in_bulk()
-    for item in sorted(takes, key=lambda item: item.stock_id):
-        stock = stocks[item.stock_id]
-        if stock.value < item.units:
+    units = Counter()
+    for item in takes:
+        units[item.stock_id] += item.units
+    lock_listings(Stock.objects.filter(pk__in=units).values_list("listing_id", flat=True))
+    stocks = Stock.objects.filter(pk__in=units).select_related("listing__article").in_bulk()
+    for stock_id in sorted(units):
+        stock = stocks[stock_id]
+        if stock.value < units[stock_id]:
             raise NotEnoughStock(value=stock.value, sku=stock.listing.article.sku)
-    for item in sorted(takes, key=lambda item: item.stock_id):
-        _change(
-            stocks[item.stock_id],
-            -item.units,
-            kind,
-            by=by,
-            now=now,
-            reason=reason,
-            order_id=order_id,
-        )
+    _book(
+        {stock_id: -taken for stock_id, taken in units.items()},
+        kind,
+        by=by,
+        now=now,
+        reason=reason,
+        order_id=order_id,
+    )

@@ -1,0 +1,201 @@
+import datetime
+
+import pytest
+from django.db import transaction
+from django.db.models import Sum
+
+from fulfillment.core.models import Listing, OutboxEntry, Stock, StockMovement
+from fulfillment.core.services import stock
+from fulfillment.core.services.stock import Count, Take
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
+
+pytestmark = pytest.mark.django_db
+NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
+
+
+def ledger(row):
+    return row.movements.aggregate(units=Sum("delta"))["units"] or 0
+
+
+@pytest.fixture
+def facility():
+    return FacilityFactory()
+
+
+@pytest.fixture
+def article():
+    return ArticleFactory()
+
+
+def test_receive_books_into_the_ledger_and_says_that_stock_arrived(facility, article):
+    location, user = StorageLocationFactory(facility=facility), staff("supervisor", facility)
+
+    row = stock.receive(facility, article.sku, 5, location=location, by=user, now=NOON, reason="Delivery 7")
+    stock.receive(facility, article.sku, 2, location=location, by=user, now=NOON)
+
+    row.refresh_from_db()
+    assert (row.value, ledger(row), row.version) == (7, 7, 3)
+    movement = row.movements.last()
+    assert (movement.kind, movement.delta, movement.reason, movement.by, movement.at) == (
+        "RECEIPT",
+        5,
+        "Delivery 7",
+        user,
+        NOON,
+    )
+    assert OutboxEntry.objects.filter(event="StockIncreased").count() == 2
+
+
+def test_receive_keeps_expiry_dates_apart(facility, article):
+    for day in (1, 2):
+        stock.receive(facility, article.sku, 1, expires_on=datetime.date(2027, 1, day), by=None, now=NOON)
+
+    assert sorted(Stock.objects.values_list("expires_on__day", "value")) == [(1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize("units", [0, -1, stock.MOST_UNITS + 1])
+def test_receive_refuses_units_out_of_range(facility, article, units):
+    with pytest.raises(stock.UnitsOutOfRange):
+        stock.receive(facility, article.sku, units, by=None, now=NOON)
+
+    assert not Listing.objects.exists()
+
+
+def test_receive_refuses_an_unknown_article_and_a_foreign_location(facility, article):
+    with pytest.raises(stock.UnknownArticle):
+        stock.receive(facility, "nothing", 1, by=None, now=NOON)
+    with pytest.raises(stock.ForeignLocation):
+        stock.receive(facility, article.sku, 1, location=StorageLocationFactory(), by=None, now=NOON)
+
+    assert not Stock.objects.exists()
+
+
+@pytest.mark.parametrize(("value", "delta", "announced"), [(12, 2, 1), (0, -10, 0)])
+def test_correct_sets_the_counted_value(facility, article, value, delta, announced):
+    row = put_stock(facility, article, 10)
+    OutboxEntry.objects.all().delete()
+
+    stock.correct(row.pk, value, reason="Count", by=None, now=NOON)
+
+    row.refresh_from_db()
+    assert (row.value, ledger(row)) == (value, value)
+    assert row.movements.get(kind="CORRECTION").delta == delta
+    assert OutboxEntry.objects.filter(event="StockIncreased").count() == announced
+
+
+def test_correct_to_the_same_value_changes_nothing(facility, article):
+    row = put_stock(facility, article, 10)
+
+    stock.correct(row.pk, 10, reason="Count", by=None, now=NOON)
+
+    assert row.movements.count() == 1
+    assert Stock.objects.get().version == row.version
+
+
+def test_correct_refuses_a_negative_count_and_one_that_was_overtaken(facility, article):
+    row = put_stock(facility, article, 10)
+
+    with pytest.raises(stock.UnitsOutOfRange):
+        stock.correct(row.pk, -1, reason="Count", by=None, now=NOON)
+    with pytest.raises(stock.CountedMeanwhile):
+        stock.correct(row.pk, 8, seen=9, reason="Count", by=None, now=NOON)
+
+    row.refresh_from_db()
+    assert row.value == 10
+
+
+def test_take_lowers_stock_with_the_order_in_the_ledger(facility, article):
+    row = put_stock(facility, article, 10)
+
+    with transaction.atomic():
+        stock.take([Take(row.pk, 4)], by=None, now=NOON)
+
+    row.refresh_from_db()
+    assert (row.value, ledger(row)) == (6, 6)
+
+
+def test_take_counts_several_takes_of_one_row_together(facility, article):
+    row = put_stock(facility, article, 10)
+
+    with pytest.raises(stock.NotEnoughStock), transaction.atomic():
+        stock.take([Take(row.pk, 6), Take(row.pk, 6)], by=None, now=NOON)
+    with transaction.atomic():
+        stock.take([Take(row.pk, 6), Take(row.pk, 4)], by=None, now=NOON)
+
+    row.refresh_from_db()
+    assert (row.value, ledger(row)) == (0, 0)
+
+
+def test_take_changes_nothing_when_one_row_has_too_little(facility):
+    full, empty = put_stock(facility, ArticleFactory(), 5), put_stock(facility, ArticleFactory(), 1)
+
+    with pytest.raises(stock.NotEnoughStock), transaction.atomic():
+        stock.take([Take(full.pk, 2), Take(empty.pk, 2)], by=None, now=NOON)
+
+    assert list(Stock.objects.order_by("value").values_list("value", flat=True)) == [1, 5]
+
+
+def test_take_with_negative_units_puts_back(facility, article):
+    row = put_stock(facility, article, 1)
+
+    with transaction.atomic():
+        stock.take([Take(row.pk, -2)], kind=StockMovement.Kind.RETURN, by=None, now=NOON)
+
+    row.refresh_from_db()
+    assert (row.value, ledger(row)) == (3, 3)
+
+
+def test_count_many_sets_values_and_creates_what_is_missing(facility, article):
+    location = StorageLocationFactory(facility=facility)
+    row, other = put_stock(facility, article, 10), ArticleFactory()
+    OutboxEntry.objects.all().delete()
+
+    changed = stock.count_many(
+        [
+            Count(facility.pk, article.pk, 4),
+            Count(facility.pk, article.pk, 3, location.pk),
+            Count(facility.pk, other.pk, 0),
+        ],
+        by=None,
+        now=NOON,
+    )
+
+    row.refresh_from_db()
+    assert (changed, row.value, ledger(row)) == (2, 4, 4)
+    assert Stock.objects.get(location=location).value == 3
+    assert Stock.objects.get(listing__article=other).value == 0
+    assert set(StockMovement.objects.exclude(kind="RECEIPT").values_list("kind", "delta")) == {
+        ("IMPORT", -6),
+        ("IMPORT", 3),
+    }
+    assert OutboxEntry.objects.filter(event="StockIncreased").count() == 1
+
+
+def test_count_many_takes_the_later_count_of_one_place(facility, article):
+    stock.count_many(
+        [Count(facility.pk, article.pk, 4), Count(facility.pk, article.pk, 6)], by=None, now=NOON
+    )
+
+    assert Stock.objects.get().value == ledger(Stock.objects.get()) == 6
+
+
+def test_count_many_refuses_a_value_out_of_range_and_changes_nothing(facility, article):
+    with pytest.raises(stock.UnitsOutOfRange):
+        stock.count_many(
+            [Count(facility.pk, article.pk, 4), Count(facility.pk, ArticleFactory().pk, -1)],
+            by=None,
+            now=NOON,
+        )
+
+    assert not Stock.objects.exists()
+
+
+def test_count_many_needs_the_same_queries_for_one_and_for_many(
+    facility, django_assert_max_num_queries, django_assert_num_queries
+):
+    articles = [ArticleFactory() for _number in range(21)]
+
+    with django_assert_max_num_queries(12) as queries:
+        stock.count_many([Count(facility.pk, articles[0].pk, 1)], by=None, now=NOON)
+    with django_assert_num_queries(len(queries)):
+        stock.count_many([Count(facility.pk, article.pk, 1) for article in articles[1:]], by=None, now=NOON)
