@@ -2,7 +2,7 @@ import dataclasses
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
@@ -71,6 +71,17 @@ class OrderQuerySet(LockingQuerySet):
     def live(self):
         """Orders whose number may not be used again."""
         return self.filter(status__in=Order.LIVE)
+
+    def of_channel(self, channel, facility_ids=None):
+        """Orders of a sales channel; with ``facility_ids`` without those the shop fixed to other facilities."""
+        orders = self.filter(channel=channel)
+        if facility_ids is None:
+            return orders
+        elsewhere = Order.preselected_facilities.through.objects.filter(order_id=OuterRef("pk"))
+        return orders.filter(
+            Q(collect_facility=None) | Q(collect_facility__in=facility_ids),
+            ~Exists(elsewhere) | Exists(elsewhere.filter(facility_id__in=facility_ids)),
+        )
 
     def for_list(self):
         return self.select_related("channel", "collect_facility").prefetch_related("lines")

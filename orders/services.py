@@ -50,7 +50,7 @@ class AddressMissing(Refused):
 def moment(value):
     """A datetime from RFC 3339 text; datetimes and None pass, and a time without zone is read as UTC."""
     if isinstance(value, str):
-        value = datetime.datetime.fromisoformat(value)
+        value = datetime.datetime.fromisoformat(value.upper())
     if value is not None and value.tzinfo is None:
         value = value.replace(tzinfo=datetime.UTC)
     return value
@@ -146,7 +146,7 @@ def place(data, *, channel, by, now, allowed_facilities=None):
     skus = {item["article"]["tenantArticleId"] for item in items}
     articles = dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk"))
     order.save(force_insert=True)
-    OrderLine.objects.bulk_create(
+    lines = OrderLine.objects.bulk_create(
         OrderLine(
             order=order,
             position=position,
@@ -159,6 +159,7 @@ def place(data, *, channel, by, now, allowed_facilities=None):
         )
         for position, item in enumerate(items, start=1)
     )
+    order.placed_lines = lines  # spares the API's answer a query
     if facilities:
         order.preselected_facilities.set(facilities)
     log_created(order, by=by, now=now)

@@ -1,0 +1,63 @@
+"""``Idempotency-Key``: a POST that is sent again gets the first answer, and its step runs once."""
+
+import hashlib
+
+from django.db import IntegrityError, transaction
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from ..models import IdempotencyKey
+from .errors import UnprocessableKey
+
+LONGEST_KEY = 255
+
+
+class _KeyTaken(Exception):
+    pass
+
+
+def _replay(row, digest):
+    if row.digest != digest:
+        raise UnprocessableKey
+    headers = {"Idempotency-Replayed": "true"}
+    if row.location:
+        headers["Location"] = row.location
+    return Response(row.answer, status=row.status_code, headers=headers)
+
+
+def once(request, step):
+    """Run ``step()`` in one transaction with its key, and return its response; a known key replays the answer.
+
+    The key belongs to the token. It is inserted first, so that a parallel request with the same key waits for
+    this one and then finds the answer. A step that fails leaves no key behind and may be tried again.
+
+    Raises:
+        UnprocessableKey: the key was used with another request.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > LONGEST_KEY:
+        raise ValidationError({"Idempotency-Key": [f"must not be longer than {LONGEST_KEY} characters"]})
+    token = request.auth
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request._request.body).hexdigest()
+    # An IntegrityError means that a parallel request was faster with something unique: the second look sees it.
+    for is_last in (False, True):
+        try:
+            with transaction.atomic():
+                if not key:
+                    return step()
+                row = IdempotencyKey(token=token, key=key, digest=digest)
+                try:
+                    row.save(force_insert=True)
+                except IntegrityError as error:
+                    raise _KeyTaken from error
+                response = step()
+                row.status_code = response.status_code
+                row.location = response.headers.get("Location", "")
+                row.answer = response.data
+                row.save(update_fields=["status_code", "location", "answer"])
+                return response
+        except _KeyTaken:
+            return _replay(IdempotencyKey.objects.get(token=token, key=key), digest)
+        except IntegrityError:
+            if is_last:
+                raise
