@@ -1,6 +1,7 @@
 import datetime
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.db.models import Sum
 
@@ -199,3 +200,14 @@ def test_count_many_needs_the_same_queries_for_one_and_for_many(
         stock.count_many([Count(facility.pk, articles[0].pk, 1)], by=None, now=NOON)
     with django_assert_num_queries(len(queries)):
         stock.count_many([Count(facility.pk, article.pk, 1) for article in articles[1:]], by=None, now=NOON)
+
+
+def test_check_stock_finds_rows_that_left_the_ledger(facility, article, capsys):
+    row = put_stock(facility, article, 5)
+    call_command("check_stock")
+    Stock.objects.filter(pk=row.pk).update(value=4)
+
+    with pytest.raises(CommandError, match="1 stock rows differ"):
+        call_command("check_stock")
+
+    assert f"{article.sku} -: 4 units, 5 by its movements" in capsys.readouterr().err
