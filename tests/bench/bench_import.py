@@ -48,7 +48,7 @@ def _row(name, value, unit, floor, note):
 def _queries(authorization):
     body = order_bodies("queries", 1)[0]
     with CaptureQueriesContext(connection) as queries:
-        answer = Client().post(
+        answer = Client(SERVER_NAME="127.0.0.1").post(
             "/api/orders",
             body,
             content_type="application/json",

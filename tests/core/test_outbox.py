@@ -155,3 +155,12 @@ def test_sweep_names_the_lanes_that_are_due():
 @pytest.mark.parametrize(("attempts", "seconds"), [(1, 20), (2, 40), (5, 320), (6, 600), (99, 600)])
 def test_backoff(attempts, seconds):
     assert outbox.backoff(attempts) == seconds
+
+
+def test_wake_never_fails_what_is_committed(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("half-written exchange file")
+
+    monkeypatch.setattr(outbox.current_app, "send_task", fail)
+
+    outbox.wake("labels")
