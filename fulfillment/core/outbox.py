@@ -46,7 +46,7 @@ def wake(lane):
     except OperationalError:
         logger.warning("The broker does not answer; lane %s waits for the sweep.", lane)
     except Exception:
-        # What was committed must not end in an error page, whatever a broker transport raises: the embedded one
+        # What was committed must not end in an error page, whatever a transport raises: the embedded one
         # reads its exchange file while another process writes it.
         logger.exception("The broker failed; lane %s waits for the sweep.", lane)
 
