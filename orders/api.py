@@ -41,9 +41,14 @@ class OrderList(APIView):
         token = request.auth
         allowed = _limits(token) if _names_facilities(data) else None
 
-        def step():
+        def step(is_second):
             order = services.place(
-                data, channel=token.channel, by=token, now=timezone.now(), allowed_facilities=allowed
+                data,
+                channel=token.channel,
+                by=token,
+                now=timezone.now(),
+                allowed_facilities=allowed,
+                look_for_number=is_second,
             )
             location = reverse("api-order", args=[order.pk])
             return Response(

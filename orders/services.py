@@ -85,21 +85,23 @@ def _find_facilities(named, allowed):
 
 
 @transaction.atomic(savepoint=False)
-def place(data, *, channel, by, now, allowed_facilities=None):
+def place(data, *, channel, by, now, allowed_facilities=None, look_for_number=True):
     """Accept an order from a shop: order, lines, log and ``OrderPlaced`` in one transaction.
 
     A line whose SKU nobody knows is accepted without an article; the order then stays visibly unroutable.
     Refuses a number that a live order of the channel has, an unknown facility, and shipping without an address.
-    When two callers place the same number at once, the second gets an ``IntegrityError`` and may look again.
+    The database refuses the number as well: when two callers place it at once, the second gets an
+    ``IntegrityError`` and may call again.
 
     Args:
         data: the order in wire form (``OrderForCreation``), validated; times are RFC 3339 text or datetimes.
         channel: the sales channel it belongs to.
         by: the user or API token that acts.
         allowed_facilities: ids of the facilities the order may name, None for all.
+        look_for_number: False spares a query and leaves a number in use to the database.
     """
     number = data.get("tenantOrderId") or None
-    if number is not None:
+    if number is not None and look_for_number:
         existing = Order.objects.live().filter(channel=channel, tenant_order_id=number).first()
         if existing is not None:
             raise NumberTaken(number=number, existing=existing.pk, status=existing.status)

@@ -18,13 +18,9 @@ class TokenAuthentication(BaseAuthentication):
         if kind.lower() != b"bearer":
             return None
         now = timezone.now()
-        token = (
-            ApiToken.objects.usable(now)
-            .filter(digest=ApiToken.hash(secret.decode("latin-1").strip()))
-            .select_related("channel")
-            .first()
-        )
-        if token is None:
+        digest = ApiToken.hash(secret.decode("latin-1").strip())
+        token = next(iter(ApiToken.objects.filter(digest=digest).select_related("channel")), None)
+        if token is None or not token.is_usable(now):
             raise exceptions.AuthenticationFailed("The token is unknown, expired or revoked.")
         if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

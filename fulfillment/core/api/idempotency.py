@@ -26,10 +26,12 @@ def _replay(row, digest):
 
 
 def once(request, step):
-    """Run ``step()`` in one transaction with its key, and return its response; a known key replays the answer.
+    """Run ``step(is_second)`` in one transaction with its key; a known key replays the stored answer.
 
     The key belongs to the token. It is inserted first, so that a parallel request with the same key waits for
     this one and then finds the answer. A step that fails leaves no key behind and may be tried again.
+    An IntegrityError means that something unique exists, perhaps since a moment: the step is called a second time
+    and says what it is.
 
     Raises:
         UnprocessableKey: the key was used with another request.
@@ -39,18 +41,17 @@ def once(request, step):
         raise ValidationError({"Idempotency-Key": [f"must not be longer than {LONGEST_KEY} characters"]})
     token = request.auth
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request._request.body).hexdigest()
-    # An IntegrityError means that a parallel request was faster with something unique: the second look sees it.
-    for is_last in (False, True):
+    for is_second in (False, True):
         try:
             with transaction.atomic():
                 if not key:
-                    return step()
+                    return step(is_second)
                 row = IdempotencyKey(token=token, key=key, digest=digest)
                 try:
                     row.save(force_insert=True)
                 except IntegrityError as error:
                     raise _KeyTaken from error
-                response = step()
+                response = step(is_second)
                 row.status_code = response.status_code
                 row.location = response.headers.get("Location", "")
                 row.answer = response.data
@@ -59,5 +60,5 @@ def once(request, step):
         except _KeyTaken:
             return _replay(IdempotencyKey.objects.get(token=token, key=key), digest)
         except IntegrityError:
-            if is_last:
+            if is_second:
                 raise
