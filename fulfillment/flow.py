@@ -11,7 +11,7 @@ import picking.services as picking
 import routing.services as routing
 import shipping.services as shipping
 from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, react
-from orders.events import OrderCancelled, OrderPlaced
+from orders.events import OrderCancelled, OrderPlaced, OrderUnlocked
 from packing.events import PackJobClosed
 from picking.events import PickJobClosed
 from routing.events import PlanCancelled, PlanRouted
@@ -22,8 +22,9 @@ deliver(OrderPlaced, routing.route_placed_order, lane="routing")
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
 
-# Each routed part becomes a pick job.
+# Each routed part becomes a pick job; the parts of a held order when it is unlocked.
 react(PlanRouted, picking.on_plan_routed)
+react(OrderUnlocked, routing.on_order_unlocked)
 
 # What was picked is packed and, unless the customer collects it, shipped.
 react(PickJobClosed, packing.on_pick_job_closed)

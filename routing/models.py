@@ -134,6 +134,17 @@ class RoutingPlan(Stateful):
         PROMISED = "PROMISED", _("Promised")
 
     OPEN = ["INITIAL", "ROUTING", "WAITING", "RETRYABLE", "FALLBACK_ROUTING"]
+    CANCELLABLE = [*OPEN, "ROUTED", "NOT_ROUTABLE", "LOCKED", "PROMISED"]
+
+    class Reason(models.TextChoices):
+        """Why a part has no facility."""
+
+        UNKNOWN_ARTICLE = "UNKNOWN_ARTICLE", _("No article has the SKU of a line.")
+        FACILITY_CLOSED = "FACILITY_CLOSED", _("The facility the shop chose takes no new orders.")
+        NO_FACILITY = "NO_FACILITY", _("No facility takes new orders.")
+        FENCED_OUT = "FENCED_OUT", _("Every facility misses a fence.")
+        NO_STOCK = "NO_STOCK", _("No facility that may serve it has a unit in stock.")
+        NOT_ENOUGH_STOCK = "NOT_ENOUGH_STOCK", _("The facilities that may serve it do not have all units.")
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="routing_plans")
@@ -195,6 +206,18 @@ class RoutingPlan(Stateful):
     )
     def settle(self, facility, now):
         self.facility, self.routed_at, self.reason = facility, now, ""
+
+    @property
+    def reason_text(self):
+        return self.Reason(self.reason).label if self.reason in self.Reason.values else self.reason
+
+    @transition(field=status, source=Status.ROUTED, target=Status.LOCKED)
+    def hold(self):
+        """The order is held: reserved, but not picked yet."""
+
+    @transition(field=status, source=[Status.LOCKED, Status.PROMISED], target=Status.ROUTED)
+    def unhold(self):
+        """The order was unlocked."""
 
     @transition(
         field=status,

@@ -51,6 +51,7 @@ class StorageLocationFactory(factory.django.DjangoModelFactory):
 class ArticleFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Article
+        skip_postgeneration_save = True
 
     sku = factory.Sequence(lambda n: f"SKU-{n:04}")
     title = factory.Sequence(lambda n: f"Article {n}")

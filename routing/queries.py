@@ -1,0 +1,136 @@
+"""What a routing run reads. Every function is one query, however many facilities and lines there are."""
+
+import dataclasses
+import datetime
+
+from django.db.models import Count, Exists, F, Max, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from fulfillment.core.models import Facility, Listing, SafetyStock, Stock
+from routing.models import RoutingPlan, RoutingPlanLine, RoutingRevision
+from routing.rules import Policy, Site
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """A published revision as the rules take it, with the facilities that get new orders."""
+
+    revision: RoutingRevision
+    policy: Policy
+    waits_for_whole: bool
+    stop_after: datetime.timedelta
+    sites: tuple[Site, ...]
+    has_plans: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Shelf:
+    """A listing with the units that can be promised."""
+
+    listing_id: object
+    available: int
+
+
+class _Sites:
+    """The facilities as the rules see them, kept until one of them changes. Read by many threads, replaced whole."""
+
+    known: tuple = (None, ())
+
+    def get(self, stamp):
+        if self.known[0] != stamp:
+            self.known = (stamp, _load_sites())
+        return self.known[1]
+
+
+_sites = _Sites()
+
+
+def _load_sites():
+    rows = Facility.objects.online().order_by("pk")
+    return tuple(
+        Site(
+            key=str(pk),
+            name=name,
+            country=country,
+            services=frozenset(services),
+            position=None if latitude is None else (latitude, longitude),
+        )
+        for pk, name, country, services, latitude, longitude in rows.values_list(
+            "pk", "name", "country", "services", "latitude", "longitude"
+        )
+    )
+
+
+def _of_all_facilities(aggregate):
+    return Subquery(Facility.objects.order_by().values(all=Value(1)).annotate(x=aggregate).values("x"))
+
+
+def load_configuration(order_id):
+    """The newest revision, the facilities, and whether the order has plans already.
+
+    One query; a second one when a facility changed since this process looked last.
+    """
+    revision = (
+        RoutingRevision.objects.order_by("-number")
+        .annotate(
+            facility_count=_of_all_facilities(Count("pk")),
+            facilities_changed_at=_of_all_facilities(Max("modified_at")),
+            has_plans=Exists(RoutingPlan.objects.filter(order_id=order_id)),
+        )
+        .first()
+    )
+    data = revision.data
+    return Configuration(
+        revision=revision,
+        policy=Policy(
+            fences=frozenset(data["fences"]),
+            weights={rating["key"]: float(rating["weight"]) for rating in data["ratings"]},
+            may_split=data["split"]["is_active"],
+            max_split_count=data["split"]["max_count"],
+        ),
+        waits_for_whole=data["partly_reservable"] == "WAIT",
+        stop_after=datetime.timedelta(hours=data["stop_after_hours"]),
+        sites=_sites.get((revision.facility_count, revision.facilities_changed_at)),
+        has_plans=revision.has_plans,
+    )
+
+
+def load_shelves(article_ids, today):
+    """What every facility can promise of some articles: ``{facility key: {article key: Shelf}}``.
+
+    The same figure as ``ListingQuerySet.available``, read from the stock side so that it is one grouped scan.
+    """
+    safety = SafetyStock.objects.filter(article=OuterRef("listing__article_id")).values("value")
+    rows = (
+        Stock.objects.usable(today)
+        .filter(listing__article_id__in=article_ids, listing__status=Listing.Status.ACTIVE)
+        .order_by()
+        .values_list("listing_id", "listing__facility_id", "listing__article_id", "listing__reserved")
+        .annotate(
+            units=Sum("value"),
+            safety=Coalesce(
+                Subquery(safety.filter(facility=OuterRef("listing__facility_id"))[:1]),
+                Subquery(safety.filter(facility=None)[:1]),
+                Value(0),
+            ),
+        )
+    )
+    shelves: dict[str, dict[str, Shelf]] = {}
+    for listing_id, facility_id, article_id, reserved, units, kept in rows:
+        available = units - reserved - kept
+        if available > 0:
+            shelves.setdefault(str(facility_id), {})[str(article_id)] = Shelf(listing_id, available)
+    return shelves
+
+
+def load_workload():
+    """Units routed to each facility that are not picked yet: ``{facility key: units}``."""
+    rows = (
+        RoutingPlanLine.objects.filter(
+            plan__status__in=[RoutingPlan.Status.ROUTED, RoutingPlan.Status.LOCKED], done__lt=F("quantity")
+        )
+        .order_by()
+        .values_list("plan__facility_id")
+        .annotate(units=Sum(F("quantity") - F("done")))
+    )
+    return {str(facility_id): units for facility_id, units in rows}

@@ -1,0 +1,352 @@
+import datetime
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from fulfillment.core import events, outbox
+from fulfillment.core.events import delivery_for
+from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange
+from orders import services as orders
+from orders.models import Order
+from routing import services as routing
+from routing.events import PlanRouted
+from routing.models import DecisionLog, Reservation, RoutingConfiguration, RoutingPlan, RoutingPlanLine
+from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
+from tests.factories.orders import OrderFactory
+
+pytestmark = pytest.mark.django_db
+NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+ROUTED, RETRYABLE = RoutingPlan.Status.ROUTED, RoutingPlan.Status.RETRYABLE
+
+
+def route(order, now=NOON):
+    return routing.route_order(order.pk, by=None, now=now)
+
+
+def assert_counters_match_reservations():
+    for listing in Listing.objects.all():
+        assert listing.reserved == listing.reservations.all().units()
+
+
+@pytest.fixture
+def article():
+    return ArticleFactory()
+
+
+def test_whole_order_goes_to_the_facility_with_most_points(article):
+    near, far = FacilityFactory(), FacilityFactory(latitude=51.44, longitude=5.47)
+    for facility in (near, far):
+        put_stock(facility, article, 5)
+    order = OrderFactory((article, 3))
+
+    (plan,) = route(order)
+
+    assert (plan.status, plan.facility) == (ROUTED, near)
+    assert Reservation.objects.get().quantity == 3
+    assert Listing.objects.get(facility=near).reserved == 3
+    decision = DecisionLog.objects.get()
+    assert (decision.outcome, decision.revision_id) == ("ROUTED", 1)
+    assert decision.data["parts"] == [{"facility": str(near.pk), "lines": [[str(article.pk), 3]]}]
+    change = StatusChange.objects.get(entity="routing.routingplan")
+    assert (change.entity_id, change.after, change.order_id) == (plan.pk, "ROUTED", order.pk)
+    assert_counters_match_reservations()
+
+
+def test_facility_abroad_or_without_the_service_is_left_out(article):
+    for fields in ({"country": "BE"}, {"services": ["PICKUP"]}):
+        put_stock(FacilityFactory(**fields), article, 5)
+    order = OrderFactory((article, 1))
+
+    (plan,) = route(order)
+
+    assert (plan.status, plan.facility, plan.reason) == (RETRYABLE, None, "FENCED_OUT")
+    fences = {exclusion["fence"] for exclusion in DecisionLog.objects.get().data["exclusions"]}
+    assert fences == {"COUNTRY", "SERVICE_TYPE"}
+
+
+def test_suspended_facility_gets_no_new_order(article):
+    facility = FacilityFactory(status=Facility.Status.SUSPENDED)
+    put_stock(facility, article, 5)
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "NO_FACILITY")
+
+
+def test_order_is_split_into_one_part_per_facility():
+    a, b = ArticleFactory(), ArticleFactory()
+    first, second = FacilityFactory(), FacilityFactory()
+    put_stock(first, a, 2)
+    put_stock(second, b, 1)
+    order = OrderFactory((a, 2), (b, 1))
+
+    plans = route(order)
+
+    assert {plan.facility: plan.lines.get().quantity for plan in plans} == {first: 2, second: 1}
+    assert {plan.split_count for plan in plans} == {1}
+    assert_counters_match_reservations()
+
+
+def test_same_article_on_two_lines_is_reserved_once_and_written_per_line(article):
+    facility = FacilityFactory()
+    put_stock(facility, article, 5)
+
+    (plan,) = route(OrderFactory((article, 2), (article, 3)))
+
+    assert [line.quantity for line in plan.lines.all()] == [2, 3]
+    assert Listing.objects.get().reserved == 5
+    assert_counters_match_reservations()
+
+
+def test_order_that_cannot_be_served_whole_waits_and_reserves_nothing(article):
+    put_stock(FacilityFactory(), article, 2)
+
+    (plan,) = route(OrderFactory((article, 3)))
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "NOT_ENOUGH_STOCK")
+    assert not Reservation.objects.exists()
+
+
+def test_partial_routing_serves_what_is_there_and_keeps_the_rest(article):
+    put_stock(FacilityFactory(), article, 2)
+    RoutingConfiguration.objects.update(partly_reservable="ROUTE")
+    routing.publish(by=None, now=NOON)
+
+    plans = route(OrderFactory((article, 3)))
+
+    assert [(plan.status, plan.lines.get().quantity) for plan in plans] == [(ROUTED, 2), (RETRYABLE, 1)]
+
+
+def test_safety_stock_and_reserved_units_are_not_promised(article):
+    facility = FacilityFactory()
+    put_stock(facility, article, 5)
+    SafetyStock.objects.create(article=article, facility=facility, value=3)
+    route(OrderFactory((article, 1)))
+
+    (plan,) = route(OrderFactory((article, 2)))
+
+    assert plan.status == RETRYABLE
+
+
+def test_expired_stock_is_not_promised(article):
+    put_stock(FacilityFactory(), article, 5, expires_on=NOON.date() - datetime.timedelta(days=1))
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert plan.reason == "NO_STOCK"
+
+
+def test_unknown_sku_leaves_the_order_visibly_unroutable_until_the_article_exists():
+    facility = FacilityFactory()
+    order = OrderFactory(("SKU-NEW", 1))
+
+    (plan,) = route(order)
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "UNKNOWN_ARTICLE")
+    put_stock(facility, ArticleFactory(sku="SKU-NEW"), 1)
+    (plan,) = routing.retry(order.pk, by=None, now=NOON)
+    assert (plan.status, plan.facility) == (ROUTED, facility)
+
+
+def test_collected_order_goes_to_its_facility_past_fences_and_ratings(article):
+    better, chosen = FacilityFactory(), FacilityFactory(country="BE", services=["SHIP_FROM_STORE"])
+    for facility in (better, chosen):
+        put_stock(facility, article, 5)
+
+    (plan,) = route(OrderFactory((article, 1), collect=chosen))
+
+    assert (plan.status, plan.facility) == (ROUTED, chosen)
+    assert Listing.objects.get(facility=chosen).reserved == 1
+
+
+def test_single_preselected_facility_is_fixed_and_without_stock_unroutable(article):
+    put_stock(FacilityFactory(), article, 5)
+    chosen = FacilityFactory()
+
+    (plan,) = route(OrderFactory((article, 1), preselected=[chosen]))
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "NO_STOCK")
+
+
+def test_only_preselected_facilities_are_considered(article):
+    facilities = [FacilityFactory() for _ in range(3)]
+    for facility in facilities:
+        put_stock(facility, article, 5)
+
+    (plan,) = route(OrderFactory((article, 1), preselected=facilities[1:]))
+
+    assert plan.facility in facilities[1:]
+
+
+def test_second_delivery_routes_nothing_twice(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1))
+    route(order)
+
+    again = route(order)
+
+    assert len(again) == 1
+    assert Listing.objects.get().reserved == 1
+
+
+def test_cancelled_order_is_not_routed(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1))
+    orders.cancel(order.pk, by=None, now=NOON)
+
+    assert route(order) == []
+
+
+def test_cancelled_order_gives_its_units_back(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1))
+    (plan,) = route(order)
+
+    orders.cancel(order.pk, by=None, now=NOON)
+
+    plan.refresh_from_db()
+    assert plan.status == RoutingPlan.Status.CANCELED
+    assert Listing.objects.get().reserved == 0
+    assert not Reservation.objects.exists()
+
+
+def test_locked_order_is_reserved_but_goes_on_only_when_unlocked(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1), status="LOCKED")
+
+    (plan,) = route(order)
+
+    assert plan.status == RoutingPlan.Status.LOCKED
+    assert Listing.objects.get().reserved == 1
+    orders.unlock(order.pk, by=None, now=NOON)
+    plan.refresh_from_db()
+    assert plan.status == ROUTED
+    assert order.pick_jobs.count() == 1
+
+
+def test_stock_that_arrives_serves_the_order_that_waits(article, django_capture_on_commit_callbacks):
+    order = OrderFactory((article, 1))
+    route(order)
+    OutboxEntry.objects.all().delete()
+
+    put_stock(FacilityFactory(), article, 1)
+    outbox.dispatch("routing", find=delivery_for)
+
+    plan = RoutingPlan.objects.get()
+    assert (plan.status, plan.order_id) == (ROUTED, order.pk)
+    assert [decision.run for decision in DecisionLog.objects.all()] == [1, 2]
+    assert_counters_match_reservations()
+
+
+def test_waiting_order_may_be_split_at_a_later_try():
+    a, b = ArticleFactory(), ArticleFactory()
+    order = OrderFactory((a, 1), (b, 1))
+    (waiting,) = route(order)
+    first, second = FacilityFactory(), FacilityFactory()
+    put_stock(first, a, 1)
+    put_stock(second, b, 1)
+
+    plans = routing.retry(order.pk, by=None, now=NOON)
+
+    assert {plan.facility for plan in plans} == {first, second}
+    assert waiting in plans
+    assert {plan.parent for plan in plans if plan != waiting} == {waiting}
+    assert RoutingPlanLine.objects.count() == 2
+
+
+def test_part_that_waited_too_long_is_left_to_a_person(article):
+    order = OrderFactory((article, 1))
+    (plan,) = route(order)
+
+    assert routing.give_up_old(now=NOON + datetime.timedelta(hours=7)) == 0
+    assert routing.give_up_old(now=NOON + datetime.timedelta(hours=9)) == 1
+
+    plan.refresh_from_db()
+    assert plan.status == RoutingPlan.Status.NOT_ROUTABLE
+    put_stock(FacilityFactory(), article, 1)
+    (plan,) = routing.route_again(order.pk, by=None, now=NOON)
+    assert plan.status == ROUTED
+
+
+def test_order_without_a_waiting_part_is_not_routed_again(article):
+    put_stock(FacilityFactory(), article, 1)
+    order = OrderFactory((article, 1))
+    route(order)
+
+    with pytest.raises(routing.NothingToRoute):
+        routing.route_again(order.pk, by=None, now=NOON)
+
+
+def test_consume_gives_reservations_back_and_ends_the_workload(article):
+    put_stock(FacilityFactory(), article, 5)
+    (plan,) = route(OrderFactory((article, 3)))
+
+    routing.consume(plan.pk, {}, by=None, now=NOON)
+
+    assert Listing.objects.get().reserved == 0
+    assert plan.lines.get().done == 3
+
+
+def test_release_cancels_the_part(article):
+    put_stock(FacilityFactory(), article, 5)
+    (plan,) = route(OrderFactory((article, 3)))
+
+    routing.release(plan.pk, by=None, now=NOON, reason="Wrong")
+
+    plan.refresh_from_db()
+    assert plan.status == RoutingPlan.Status.CANCELED
+    assert Listing.objects.get().reserved == 0
+
+
+def test_work_that_waits_lowers_the_points(article):
+    busy, idle = FacilityFactory(), FacilityFactory()
+    put_stock(busy, article, 9)
+    route(OrderFactory((article, 4)))
+    put_stock(idle, article, 9)
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert plan.facility == idle
+
+
+def test_address_that_cannot_be_placed_is_flagged_and_routed(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1), address={"coordinates": None, "city": "Nowhere", "postalCode": "0"})
+    Order.objects.filter(pk=order.pk).update(latitude=None, longitude=None)
+
+    (plan,) = route(order)
+
+    assert plan.status == ROUTED
+    assert DecisionLog.objects.get().data["demand"]["place_source"] == "UNKNOWN"
+
+
+def test_publication_gives_a_new_number_that_decisions_name(article):
+    put_stock(FacilityFactory(), article, 5)
+    user = staff("administrator")
+
+    revision = routing.publish(comment="Less distance", by=user, now=NOON)
+    route(OrderFactory((article, 1)))
+
+    assert (revision.number, revision.published_by) == (2, user)
+    assert DecisionLog.objects.get().revision == revision
+
+
+@pytest.mark.parametrize(("facilities", "lines"), [(3, 1), (3, 20), (30, 20)])
+def test_number_of_queries_is_constant(facilities, lines, monkeypatch):
+    articles = [ArticleFactory() for _ in range(lines)]
+    for _ in range(facilities):
+        site = FacilityFactory()
+        for article in articles:
+            put_stock(site, article, 9)
+    order = OrderFactory(*((article, 2) for article in articles), address={"coordinates": None})
+    route(OrderFactory((articles[0], 1)))  # this process knows the facilities from then on
+
+    monkeypatch.setitem(events._reactions, PlanRouted, [])  # what picking does is picking's
+
+    with CaptureQueriesContext(connection) as queries:
+        (plan,) = route(order)
+
+    statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
+    assert plan.status == ROUTED
+    assert len(statements) == 12, "\n".join(statements)
