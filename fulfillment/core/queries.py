@@ -1,10 +1,10 @@
 """Look-ups that several stages share."""
 
-from django.db.models import F, Sum
+from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from .codes import normalise, spellings
-from .models import Article, ArticleCode, Stock
+from .models import Article, ArticleCode, Listing, Stock, StorageLocation
 
 
 def find_article(text):
@@ -15,6 +15,57 @@ def find_article(text):
         return known.article, known.units
     article = Article.objects.filter(sku=text.strip()).first()
     return (article, 1) if article else (None, 0)
+
+
+def find_location(facility, text):
+    """The storage location of a facility with this name or scannable code, or None."""
+    text = text.strip()
+    locations = StorageLocation.objects.filter(facility=facility)
+    named = locations.filter(name__iexact=text).first()
+    if named is not None or not text:
+        return named
+    # The text of the list narrows it down on every database; the exact code decides.
+    coded = locations.filter(scannable_codes__icontains=text)
+    return next((location for location in coded if text in location.scannable_codes), None)
+
+
+def stock_at(facility, text, today):
+    """Listings of a facility with ``on_hand``, ``usable``, ``safety`` and ``available``, their stock rows loaded.
+
+    ``text`` narrows by SKU, title, article code or storage location; empty for all.
+    """
+    on_hand = (
+        Stock.objects.filter(listing=OuterRef("pk"))
+        .order_by()
+        .values("listing")
+        .annotate(units=Sum("value"))
+        .values("units")
+    )
+    listings = Listing.objects.filter(facility=facility)
+    text = text.strip()
+    if text:
+        codes = ArticleCode.objects.filter(code__in=spellings(normalise(text)))
+        places = Stock.objects.filter(listing__facility=facility, location__name__istartswith=text)
+        listings = listings.filter(
+            Q(article__sku__icontains=text)
+            | Q(article__title__icontains=text)
+            | Q(article__in=codes.values("article"))
+            | Q(pk__in=places.values("listing"))
+        )
+    return (
+        listings.with_available(today)
+        .annotate(on_hand=Coalesce(Subquery(on_hand), 0))
+        .select_related("article")
+        .prefetch_related(
+            Prefetch(
+                "stocks",
+                Stock.objects.select_related("location").order_by(
+                    F("location__running_sequence").asc(nulls_last=True), "expires_on", "pk"
+                ),
+            )
+        )
+        .order_by("article__sku")
+    )
 
 
 def stock_off_the_ledger():

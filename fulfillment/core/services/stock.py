@@ -69,7 +69,7 @@ def lock_listings(listing_ids):
 def _book(deltas, kind, *, by, now, reason="", order_id=None):
     # Called under the listings' locks. One update per batch, one ledger row per stock row that changes.
     deltas = {pk: delta for pk, delta in sorted(deltas.items()) if delta}
-    for batch in _batches(deltas.items()):
+    for batch in batches(deltas.items()):
         Stock.objects.filter(pk__in=[pk for pk, _delta in batch]).update(
             value=Case(*(When(pk=pk, then=F("value") + Value(delta)) for pk, delta in batch)),
             version=F("version") + 1,
@@ -162,7 +162,7 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     facilities = {facility for facility, _article in pairs}
     listing_ids = {
         (facility, article): pk
-        for batch in _batches(sorted({article for _facility, article in pairs}))
+        for batch in batches(sorted({article for _facility, article in pairs}))
         for pk, facility, article in Listing.objects.filter(
             facility__in=facilities, article__in=batch
         ).values_list("pk", "facility_id", "article_id")
@@ -170,7 +170,7 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     }
     facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
     # Key order over all batches: the batches are slices of the sorted keys.
-    for batch in _batches(sorted(facility_of)):
+    for batch in batches(sorted(facility_of)):
         lock_listings(batch)
     wanted = {
         (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on): count.value
@@ -196,7 +196,8 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     return sum(delta != 0 for delta in deltas.values())
 
 
-def _batches(items):
+def batches(items):
+    """Lists of at most ``BATCH`` items, for queries that stay small."""
     rest = iter(items)
     while batch := list(islice(rest, BATCH)):
         yield batch
@@ -205,7 +206,7 @@ def _batches(items):
 def _sound_stock(listing_ids):
     return {
         (listing, location, expires_on): (pk, value)
-        for batch in _batches(sorted(listing_ids))
+        for batch in batches(sorted(listing_ids))
         for pk, listing, location, expires_on, value in Stock.objects.filter(
             listing__in=batch, is_defective=False
         ).values_list("pk", "listing_id", "location_id", "expires_on", "value")
