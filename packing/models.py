@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
@@ -19,8 +19,24 @@ class PackJobQuerySet(LockingQuerySet):
         return self.filter(status__in=PackJob.UNFINISHED)
 
     def for_list(self):
-        return self.select_related("order", "editor", "pick_job").order_by(
-            F("target_time").asc(nulls_first=True), "pk"
+        """Most urgent first; jobs without a target time on top. Annotates ``units`` and ``packed``."""
+        units = PackLine.objects.filter(job=OuterRef("pk")).order_by().values("job")
+        packed = PackageItem.objects.filter(line__job=OuterRef("pk")).order_by().values("line__job")
+        return (
+            self.select_related("order", "editor")
+            .annotate(
+                units=Coalesce(Subquery(units.annotate(n=Sum("quantity")).values("n")), 0),
+                packed=Coalesce(Subquery(packed.annotate(n=Sum("quantity")).values("n")), 0),
+            )
+            .order_by(F("target_time").asc(nulls_first=True), "pk")
+        )
+
+    def matching(self, text):
+        """Jobs with this short id, order number or package code."""
+        return self.filter(
+            Q(short_id__iexact=text)
+            | Q(order__tenant_order_id__iexact=text)
+            | Q(pk__in=Package.objects.filter(code__iexact=text).values("job"))
         )
 
 
@@ -113,8 +129,11 @@ class PackJob(Stateful):
 
 class PackLineQuerySet(models.QuerySet):
     def with_packed(self):
-        """Annotate ``packed``: units that are in a package."""
-        return self.annotate(packed=Coalesce(Sum("items__quantity"), 0))
+        """Annotate ``packed``: units that are in a package; in the order of the order."""
+        # A grouped query forgets the ordering of Meta.
+        return self.annotate(packed=Coalesce(Sum("items__quantity"), 0)).order_by(
+            "order_line__position", "pk"
+        )
 
 
 class PackLine(models.Model):

@@ -18,13 +18,11 @@ from picking.models import PickJob
 
 from .events import PackJobClosed
 from .models import Package, PackageItem, PackJob, PackLine
+from .weights import expected_weight, is_unlikely
 
 PACKAGE_CODE_PREFIX = "P"
 MOST_PACKAGES = 99
 MOST_GRAMS = 1_000_000
-# A package weighs at least its articles, less what scales and master data are off,
-# and at most that much more, plus a box with filling.
-LIGHTEST, HEAVIEST, BOX_G = 0.9, 1.2, 1500
 
 
 class NotInProgress(Refused):
@@ -286,20 +284,6 @@ def pack_all(job_id, package_id=None, *, by, now):
     return package
 
 
-def expected_weight(package):
-    """Grams of the articles in a package; None when it is empty or the weight of one of them is unknown."""
-    items = package.items.select_related("line__article")
-    weights = [(item.quantity, item.line.article.weight_g) for item in items]
-    if not weights or any(grams is None for _units, grams in weights):
-        return None
-    return sum(units * grams for units, grams in weights)
-
-
-def is_unlikely(grams, expected):
-    """Whether a weight is far from what the articles weigh; nothing is unlikely when that is unknown."""
-    return expected is not None and not expected * LIGHTEST <= grams <= expected * HEAVIEST + BOX_G
-
-
 @transaction.atomic
 def set_weight(job_id, package_id, grams, *, confirmed=False, by, now):
     """Store the weight of a package in grams, as the scale shows it.
@@ -308,11 +292,12 @@ def set_weight(job_id, package_id, grams, *, confirmed=False, by, now):
     """
     job = _lock_for_packing(job_id, by)
     package = job.packages.get(pk=package_id)
-    if not package.items.exists():
+    items = package.items.select_related("line__article")
+    if not items:
         raise PackageEmpty(number=package.number)
     if not 1 <= grams <= MOST_GRAMS:
         raise WeightOutOfRange(most=MOST_GRAMS)
-    expected = expected_weight(package)
+    expected = expected_weight((item.quantity, item.line.article.weight_g) for item in items)
     if not confirmed and is_unlikely(grams, expected):
         raise WeightUnlikely(grams=grams, expected=expected)
     package.weight_g = grams

@@ -1,15 +1,24 @@
 import datetime
 
 from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db import DatabaseError, connection
 from django.http import JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from .models import Heartbeat
+from .access import at_facility
+from .forms import GoodsReceiptForm, SearchForm, StockCorrectionForm
+from .models import Heartbeat, Listing, Permission, Stock
+from .queries import stock_at
+from .services import stock as stock_service
 
 SIGN_OF_LIFE = datetime.timedelta(seconds=60)
+PAGE_SIZE = 25
 
 
 @require_safe
@@ -29,3 +38,74 @@ def healthz(request):
         "worker": f"silent on {', '.join(silent)}" if silent else "ok",
     }
     return JsonResponse(body, status=503 if silent else 200)
+
+
+@require_safe
+@at_facility(Permission.STOCK)
+def stock_list(request):
+    """What is in stock here: per article, and per place."""
+    form = SearchForm(request.GET)
+    text = form.cleaned_data["q"] if form.is_valid() else ""
+    listings = stock_at(request.facility, text, timezone.localdate())
+    page = Paginator(listings, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "core/stock_list.html", {"form": form, "text": text, "page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_facility(Permission.STOCK)
+def goods_receipt(request):
+    """Book units that arrived; afterwards the form is ready for the next article."""
+    form = GoodsReceiptForm(request.POST or None, facility=request.facility)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        stock_service.receive(
+            request.facility,
+            data["article"].sku,
+            data["units"],
+            location=data["location"],
+            expires_on=data["expires_on"],
+            reason=data["reason"],
+            by=request.user,
+            now=timezone.now(),
+        )
+        messages.success(
+            request,
+            _("%(units)s × %(article)s booked.") % {"units": data["units"], "article": data["article"]},
+        )
+        return redirect("core:goods-receipt", request.facility.slug)
+    status = 422 if form.is_bound else 200
+    return render(request, "core/stock_receive.html", {"form": form.focus()}, status=status)
+
+
+def _stock_row(request, pk):
+    rows = Stock.objects.at(request.facility).select_related(
+        "listing__article", "listing__facility", "location"
+    )
+    return get_object_or_404(rows, pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_facility(Permission.STOCK)
+def stock_correct(request, pk):
+    """Set the counted value of one place."""
+    row = _stock_row(request, pk)
+    form = StockCorrectionForm(request.POST or None, initial={"seen": row.value})
+    if request.method == "POST" and form.is_valid():
+        row = stock_service.correct(row.pk, **form.cleaned_data, by=request.user, now=timezone.now())
+        messages.success(
+            request,
+            _("%(sku)s: %(units)s units counted.") % {"sku": row.listing.article.sku, "units": row.value},
+        )
+        return redirect("core:stock-movements", request.facility.slug, row.pk)
+    status = 422 if form.is_bound else 200
+    return render(request, "core/stock_correct.html", {"row": row, "form": form.focus()}, status=status)
+
+
+@require_safe
+@at_facility(Permission.STOCK)
+def stock_movements(request, pk):
+    """Every change of one place's value, the latest first."""
+    row = _stock_row(request, pk)
+    page = Paginator(row.movements.select_related("by"), PAGE_SIZE).get_page(request.GET.get("page"))
+    listing = Listing.objects.with_available(timezone.localdate()).get(pk=row.listing_id)
+    return render(request, "core/stock_movements.html", {"row": row, "listing": listing, "page": page})

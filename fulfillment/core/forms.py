@@ -1,0 +1,112 @@
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .queries import find_article, find_location
+from .services.stock import MOST_UNITS
+
+
+class FirstErrorFocus:
+    """Puts the cursor into the first field that has an error, else into the first field."""
+
+    def focus(self):
+        names = [name for name in self.fields if self.is_bound and name in self.errors]
+        wanted = names[0] if names else next(iter(self.fields))
+        self.fields[wanted].widget.attrs["autofocus"] = True
+        return self
+
+
+class SearchForm(forms.Form):
+    q = forms.CharField(
+        label=_("SKU, title, code or location"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "type": "search"}),
+    )
+
+
+class GoodsReceiptForm(FirstErrorFocus, forms.Form):
+    """Units of an article that arrived. A carton code counts its units for each one entered."""
+
+    article = forms.CharField(
+        label=_("SKU or scanned code"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    units = forms.IntegerField(
+        label=_("Units"),
+        min_value=1,
+        max_value=MOST_UNITS,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    location = forms.CharField(
+        label=_("Storage location"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("Name or scanned code; empty when it has no place yet."),
+    )
+    expires_on = forms.DateField(
+        label=_("Expires on"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    reason = forms.CharField(
+        label=_("Delivery note or remark"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args, facility, **options):
+        super().__init__(*args, **options)
+        self.facility = facility
+
+    def clean_article(self):
+        article, self.units_per_code = find_article(self.cleaned_data["article"])
+        if article is None:
+            raise forms.ValidationError(
+                _("No article has the SKU or code %(code)s."), params={"code": self.cleaned_data["article"]}
+            )
+        return article
+
+    def clean_location(self):
+        text = self.cleaned_data["location"].strip()
+        if not text:
+            return None
+        location = find_location(self.facility, text)
+        if location is None:
+            raise forms.ValidationError(
+                _("%(facility)s has no storage location %(name)s."),
+                params={"facility": self.facility, "name": text},
+            )
+        return location
+
+    def clean_expires_on(self):
+        day = self.cleaned_data["expires_on"]
+        if day and day < timezone.localdate():
+            raise forms.ValidationError(_("This day is in the past."))
+        return day
+
+    def clean(self):
+        data = self.cleaned_data
+        if "article" in data and "units" in data:
+            data["units"] *= self.units_per_code
+            if data["units"] > MOST_UNITS:
+                self.add_error("units", _("At most %(most)s units at once.") % {"most": MOST_UNITS})
+        return data
+
+
+class StockCorrectionForm(FirstErrorFocus, forms.Form):
+    """The counted value of a stock row; ``seen`` is the value the person was shown."""
+
+    value = forms.IntegerField(
+        label=_("Counted units"),
+        min_value=0,
+        max_value=MOST_UNITS,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "reasons"}),
+    )
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
