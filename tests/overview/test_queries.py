@@ -10,125 +10,17 @@ from fulfillment.core.models import OutboxEntry
 from fulfillment.overview import queries
 from fulfillment.overview.queries import Flag, ProcessStatus
 from orders.models import Order, ShortRecord
-from packing.models import Package, PackageItem, PackJob, PackLine
-from picking.models import PickJob, PickLine
-from routing.models import RoutingPlan, RoutingPlanLine
-from shipping.models import HandoverJob, Parcel, Shipment
-from tests.factories.core import ArticleFactory, CarrierFactory, FacilityFactory, ListingFactory, staff
+from picking.models import PickJob
+from tests.factories.core import FacilityFactory, staff
 from tests.factories.orders import OrderFactory
+from tests.factories.stages import NOON, Stages
 
 pytestmark = pytest.mark.django_db
-NOON = datetime.datetime(2026, 3, 2, 12, 0, tzinfo=datetime.UTC)
 
 
 def read(order):
     order = queries.with_process_status(Order.objects.for_list()).get(pk=order.pk)
     return queries.processes([order], NOON)[order.pk]
-
-
-class Stages:
-    """An order of three units of one article and, step by step, the rows of the stages behind it."""
-
-    def __init__(self, **fields):
-        self.facility = FacilityFactory()
-        self.article = ArticleFactory()
-        self.listing = ListingFactory(facility=self.facility, article=self.article)
-        self.order = OrderFactory((self.article, 3), **fields)
-        self.line = self.order.lines.get()
-
-    def plan(self, status="ROUTED"):
-        self.plan_ = RoutingPlan.objects.create(
-            order=self.order,
-            facility=self.facility if status == "ROUTED" else None,
-            routed_at=NOON if status == "ROUTED" else None,
-            status=status,
-        )
-        self.plan_line = RoutingPlanLine.objects.create(plan=self.plan_, order_line=self.line, quantity=3)
-        return self
-
-    def pick(self, status="OPEN", picked=0, short=0):
-        self.job = PickJob.objects.create(
-            facility=self.facility,
-            order=self.order,
-            plan=self.plan_,
-            kind="SHIPPING",
-            short_id="AV1",
-            order_date=NOON,
-            status=status,
-            started_at=NOON,
-            closed_at=NOON,
-        )
-        self.pick_line = PickLine.objects.create(
-            job=self.job,
-            plan_line=self.plan_line,
-            order_line=self.line,
-            article=self.article,
-            listing=self.listing,
-            title="Mug",
-            quantity=3,
-            picked=picked,
-            short=short,
-        )
-        if short:
-            ShortRecord.objects.create(
-                line=self.line, facility=self.facility, quantity=short, reason="NOT_FOUND", recorded_at=NOON
-            )
-        return self
-
-    def pack(self, status="CLOSED", units=3):
-        self.pack_job = PackJob.objects.create(
-            facility=self.facility,
-            order=self.order,
-            pick_job=self.job,
-            kind="SHIPPING",
-            short_id="AV1",
-            status=status,
-            started_at=NOON,
-            closed_at=NOON,
-        )
-        line = PackLine.objects.create(
-            job=self.pack_job,
-            pick_line=self.pick_line,
-            order_line=self.line,
-            article=self.article,
-            title="Mug",
-            quantity=units,
-        )
-        self.package = Package.objects.create(job=self.pack_job, number=1, code=uuid.uuid4().hex[:20])
-        PackageItem.objects.create(package=self.package, line=line, quantity=units)
-        return self
-
-    def ship(self, status="COMPLETED", parcel="DONE", handover="HANDED_OVER"):
-        shipment = Shipment.objects.create(
-            facility=self.facility, order=self.order, pick_job=self.job, short_id="AV1", status=status
-        )
-        self.parcel = Parcel.objects.create(
-            facility=self.facility,
-            order=self.order,
-            shipment=shipment,
-            package=self.package,
-            carrier=CarrierFactory(),
-            code=self.package.code,
-            weight_g=1,
-            length_mm=1,
-            width_mm=1,
-            height_mm=1,
-            tracking_number="1" if parcel == "DONE" else "",
-            status=parcel,
-        )
-        if handover:
-            HandoverJob.objects.create(
-                channel="DELIVERY",
-                facility=self.facility,
-                order=self.order,
-                pick_job=self.job,
-                parcel=self.parcel,
-                short_id="AV1",
-                recipient_name="Anna",
-                handed_over_at=NOON if handover == "HANDED_OVER" else None,
-                status=handover,
-            )
-        return self
 
 
 def test_process_follows_the_stages():

@@ -1,0 +1,185 @@
+"""A walk over every address of the site: who is not signed in, not of this facility, or lacks the permission, stays out."""
+
+import uuid
+
+import pytest
+from django.urls import URLPattern, get_resolver, reverse
+
+from fulfillment.core.models import Document, Membership, OutboxEntry, Permission, Role, User
+from tests.factories.core import FacilityFactory, StorageLocationFactory, api_token, put_stock
+from tests.factories.stages import Stages
+
+pytestmark = pytest.mark.django_db
+
+# Pages with a gate of their own: sign-in, language, the health check, and the start page, which only redirects.
+OPEN = {"login", "logout", "set_language", "healthz", "overview:home"}
+
+
+def walk(patterns, namespace=(), path=""):
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield (
+                ":".join((*namespace, pattern.name or str(pattern.pattern))),
+                path + str(pattern.pattern),
+                pattern,
+            )
+        elif pattern.namespace != "admin":
+            inner = (*namespace, *filter(None, [pattern.namespace]))
+            yield from walk(pattern.url_patterns, inner, path + str(pattern.pattern))
+
+
+ALL = list(walk(get_resolver().url_patterns))
+API = [(name, pattern) for name, path, pattern in ALL if path.startswith("api/")]
+STAFF = [(name, pattern) for name, path, pattern in ALL if not path.startswith("api/") and name not in OPEN]
+every_staff_page = pytest.mark.parametrize(("name", "pattern"), STAFF, ids=[name for name, _pattern in STAFF])
+every_api_route = pytest.mark.parametrize(("name", "pattern"), API, ids=[name for name, _pattern in API])
+
+
+class World:
+    """One object of every kind that an address names, all of one facility."""
+
+    def __init__(self):
+        self.stages = Stages().plan().pick("CLOSED", 3).pack().ship("CONFIRMED", "DONE", "OPEN")
+        self.facility = self.stages.facility
+        self.stock = put_stock(
+            self.facility, self.stages.article, 5, location=StorageLocationFactory(facility=self.facility)
+        )
+        self.document = Document.objects.create(
+            facility=self.facility,
+            category="SENDLABEL",
+            format="PDF",
+            name="label.pdf",
+            sha256="0" * 64,
+            size=4,
+        )
+
+    def find(self, name, argument):
+        """The id that an argument of an address stands for: by name of the address, then of the argument."""
+        stages = self.stages
+        named = {
+            ("overview:order", "pk"): stages.order,
+            ("overview:work", "pk"): OutboxEntry.objects.first(),
+            ("routing:decision", "pk"): stages.order,
+            ("routing:", "pk"): stages.plan_,
+            ("routing:", "order_pk"): stages.order,
+            ("picking:", "pk"): stages.job,
+            ("picking:", "line_pk"): stages.pick_line,
+            ("packing:", "pk"): stages.pack_job,
+            ("packing:", "line_pk"): stages.pack_line,
+            ("packing:", "package_pk"): stages.package,
+            ("shipping:pack", "pk"): stages.pack_job,
+            ("shipping:shipment", "pk"): stages.shipment,
+            ("shipping:parcel", "pk"): stages.parcel,
+            ("shipping:document", "pk"): self.document,
+            ("shipping:handover", "pk"): stages.handover,
+            ("core:stock", "pk"): self.stock,
+        }
+        for (prefix, own), entity in named.items():
+            if name.startswith(prefix) and own == argument:
+                return entity.pk
+        raise AssertionError(f"Say in World.find which object {argument} of {name} is.")
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def named_objects(pattern):
+    return set(pattern.pattern.converters) - {"slug"}
+
+
+def address(name, pattern, world, facility=None):
+    """The URL of a page with the objects of the world; at another facility when one is given."""
+    arguments = {argument: world.find(name, argument) for argument in named_objects(pattern)}
+    if pattern.callback.gate[0] == "facility":
+        arguments["slug"] = (facility or world.facility).slug
+    return reverse(name, kwargs=arguments)
+
+
+def ask(client, url):
+    """Call a page in the way it may be called."""
+    answer = client.get(url)
+    return client.post(url) if answer.status_code == 405 else answer
+
+
+def user_with(permissions, facility=None):
+    user = User.objects.create_user(f"{uuid.uuid4().hex}@example.com")
+    role = Role.objects.create(key=uuid.uuid4().hex, name="Own", permissions=permissions)
+    Membership.objects.create(user=user, role=role, facility=facility)
+    return user
+
+
+@every_staff_page
+def test_every_staff_page_has_a_gate(name, pattern):
+    assert getattr(pattern.callback, "gate", None), f"{name} lacks @at_facility or @network"
+
+
+@every_staff_page
+def test_anonymous_is_sent_to_the_login(client, world, name, pattern):
+    answer = ask(client, address(name, pattern, world))
+
+    assert answer.status_code == 302
+    assert answer.url.startswith("/login/")
+
+
+@every_staff_page
+def test_outsider_finds_nothing(client, world, name, pattern):
+    client.force_login(user_with(Permission.values, FacilityFactory()))
+
+    assert ask(client, address(name, pattern, world)).status_code == 404
+
+
+@every_staff_page
+def test_missing_permission_is_forbidden(client, world, name, pattern):
+    kind, permission = pattern.callback.gate
+    others = [value for value in Permission.values if value != permission]
+    client.force_login(user_with(others, world.facility if kind == "facility" else None))
+
+    assert (ask(client, address(name, pattern, world)).status_code == 403) == (permission is not None)
+
+
+@every_staff_page
+def test_exactly_this_permission_opens_the_page(client, world, name, pattern):
+    kind, permission = pattern.callback.gate
+    client.force_login(
+        user_with([permission or Permission.PICK], world.facility if kind == "facility" else None)
+    )
+
+    assert ask(client, address(name, pattern, world)).status_code not in {403, 404, 500}
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        (name, pattern)
+        for name, pattern in STAFF
+        if getattr(pattern.callback, "gate", ("",))[0] == "facility" and named_objects(pattern)
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_object_of_another_facility_is_not_found(client, world, name, pattern):
+    own = FacilityFactory()
+    client.force_login(user_with(Permission.values, own))
+
+    assert ask(client, address(name, pattern, world, facility=own)).status_code == 404
+
+
+def api_address(name, pattern):
+    return reverse(name, kwargs={argument: uuid.uuid4() for argument in pattern.pattern.converters})
+
+
+@every_api_route
+def test_api_refuses_without_token(client, name, pattern):
+    for method in (client.get, client.post):
+        answer = method(api_address(name, pattern))
+
+        assert answer.status_code == 401
+        assert answer.json()[0]["summary"] == "NOT_AUTHENTICATED"
+
+
+@every_api_route
+def test_api_refuses_another_scope(client, name, pattern):
+    headers = {"Authorization": f"Bearer {api_token('STOCK')}"}
+
+    assert client.get(api_address(name, pattern), headers=headers).status_code == 403
