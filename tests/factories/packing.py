@@ -1,5 +1,6 @@
 """Pack jobs for tests, as a closed pick job leaves them."""
 
+from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.core.models import Listing
@@ -68,7 +69,8 @@ def closed_pick_job(*picked, facility=None, kind=Order.Kind.SHIPPING, articles=N
 def pack_job(*picked, **options):
     """An open pack job with one line per number of picked units; options as for ``closed_pick_job``."""
     pick_job = closed_pick_job(*(picked or (2, 1)), **options)
-    packing.on_pick_job_closed(PickJobClosed(pick_job.pk), by=None, now=timezone.now())
+    with transaction.atomic():
+        packing.on_pick_job_closed(PickJobClosed(pick_job.pk), by=None, now=timezone.now())
     return PackJob.objects.get(pick_job=pick_job)
 
 
