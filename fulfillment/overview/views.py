@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core import outbox
 from fulfillment.core.access import at_facility, network, permissions_at
@@ -20,7 +20,7 @@ PER_PAGE = 25
 
 
 @login_required
-@require_GET
+@require_safe
 def home(request):
     """Send everyone to their work: network staff to the orders, others to their facility or the choice of it."""
     network_wide = permissions_at(request.user)
@@ -32,7 +32,7 @@ def home(request):
     return render(request, "overview/facility_choice.html", {"facilities": facilities})
 
 
-@require_GET
+@require_safe
 @at_facility(None)
 def facility_home(request):
     now = timezone.now()
@@ -48,7 +48,7 @@ def facility_home(request):
     )
 
 
-@require_GET
+@require_safe
 @network(Permission.ORDERS)
 def order_list(request):
     form = OrderSearchForm(request.GET)
@@ -68,7 +68,7 @@ def order_list(request):
     return render(request, "overview/order_list.html", {"form": form, "page": page})
 
 
-@require_GET
+@require_safe
 @network(Permission.ORDERS)
 def order_detail(request, pk):
     orders = queries.with_process_status(Order.objects.for_list().prefetch_related("lines__short_records"))
@@ -117,7 +117,7 @@ def order_unlock(request, pk):
     return redirect("overview:order-detail", order.pk)
 
 
-@require_GET
+@require_safe
 @network(Permission.ORDERS)
 def work_list(request):
     """What the background could not do."""
