@@ -22,12 +22,15 @@ class RefusalMiddleware:
         if not isinstance(exception, Refused):
             return None
         if request.htmx:
-            return render(
+            response = render(
                 request,
                 "partials/refusal.html",
                 {"refusal": exception},
                 status=exception.status_code,
             )
+            # The words go to the page's place for them; what the form would have replaced stays as it is.
+            response["HX-Retarget"], response["HX-Reswap"] = "#refusal", "innerHTML"
+            return response
         messages.error(request, exception.message)
         back = request.META.get("HTTP_REFERER", "")
         if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):

@@ -1,0 +1,303 @@
+import re
+
+import pytest
+from django.urls import reverse
+
+from orders.models import Order
+from packing import services as packing
+from packing.models import PackageItem, PackJob
+from tests.factories.core import ArticleFactory, FacilityFactory, staff
+from tests.factories.packing import pack_job, started_pack_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(client, packer):
+    client.force_login(packer)
+    return client
+
+
+def address(name, *args):
+    return reverse(f"packing:{name}", args=["here", *args])
+
+
+def text(response):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def primary(response):
+    """The words of the one primary button of the page."""
+    [button] = re.findall(
+        r"<(?:button|a) class=\"btn btn-primary[^>]*>(.*?)</(?:button|a)>",
+        response.content.decode(),
+        re.DOTALL,
+    )
+    return re.sub(r"<[^>]+>", "", button).strip()
+
+
+def test_list_offers_the_most_urgent_job_first(client, facility, packer):
+    pack_job(facility=facility)
+
+    assert primary(client.get(address("job-list"))) == "Start packing"
+    mine = started_pack_job(packer, facility=facility, number="1002")
+    page = client.get(address("job-list"))
+
+    assert primary(page) == "Continue packing"
+    assert page.context["next_job"] == mine
+
+
+def test_list_is_empty_without_jobs(client):
+    assert "Nothing to pack" in text(client.get(address("job-list")))
+
+
+def test_list_needs_the_same_queries_for_one_and_for_three(
+    client, facility, django_assert_num_queries, django_assert_max_num_queries
+):
+    pack_job(facility=facility)
+    client.get(address("job-list"))
+    with django_assert_max_num_queries(12) as queries:
+        client.get(address("job-list"))
+    pack_job(facility=facility, number="1002")
+    pack_job(facility=facility, number="1003")
+
+    with django_assert_num_queries(len(queries)):
+        client.get(address("job-list"))
+
+
+@pytest.mark.parametrize("code", ["AS1", "as1", "1001", "4006381333931", "]E04006381333931", "LAMP"])
+def test_scanned_code_opens_its_job(client, facility, code):
+    article = ArticleFactory(sku="LAMP", code="4006381333931")
+    job = pack_job(1, facility=facility, articles=[article])
+
+    response = client.get(address("job-list"), {"code": code})
+
+    assert response.url == address("job-detail", job.pk)
+
+
+def test_package_code_opens_its_job(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+
+    response = client.get(address("job-list"), {"code": job.packages.get().code})
+
+    assert response.url == address("job-detail", job.pk)
+
+
+def test_code_of_several_jobs_shows_them_and_of_none_says_so(client, facility):
+    article = ArticleFactory(sku="LAMP")
+    for number in ("1001", "1002"):
+        pack_job(1, facility=facility, articles=[article], number=number)
+    pack_job(1, facility=facility, number="1003")
+
+    several = client.get(address("job-list"), {"code": "LAMP"})
+    none = client.get(address("job-list"), {"code": "nothing"})
+
+    assert len(several.context["page"].object_list) == 2
+    assert "Nothing to pack has the code nothing." in text(none)
+
+
+def test_job_of_another_facility_is_not_found(client):
+    job = pack_job(facility=FacilityFactory())
+
+    assert client.get(address("job-detail", job.pk)).status_code == 404
+    assert client.post(address("job-start", job.pk)).status_code == 404
+
+
+def test_pages_need_the_permission_to_pack(client, facility):
+    client.force_login(staff("picker", facility))
+
+    assert client.get(address("job-list")).status_code == 403
+
+
+def test_job_is_packed_with_plain_forms_and_the_next_step_always_named(client, facility, closings):
+    article = ArticleFactory(sku="LAMP", title="Lamp", code="4006381333931", weight_g=400)
+    job = pack_job(2, facility=facility, articles=[article])
+    page = client.get(address("job-detail", job.pk))
+    assert primary(page) == "Start packing"
+
+    page = client.post(address("job-start", job.pk), follow=True)
+    assert primary(page) == "Pack everything into package 1"
+    package = job.packages.get()
+    page = client.post(
+        address("job-scan", job.pk), {"code": "4006381333931", "package": package.pk}, follow=True
+    )
+    assert "1 × Lamp in package 1" in text(page)
+    assert "1 of 2" in text(page)
+    page = client.post(
+        address("line-put", job.pk, job.lines.get().pk), {"quantity": 1, "package": package.pk}, follow=True
+    )
+    assert "Everything is packed" in text(page)
+    assert primary(page) == "Save weight of package 1"
+    page = client.post(address("package-weight", job.pk, package.pk), {"grams": 900}, follow=True)
+    assert primary(page) == "Close and print label"
+    response = client.post(address("job-close", job.pk))
+
+    assert response.url == reverse("shipping:pack-done", args=["here", job.pk])
+    assert closings == [job.pk]
+
+
+def test_collected_order_is_finished_without_weights(client, facility, packer, closings):
+    job = started_pack_job(packer, facility=facility, kind=Order.Kind.COLLECT)
+
+    page = client.post(address("job-pack-all", job.pk), follow=True)
+    assert primary(page) == "Finish"
+    assert "Weight in grams" not in text(page)
+    client.post(address("job-close", job.pk))
+
+    assert closings == [job.pk]
+
+
+def test_last_step_can_be_undone(client, facility, packer):
+    job = started_pack_job(packer, 3, facility=facility)
+    line, package = job.lines.get(), job.packages.get()
+    page = client.post(
+        address("line-put", job.pk, line.pk), {"quantity": 2, "package": package.pk}, follow=True
+    )
+    undo = page.context["undo"]
+    assert (undo["units"], undo["item"].line) == (2, line)
+
+    page = client.post(
+        address("line-take-out", job.pk, line.pk), {"quantity": 2, "package": package.pk}, follow=True
+    )
+
+    assert not PackageItem.objects.exists()
+    assert page.context["undo"] is None
+
+
+def test_packages_are_added_chosen_and_removed(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+    client.post(address("package-add", job.pk))
+    first, second = job.packages.all()
+
+    page = client.get(address("job-detail", job.pk), {"package": 1})
+    assert page.context["work"].current == first
+    client.post(address("package-remove", job.pk, second.pk))
+
+    assert list(job.packages.all()) == [first]
+
+
+def test_unlikely_weight_has_to_be_confirmed(client, facility, packer):
+    job = started_pack_job(packer, 1, facility=facility)  # 300 g
+    package = packing.pack_all(job.pk, by=packer, now=job.started_at)
+
+    page = client.post(address("package-weight", job.pk, package.pk), {"grams": 30000})
+    assert page.status_code == 422
+    assert "The articles weigh about 300 g." in text(page)
+    assert "Confirm this weight" in text(page)
+    client.post(address("package-weight", job.pk, package.pk), {"grams": 30000, "confirmed": "true"})
+
+    package.refresh_from_db()
+    assert package.weight_g == 30000
+
+
+@pytest.mark.parametrize("grams", ["", "0", "heavy", "-5", "99999999999"])
+def test_weight_that_is_none_is_refused_at_its_field(client, facility, packer, grams):
+    job = started_pack_job(packer, 1, facility=facility)
+    package = packing.pack_all(job.pk, by=packer, now=job.started_at)
+
+    page = client.post(address("package-weight", job.pk, package.pk), {"grams": grams})
+
+    assert page.status_code == 422
+    package.refresh_from_db()
+    assert package.weight_g is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("job-scan", {"code": "", "package": "x"}),
+        ("job-scan", {}),
+        ("job-pack-all", {"package": "x"}),
+        ("job-scan", {"code": "x" * 300}),
+    ],
+)
+def test_broken_input_changes_nothing_and_breaks_nothing(client, facility, packer, name, data):
+    job = started_pack_job(packer, facility=facility)
+
+    response = client.post(address(name, job.pk), data)
+
+    assert response.status_code == 302
+    assert not PackageItem.objects.exists()
+
+
+def test_detail_survives_any_address(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+
+    for query in ["package=x", "package=99", "line=x&units=1", "units=-1", "package=1&units=" + "9" * 30]:
+        assert client.get(f"{address('job-detail', job.pk)}?{query}").status_code == 200
+
+
+def test_refused_scan_says_why_on_the_page(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+
+    page = client.post(
+        address("job-scan", job.pk),
+        {"code": "999", "package": job.packages.get().pk},
+        headers={"referer": f"http://testserver{address('job-detail', job.pk)}"},
+        follow=True,
+    )
+
+    assert "No article has the code 999." in text(page)
+
+
+def test_htmx_gets_the_working_area_and_the_next_step(client, facility, packer):
+    job = started_pack_job(packer, 1, facility=facility)
+    article = job.lines.get().article
+
+    page = client.post(
+        address("job-scan", job.pk),
+        {"code": article.sku, "package": job.packages.get().pk},
+        headers={"HX-Request": "true"},
+    )
+
+    body = page.content.decode()
+    assert page.status_code == 200
+    assert "<html" not in body
+    assert 'id="next-step" hx-swap-oob="true"' in body
+    assert primary(page) == "Save weight of package 1"
+
+
+def test_htmx_refusal_goes_to_the_feedback_and_leaves_the_work(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+
+    page = client.post(
+        address("job-scan", job.pk),
+        {"code": "999", "package": job.packages.get().pk},
+        headers={"HX-Request": "true"},
+    )
+
+    assert (page.status_code, page.headers["HX-Retarget"], page.headers["HX-Reswap"]) == (
+        422,
+        "#refusal",
+        "innerHTML",
+    )
+    assert "No article has the code 999." in text(page)
+
+
+def test_colleague_sees_who_packs_and_can_pause(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+    client.force_login(staff("packer", facility, email="bea@example.com"))
+
+    page = client.get(address("job-detail", job.pk))
+    assert f"{packer} is packing this order." in text(page)
+    assert "Pack everything" not in text(page)
+    client.post(address("job-pause", job.pk))
+
+    assert PackJob.objects.get().status == "PAUSED"
+
+
+def test_detail_needs_the_same_queries_for_one_and_for_three_lines(
+    client, facility, packer, django_assert_num_queries, django_assert_max_num_queries
+):
+    one, three = (
+        started_pack_job(packer, 1, facility=facility),
+        started_pack_job(packer, 1, 1, 1, facility=facility, number="1002"),
+    )
+    for job in (one, three):
+        packing.pack_all(job.pk, by=packer, now=job.started_at)
+    client.get(address("job-detail", one.pk))
+    with django_assert_max_num_queries(14) as queries:
+        client.get(address("job-detail", one.pk))
+
+    with django_assert_num_queries(len(queries)):
+        client.get(address("job-detail", three.pk))
