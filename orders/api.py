@@ -2,13 +2,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from fulfillment.core.api.auth import has_scope
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.paging import page
-from fulfillment.core.api.parsing import StrictJSONParser
 from fulfillment.core.api.schema import validate
+from fulfillment.core.api.views import ApiView
 from fulfillment.core.models import ApiToken
 from orders import services, wire
 from orders.models import Order
@@ -28,10 +27,8 @@ def _names_facilities(data):
     )
 
 
-class OrderList(APIView):
+class OrderList(ApiView):
     """POST and GET /api/orders"""
-
-    parser_classes = (StrictJSONParser,)
 
     def get_permissions(self):
         return [may_order() if self.request.method == "POST" else may_read()]
@@ -67,7 +64,7 @@ class OrderList(APIView):
         return Response({"orders": [wire.represent_stripped(order) for order in rows], "total": total})
 
 
-class OrderDetail(APIView):
+class OrderDetail(ApiView):
     """GET /api/orders/{id}"""
 
     permission_classes = (may_read,)

@@ -40,3 +40,9 @@ def test_use_of_a_token_is_noted(client):
     status_of(client, f"Bearer {api_token()}")
 
     assert ApiToken.objects.get().last_used_at is not None
+
+
+def test_errors_are_english_for_every_client(client):
+    response = client.get("/api/orders", headers={"Accept-Language": "de"})
+
+    assert response.json()[0]["description"] == "Authentication credentials were not provided."
