@@ -9,6 +9,7 @@
 import packing.services as packing
 import picking.services as picking
 import routing.services as routing
+import shipping.booking as booking
 import shipping.services as shipping
 from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, react
 from orders.events import OrderCancelled, OrderPlaced, OrderUnlocked
@@ -32,7 +33,7 @@ react(PickJobClosed, shipping.on_pick_job_closed)
 
 # What is packed gets its labels, or waits for the customer.
 react(PackJobClosed, shipping.on_pack_job_closed)
-deliver(ParcelRequested, shipping.book_parcel, lane="labels")
+deliver(ParcelRequested, booking.book_parcel, lane="labels")
 
 # A cancelled order stops everywhere; a stage that is too far refuses. Last stage first: it knows best.
 react(OrderCancelled, shipping.on_order_cancelled)

@@ -39,6 +39,8 @@ class Shipment(Stateful):
         CANCELED = "CANCELED", _("Cancelled")
         OBSOLETE = "OBSOLETE", _("Obsolete")
 
+    UNFINISHED = ["INITIAL", "REQUEST", "CONFIRMED", "RETRYABLE"]
+
     status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="shipments")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")
@@ -163,7 +165,7 @@ class Parcel(Stateful):
 
     @transition(
         field=status,
-        source=[Status.OPEN, Status.FAILED, Status.WAITING_FOR_INPUT],
+        source=Status.OPEN,
         target=Status.PROCESSING,
     )
     def begin(self):
@@ -175,9 +177,16 @@ class Parcel(Stateful):
         source=[Status.PROCESSING, Status.WAITING_FOR_INPUT],
         target=Status.DONE,
     )
-    def done(self, tracking_number, tracking_url="", return_tracking_number=""):
-        self.tracking_number, self.tracking_url = tracking_number, tracking_url
-        self.return_tracking_number, self.problem = return_tracking_number, {}
+    def done(self, booking, label, return_label):
+        self.tracking_number, self.tracking_url = booking.number, booking.tracking_url
+        self.return_tracking_number, self.problem = booking.return_number, {}
+        self.scan_codes, self.warnings = list(booking.scan_codes), list(booking.warnings)
+        self.label, self.return_label = label, return_label
+
+    @transition(field=status, source=[Status.FAILED, Status.WAITING_FOR_INPUT], target=Status.OPEN)
+    def request_again(self):
+        """A person corrected what was wrong, or decided that nothing was booked."""
+        self.problem = {}
 
     @transition(field=status, source=Status.PROCESSING, target=Status.FAILED)
     def fail(self, problem):
@@ -247,7 +256,7 @@ class BookingAttempt(models.Model):
 
 class HandoverJobQuerySet(FacilityQuerySet):
     def open(self):
-        return self.filter(status__in=["OPEN", "WAITING_FOR_INPUT"])
+        return self.filter(status__in=HandoverJob.UNFINISHED)
 
     def for_list(self):
         return self.select_related("order", "parcel__carrier").order_by(
@@ -264,6 +273,8 @@ class HandoverJob(Stateful):
         HANDED_OVER = "HANDED_OVER", _("Handed over")
         CANCELED = "CANCELED", _("Cancelled")
         OBSOLETE = "OBSOLETE", _("Obsolete")
+
+    UNFINISHED = ["OPEN", "WAITING_FOR_INPUT"]
 
     class Channel(models.TextChoices):
         DELIVERY = "DELIVERY", _("To the carrier")

@@ -1,17 +1,371 @@
-"""Placeholder of the first hour: the owner of this app replaces the whole file."""
+"""The steps of shipping: a shipment per pick job, its parcels, and how they leave the house.
+
+Booking a label is the only step that talks to the outside: see ``shipping.booking``.
+"""
+
+import dataclasses
+import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+import orders.services as orders
+from fulfillment.core.barcodes import new_sscc
+from fulfillment.core.errors import Refused
+from fulfillment.core.events import emit
+from fulfillment.core.models import Carrier, FacilityCarrier
+from fulfillment.core.status import log_created, transit
+from orders.models import Address, Order
+from packing.models import PackJob
+from picking.models import PickJob
+
+from .events import HandedOver, ParcelRequested
+from .models import HandoverJob, HandoverLine, Parcel, Shipment
+
+REVERT_WITHIN = datetime.timedelta(minutes=15)
 
 
-def on_pick_job_closed(*args, **kwargs):
-    raise NotImplementedError
+class NoCarrier(Refused):
+    text = _("No active carrier of this facility delivers to %(country)s. Add one in the administration.")
 
 
-def on_pack_job_closed(*args, **kwargs):
-    raise NotImplementedError
+class AlreadyHandedOver(Refused):
+    text = _("%(job)s is handed over already; the order can no longer be cancelled.")
 
 
-def book_parcel(*args, **kwargs):
-    raise NotImplementedError
+class UnknownParcel(Refused):
+    text = _("No parcel here has the code %(code)s.")
 
 
-def on_order_cancelled(*args, **kwargs):
-    raise NotImplementedError
+class ParcelNotReady(Refused):
+    text = _("Parcel %(code)s is not ready: %(status)s.")
+
+
+class NotForTheCarrier(Refused):
+    text = _("%(job)s is collected by the customer. Open it to hand it over.")
+
+
+class NotForTheCustomer(Refused):
+    text = _("%(job)s goes to the carrier and cannot be cancelled here. Cancel the order instead.")
+
+
+class TooManyRefused(Refused):
+    text = _("Only %(quantity)s of %(title)s are there to be refused.")
+
+
+class EverythingRefused(Refused):
+    text = _("The customer refuses everything: cancel the handover instead.")
+
+
+class RevertTooLate(Refused):
+    text = _("A handover can be taken back within %(minutes)s minutes only.")
+
+
+class ReasonMissing(Refused):
+    text = _("Say why.")
+
+
+# What the stages before announce
+
+
+def on_pick_job_closed(event, *, by, now):
+    """Open a shipment for goods that are to be sent. What the customer collects has none."""
+    job = PickJob.objects.select_related("order").get(pk=event.pick_job_id)
+    if job.kind != Order.Kind.SHIPPING:
+        return
+    shipment = Shipment.objects.create(
+        facility_id=job.facility_id,
+        order=job.order,
+        pick_job=job,
+        short_id=job.short_id,
+        target_time=job.target_time,
+        recipient=dataclasses.asdict(job.order.shipping_address),
+        created_at=now,
+    )
+    log_created(shipment, by=by, now=now)
+
+
+def on_pack_job_closed(event, *, by, now):
+    """Ask for the labels of what is packed, or let the customer collect it.
+
+    Without a carrier the shipment waits as new: packing is never held up by a missing setting.
+    """
+    job = PackJob.objects.select_related("order").get(pk=event.pack_job_id)
+    if job.kind == Order.Kind.COLLECT:
+        _await_customer(job, by=by, now=now)
+        return
+    shipment = Shipment.objects.lock(pick_job_id=job.pick_job_id)
+    carrier = choose_carrier(shipment)
+    if carrier is not None:
+        _request(shipment, job, carrier, by=by, now=now)
+
+
+def on_order_cancelled(event, *, by, now):
+    """Cancel shipments, parcels and handovers of an order; refuses when something was handed over."""
+    reason = str(_now("The order was cancelled."))
+    shipments = list(Shipment.objects.filter(order_id=event.order_id).lock_all())
+    parcels = list(Parcel.objects.filter(order_id=event.order_id).lock_all())
+    handovers = list(HandoverJob.objects.filter(order_id=event.order_id).lock_all())
+    for job in handovers:
+        if job.status == HandoverJob.Status.HANDED_OVER:
+            raise AlreadyHandedOver(job=job)
+    for job in handovers:
+        if job.status in HandoverJob.UNFINISHED:
+            transit(job.cancel, HandoverJob.CancelReason.ORDER_CANCELED, by=by, now=now, reason=reason)
+    for parcel in parcels:
+        if parcel.status not in {Parcel.Status.CANCELED, Parcel.Status.OBSOLETE}:
+            transit(parcel.cancel, by=by, now=now, reason=reason)
+    for shipment in shipments:
+        if shipment.status in Shipment.UNFINISHED:
+            transit(shipment.cancel, by=by, now=now, reason=reason)
+
+
+# Labels
+
+
+def choose_carrier(shipment):
+    """The facility's first active carrier that delivers to the recipient's country, or None."""
+    active = FacilityCarrier.objects.filter(
+        facility_id=shipment.facility_id, status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
+    )
+    country = shipment.recipient["country"]
+    for connection in active.select_related("carrier").order_by("priority", "pk"):
+        if not connection.delivery_countries or country in connection.delivery_countries:
+            return connection.carrier
+    return None
+
+
+def _lock_shipment(shipment_id):
+    order_id = Shipment.objects.values_list("order_id", flat=True).get(pk=shipment_id)
+    Order.objects.lock(pk=order_id)
+    return Shipment.objects.lock(pk=shipment_id)
+
+
+@transaction.atomic
+def request_labels(shipment_id, *, by, now):
+    """Ask for the labels of a packed shipment that waited for a carrier. Refuses when there is still none."""
+    shipment = _lock_shipment(shipment_id)
+    carrier = choose_carrier(shipment)
+    if carrier is None:
+        raise NoCarrier(country=shipment.recipient["country"])
+    _request(shipment, shipment.pick_job.pack_job, carrier, by=by, now=now)
+    return shipment
+
+
+def _request(shipment, job, carrier, *, by, now):
+    transit(shipment.request, carrier, by=by, now=now)
+    parcels = [
+        Parcel(
+            facility_id=shipment.facility_id,
+            order_id=shipment.order_id,
+            shipment=shipment,
+            package=package,
+            carrier=carrier,
+            code=_new_code(package),
+            weight_g=package.weight_g,
+            length_mm=package.length_mm or carrier.parcel_length_mm,
+            width_mm=package.width_mm or carrier.parcel_width_mm,
+            height_mm=package.height_mm or carrier.parcel_height_mm,
+            created_at=now,
+        )
+        for package in job.packages.order_by("number")
+    ]
+    Parcel.objects.bulk_create(parcels)
+    log_created(*parcels, by=by, now=now)
+    for parcel in parcels:
+        emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
+
+
+def _new_code(package):
+    """An SSCC when the retailer has a GS1 company prefix, else the package's own code."""
+    if not settings.GS1_COMPANY_PREFIX:
+        return package.code
+    while Parcel.objects.filter(code=(code := new_sscc(settings.GS1_COMPANY_PREFIX))).exists():
+        continue
+    return code
+
+
+def lock_parcel(parcel_id):
+    """Lock order, shipment and parcel, in this order."""
+    parcel = Parcel.objects.only("order_id", "shipment_id").get(pk=parcel_id)
+    Order.objects.lock(pk=parcel.order_id)
+    Shipment.objects.lock(pk=parcel.shipment_id)
+    return Parcel.objects.lock(pk=parcel_id)
+
+
+@transaction.atomic
+def request_again(parcel_id, *, by, now):
+    """Ask the carrier once more, because a person says so: the only way to a second booking."""
+    parcel = lock_parcel(parcel_id)
+    transit(parcel.request_again, by=by, now=now)
+    emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
+    return parcel
+
+
+@transaction.atomic
+def correct_recipient(shipment_id, changes, *, by, now):
+    """Change the address that labels are made for. The order keeps what the shop sent.
+
+    Args:
+        changes: fields of ``orders.models.Address``.
+    """
+    shipment = _lock_shipment(shipment_id)
+    known = {field.name for field in dataclasses.fields(Address)}
+    shipment.recipient = {**shipment.recipient, **{name: changes[name] for name in known & changes.keys()}}
+    shipment.version += 1
+    shipment.save(update_fields=["recipient", "version", "modified_at"])
+    return shipment
+
+
+# Handover
+
+
+def _await_customer(pack_job, *, by, now):
+    job = HandoverJob.objects.create(
+        channel=HandoverJob.Channel.COLLECT,
+        facility_id=pack_job.facility_id,
+        order=pack_job.order,
+        pick_job_id=pack_job.pick_job_id,
+        short_id=pack_job.short_id,
+        recipient_name=pack_job.order.recipient_name,
+        is_paid=pack_job.order.is_paid,
+        target_time=pack_job.target_time,
+        created_at=now,
+    )
+    HandoverLine.objects.bulk_create(
+        HandoverLine(job=job, order_line_id=line.order_line_id, title=line.title, quantity=line.quantity)
+        for line in pack_job.lines.all()
+    )
+    log_created(job, by=by, now=now)
+
+
+def await_carrier(parcel, *, by, now):
+    """Open the handover of a labelled parcel. Runs in the transaction that finishes its label."""
+    shipment = parcel.shipment
+    job = HandoverJob.objects.create(
+        channel=HandoverJob.Channel.DELIVERY,
+        facility_id=parcel.facility_id,
+        order_id=parcel.order_id,
+        pick_job_id=shipment.pick_job_id,
+        parcel=parcel,
+        short_id=shipment.short_id,
+        recipient_name=shipment.order.recipient_name,
+        target_time=shipment.target_time,
+        created_at=now,
+    )
+    HandoverLine.objects.bulk_create(
+        HandoverLine(
+            job=job,
+            order_line_id=item.line.order_line_id,
+            title=item.line.title,
+            quantity=item.quantity,
+        )
+        for item in parcel.package.items.select_related("line")
+    )
+    log_created(job, by=by, now=now)
+
+
+def _lock_handover(job_id):
+    """Lock order, shipment, parcel and handover, in this order, as far as they exist."""
+    job = HandoverJob.objects.select_related("parcel").get(pk=job_id)
+    Order.objects.lock(pk=job.order_id)
+    if job.parcel_id:
+        Shipment.objects.lock(pk=job.parcel.shipment_id)
+        Parcel.objects.lock(pk=job.parcel_id)
+    return HandoverJob.objects.lock(pk=job_id)
+
+
+def find_parcel(facility, code):
+    """The open or finished handover of the parcel that carries this code. Refuses an unknown code."""
+    job = (
+        HandoverJob.objects.at(facility)
+        .filter(Q(parcel__code=code) | Q(parcel__tracking_number=code) | Q(parcel__package__code=code))
+        .order_by("-created_at")
+        .first()
+    )
+    if job is not None:
+        return job
+    parcel = Parcel.objects.at(facility).filter(Q(code=code) | Q(package__code=code)).first()
+    if parcel is not None:
+        raise ParcelNotReady(code=code, status=parcel.get_status_display())
+    raise UnknownParcel(code=code)
+
+
+@transaction.atomic
+def hand_over(job_id, *, refused=None, by, now):
+    """Hand a parcel to the carrier or goods to the customer.
+
+    Refuses more refused units than there are, and a handover of nothing.
+
+    Args:
+        refused: ``{handover line id: (units, reason)}`` for what the customer does not take.
+    """
+    job = _lock_handover(job_id)
+    refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
+    lines = list(job.lines.all())
+    for line in lines:
+        units, reason = refused.get(line.pk, (0, ""))
+        if units > line.quantity:
+            raise TooManyRefused(quantity=line.quantity, title=line.title)
+        line.handed_over = line.quantity - units
+        line.refused = [{"quantity": units, "reason": reason, "comment": ""}] if units else []
+    if not any(line.handed_over for line in lines):
+        raise EverythingRefused
+    for line in lines:
+        line.save(update_fields=["handed_over", "refused"])
+        if line.handed_over < line.quantity:
+            orders.record_short(
+                line.order_line_id, job.facility_id, line.quantity - line.handed_over, "REFUSED", now=now
+            )
+    transit(job.hand_over, now, by=by, now=now)
+    if job.parcel_id:
+        orders.record_handed_over(job.parcel_id, now=now)
+        _complete_shipment(job.parcel.shipment, by=by, now=now)
+    emit(HandedOver(handover_job_id=job.pk), by=by, now=now)
+    return job
+
+
+def _complete_shipment(shipment, *, by, now):
+    waiting = Parcel.objects.filter(shipment=shipment).exclude(
+        handover_job__status=HandoverJob.Status.HANDED_OVER
+    )
+    if not waiting.exists():
+        transit(shipment.complete, by=by, now=now)
+
+
+@transaction.atomic
+def revert(job_id, *, reason, by, now):
+    """Take a handover back within 15 minutes. Refuses without a reason and later."""
+    if not reason.strip():
+        raise ReasonMissing
+    job = _lock_handover(job_id)
+    if job.handed_over_at and now - job.handed_over_at > REVERT_WITHIN:
+        raise RevertTooLate(minutes=REVERT_WITHIN.seconds // 60)
+    transit(job.revert, by=by, now=now, reason=reason)
+    job.lines.update(handed_over=0, refused=[])
+    if job.parcel_id:
+        orders.record_handover_reverted(job.parcel_id)
+        shipment = job.parcel.shipment
+        if shipment.status == Shipment.Status.COMPLETED:
+            transit(shipment.reopen, by=by, now=now, reason=reason)
+    return job
+
+
+@transaction.atomic
+def cancel_handover(job_id, reason, *, by, now):
+    """End the handover of collected goods: the customer did not come or refuses everything."""
+    job = _lock_handover(job_id)
+    if job.channel != HandoverJob.Channel.COLLECT:
+        raise NotForTheCustomer(job=job)
+    if reason not in {
+        HandoverJob.CancelReason.CONSUMER_NO_SHOW,
+        HandoverJob.CancelReason.CONSUMER_REJECTS,
+    }:
+        raise ReasonMissing
+    transit(job.cancel, reason, by=by, now=now)
+    for line in job.lines.all():
+        orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+    return job
