@@ -77,7 +77,7 @@ def _insert_by_driver(count):
         connect.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
         mark = "?"
     order_insert, line_insert = (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))})"
         for table, names in ((orders, template[0]), (lines, template[1]))
     )
     begin = time.perf_counter()

@@ -1,3 +1,3 @@
-from fulfillment.settings import *  # noqa: F403
+from fulfillment.settings import *
 
 ROOT_URLCONF = "tests.bench.urls"

@@ -12,7 +12,7 @@ from .errors import UnprocessableKey
 LONGEST_KEY = 255
 
 
-class _KeyTaken(Exception):
+class _KeyTakenError(Exception):
     pass
 
 
@@ -39,26 +39,28 @@ def once(request, step):
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > LONGEST_KEY:
         raise ValidationError({"Idempotency-Key": [f"must not be longer than {LONGEST_KEY} characters"]})
-    token = request.auth
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request._request.body).hexdigest()
-    for is_second in (False, True):
-        try:
-            with transaction.atomic():
-                if not key:
-                    return step(is_second)
-                row = IdempotencyKey(token=token, key=key, digest=digest)
-                try:
-                    row.save(force_insert=True)
-                except IntegrityError as error:
-                    raise _KeyTaken from error
-                response = step(is_second)
-                row.status_code = response.status_code
-                row.location = response.headers.get("Location", "")
-                row.answer = response.data
-                row.save(update_fields=["status_code", "location", "answer"])
-                return response
-        except _KeyTaken:
-            return _replay(IdempotencyKey.objects.get(token=token, key=key), digest)
-        except IntegrityError:
-            if is_second:
-                raise
+    try:
+        return _attempt(request, step, key, digest, is_second=False)
+    except IntegrityError:
+        return _attempt(request, step, key, digest, is_second=True)
+
+
+def _attempt(request, step, key, digest, *, is_second):
+    try:
+        with transaction.atomic():
+            if not key:
+                return step(is_second)
+            row = IdempotencyKey(token=request.auth, key=key, digest=digest)
+            try:
+                row.save(force_insert=True)
+            except IntegrityError as error:
+                raise _KeyTakenError from error
+            response = step(is_second)
+            row.status_code = response.status_code
+            row.location = response.headers.get("Location", "")
+            row.answer = response.data
+            row.save(update_fields=["status_code", "location", "answer"])
+            return response
+    except _KeyTakenError:
+        return _replay(IdempotencyKey.objects.get(token=request.auth, key=key), digest)
