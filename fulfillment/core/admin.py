@@ -10,6 +10,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.formats import base_formats
@@ -40,6 +41,7 @@ from .models import (
     User,
     Zone,
 )
+from .models.facility import default_services
 from .resources import ArticleResource, FacilityResource, StockResource
 from .services import facilities
 
@@ -78,6 +80,8 @@ class CsvAdmin(ImportExportMixin):
 
     formats = (base_formats.CSV,)
     import_form_class = CsvImportForm
+    import_template_name = "core/admin_import.html"
+    skip_export_form = True  # one format, always all columns
     tmp_storage_class = MediaStorage  # the confirmation may reach another web process
     from_encoding = "utf-8-sig"
     to_encoding = "utf-8-sig"
@@ -116,14 +120,18 @@ class ListJSONField(forms.CharField):
         return (initial or []) != self.to_python(data)
 
 
-def choices_field(choices, label):
+def choices_field(choices, label, **options):
     return forms.MultipleChoiceField(
-        label=label, choices=choices, required=False, widget=forms.CheckboxSelectMultiple
+        label=capfirst(label),
+        choices=choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        **options,
     )
 
 
 class FacilityForm(forms.ModelForm):
-    services = choices_field(Facility.Service.choices, _("services"))
+    services = choices_field(Facility.Service.choices, _("services"), initial=default_services)
 
 
 class ClosingDayInline(admin.TabularInline):
@@ -133,7 +141,7 @@ class ClosingDayInline(admin.TabularInline):
 
 class FacilityCarrierForm(forms.ModelForm):
     delivery_countries = ListJSONField(
-        label=_("delivers to"), help_text=_("Country codes separated by commas; none: everywhere.")
+        label=_("Delivers to"), help_text=_("Country codes separated by commas; none: everywhere.")
     )
 
 
@@ -239,7 +247,7 @@ class ZoneAdmin(admin.ModelAdmin):
 
 class StorageLocationForm(forms.ModelForm):
     scannable_codes = ListJSONField(
-        label=_("scannable codes"), help_text=_("At most five, separated by commas.")
+        label=_("Scannable codes"), help_text=_("At most five, separated by commas.")
     )
 
     def clean_scannable_codes(self):
@@ -296,7 +304,7 @@ class ArticleAdmin(CsvAdmin, admin.ModelAdmin):
 
 
 class ListingForm(forms.ModelForm):
-    scannable_codes = ListJSONField(label=_("scannable codes here"))
+    scannable_codes = ListJSONField(label=_("Scannable codes here"))
 
 
 @admin.register(Listing)
