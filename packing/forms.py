@@ -6,10 +6,11 @@ from .weights import is_unlikely
 
 
 class FindForm(forms.Form):
+    use_required_attribute = False
+
     code = forms.CharField(
         label=_("Scan or type a short id, an order number or an article"),
         max_length=200,
-        required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
 

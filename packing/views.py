@@ -26,7 +26,7 @@ PAGE_SIZE = 25
 def job_list(request):
     """Jobs to pack, the next one first. A scanned code that only one job knows opens it."""
     jobs = PackJob.objects.at(request.facility)
-    form = FindForm(request.GET or None)
+    form = FindForm(request.GET if request.GET.get("code") else None)
     code = form.cleaned_data["code"].strip() if form.is_valid() else ""
     found = find_jobs(jobs, code) if code else None
     if found is not None and len(found) == 1:
@@ -38,7 +38,7 @@ def job_list(request):
         request,
         "packing/packjob_list.html",
         {
-            "form": form if form.is_bound else FindForm(),
+            "form": form,
             "code": code,
             "not_found": found == [],
             "page": page,
@@ -63,7 +63,9 @@ def _context(request, job, shown, *, weight_form=None):
     for package in current.packages:
         bound = weight_form if weight_form and weight_form.package == package else None
         package.form = bound or WeightForm(
-            initial={"grams": package.weight_g or package.expected_g}, expected=package.expected_g
+            initial={"grams": package.weight_g or package.expected_g},
+            expected=package.expected_g,
+            auto_id=f"package-{package.number}-%s",
         )
     return {
         "job": job,
@@ -189,7 +191,7 @@ def package_weight(request, pk, package_pk):
     job = _job(request, pk)
     package = _package(job, package_pk)
     expected = next(shown.expected_g for shown in work(job).packages if shown == package)
-    form = WeightForm(request.POST, expected=expected)
+    form = WeightForm(request.POST, expected=expected, auto_id=f"package-{package.number}-%s")
     form.package = package
     if not form.is_valid():
         context = _context(request, job, {"package": package.number}, weight_form=form)

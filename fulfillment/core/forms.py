@@ -17,10 +17,11 @@ class FirstErrorFocus:
 
 
 class SearchForm(forms.Form):
+    use_required_attribute = False
+
     q = forms.CharField(
         label=_("SKU, title, code or location"),
         max_length=200,
-        required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "type": "search"}),
     )
 

@@ -44,7 +44,7 @@ def healthz(request):
 @at_facility(Permission.STOCK)
 def stock_list(request):
     """What is in stock here: per article, and per place."""
-    form = SearchForm(request.GET)
+    form = SearchForm(request.GET if request.GET.get("q") else None)
     text = form.cleaned_data["q"] if form.is_valid() else ""
     listings = stock_at(request.facility, text, timezone.localdate())
     page = Paginator(listings, PAGE_SIZE).get_page(request.GET.get("page"))
