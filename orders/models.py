@@ -150,6 +150,9 @@ class Order(Stateful):
 
     objects = OrderQuerySet.as_manager()
 
+    # The lines ``services.place`` has just written; not there on an order that was loaded.
+    placed_lines: "list[OrderLine]"
+
     class Meta(Stateful.Meta):
         verbose_name = _("order")
         verbose_name_plural = _("orders")

@@ -219,8 +219,9 @@ class Part:
 
     plan: RoutingPlan
     pick_job: PickJob | None = None
+    units: int = 0
+    units_picked: int = 0
     pack_job: PackJob | None = None
-    shipment: Shipment | None = None
     parcels: list = dataclasses.field(default_factory=list)
     handovers: list = dataclasses.field(default_factory=list)
 
@@ -234,27 +235,19 @@ def parts(order):
         .order_by("pk")
     )
     found = {plan.pk: Part(plan) for plan in plans}
-    by_job = {}
+    by_job: dict[uuid.UUID, Part] = {}
     for job in PickJob.objects.filter(order=order).select_related("editor").prefetch_related("lines"):
-        part = found[job.plan_id]
+        part = by_job[job.pk] = found[job.plan_id]
         part.pick_job = job
-        job.units = sum(line.quantity for line in job.lines.all())
-        job.units_picked = sum(line.picked for line in job.lines.all())
-        job.units_short = sum(line.short for line in job.lines.all())
-        by_job[job.pk] = part
-    for job in PackJob.objects.filter(order=order).prefetch_related("packages"):
-        by_job[job.pick_job_id].pack_job = job
-    for shipment in Shipment.objects.filter(order=order).select_related("carrier"):
-        by_job[shipment.pick_job_id].shipment = shipment
-    for parcel in (
-        Parcel.objects.filter(order=order)
-        .select_related("carrier", "shipment", "label", "return_label")
-        .order_by("pk")
-    ):
+        part.units = sum(line.quantity for line in job.lines.all())
+        part.units_picked = sum(line.picked for line in job.lines.all())
+    for pack_job in PackJob.objects.filter(order=order).prefetch_related("packages"):
+        by_job[pack_job.pick_job_id].pack_job = pack_job
+    parcels = Parcel.objects.filter(order=order).select_related("carrier", "shipment").order_by("pk")
+    for parcel in parcels:
         by_job[parcel.shipment.pick_job_id].parcels.append(parcel)
-    handovers = HandoverJob.objects.filter(order=order).select_related("parcel").prefetch_related("lines")
-    for job in handovers.order_by("pk"):
-        by_job[job.pick_job_id].handovers.append(job)
+    for handover in HandoverJob.objects.filter(order=order).order_by("pk"):
+        by_job[handover.pick_job_id].handovers.append(handover)
     return list(found.values())
 
 

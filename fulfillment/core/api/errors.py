@@ -56,10 +56,10 @@ def exception_handler(exc, context):
         return None
     set_rollback()
     headers = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    if getattr(exc, "wait", None):
-        headers["Retry-After"] = str(int(exc.wait))
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if seconds := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(seconds))
     if isinstance(exc, exceptions.ValidationError):
         # An index in a list of errors is only there when the list holds the errors of several items.
         body = [

@@ -29,9 +29,12 @@ def _object(pairs):
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    seen = set()
-    doubled = Doubled(found)
-    doubled.name = next(name for name, _value in pairs if name in seen or seen.add(name))
+    doubled, seen = Doubled(found), set()
+    for name, _value in pairs:
+        if name in seen:
+            doubled.name = name
+            break
+        seen.add(name)
     return doubled
 
 

@@ -40,7 +40,7 @@ class Number:
     def __init__(self, least=None, most=None):
         self.least, self.most = least, most
 
-    types = (int, float)
+    types: tuple[type, ...] = (int, float)
     noun = "a number"
 
     def __call__(self, value, path, errors):
@@ -159,10 +159,10 @@ class Object:
 
 def validate(schema, value):
     """The cleaned value, or ``ValidationError`` with every problem by its path, ``MOST_ERRORS`` at most."""
-    errors = []
+    errors: list[tuple[str, str]] = []
     clean = schema(value, "", errors)
     if errors:
-        found = {}
+        found: dict[str, list[str]] = {}
         for path, message in errors[:MOST_ERRORS]:
             found.setdefault(path, []).append(message)
         raise ValidationError(found)
