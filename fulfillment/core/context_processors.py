@@ -1,2 +1,59 @@
+"""What every staff page shows around its content: where one is, and where one may go."""
+
+import dataclasses
+
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+
+from .access import permissions_at
+from .models import Facility, Permission
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One place to go."""
+
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
 def staff(request):
-    return {}
+    """``navigation``: main entries for here; ``facilities`` to change to; ``user_may_hq`` and ``user_may_admin``."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    return {
+        "navigation": SimpleLazyObject(lambda: _navigation(request, user)),
+        "facilities": SimpleLazyObject(lambda: list(Facility.objects.visible_to(user).order_by("name")[:50])),
+        "user_may_hq": SimpleLazyObject(lambda: bool(permissions_at(user))),
+    }
+
+
+def _navigation(request, user):
+    facility = getattr(request, "facility", None)
+    granted = permissions_at(user, facility)
+    if facility is None:
+        wanted = [
+            (Permission.ORDERS, _("Orders"), "inbox", "overview:order-list"),
+            (Permission.ROUTING, _("Routing"), "route", "routing:open-plans"),
+            (Permission.ORDERS, _("Work"), "wrench", "overview:work-list"),
+        ]
+        arguments = []
+    else:
+        wanted = [
+            (Permission.PICK, _("Pick"), "shopping-basket", "picking:job-list"),
+            (Permission.PACK, _("Pack"), "package-open", "packing:job-list"),
+            (Permission.SHIP, _("Labels"), "tag", "shipping:shipment-list"),
+            (Permission.HAND_OVER, _("Hand over"), "truck", "shipping:handover-list"),
+            (Permission.STOCK, _("Stock"), "boxes", "core:stock-list"),
+        ]
+        arguments = [facility.slug]
+    entries = []
+    for permission, label, icon, name in wanted:
+        if permission in granted:
+            url = reverse(name, args=arguments)
+            entries.append(Entry(label, icon, url, request.path.startswith(url)))
+    return entries

@@ -1,0 +1,147 @@
+"""What every page is built from: icons, status badges, progress, fields, figures."""
+
+from django import template
+from django.apps import apps
+from django.forms.widgets import CheckboxInput
+from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from lucide.templatetags.lucide import lucide as lucide_icon
+
+register = template.Library()
+
+# (tone, icon) of every status in the system; the tone is colour, the icon and the word carry the meaning.
+_TONES = {
+    "good": (
+        "check",
+        "CLOSED ROUTED DONE CONFIRMED COMPLETED HANDED_OVER FINISHED ONLINE ACTIVE PICKED ACCEPTED",
+    ),
+    "active": ("loader", "IN_PROGRESS PROCESSING REQUEST ROUTING"),
+    "warn": (
+        "triangle-alert",
+        "PAUSED LOCKED PROMISED RETRYABLE WAITING WAITING_FOR_INPUT SUSPENDED REROUTED FALLBACK_ROUTING",
+    ),
+    "bad": ("circle-x", "FAILED NOT_ROUTABLE ERROR ABORTED OFFLINE"),
+    "quiet": ("ban", "CANCELLED CANCELED OBSOLETE INACTIVE"),
+}
+TONE_OF = {status: (tone, icon) for tone, (icon, names) in _TONES.items() for status in names.split()}
+
+
+@register.simple_tag
+def icon(name, size=20):
+    """An icon of the Lucide set, hidden from screen readers: the words beside it say the same."""
+    return lucide_icon(name, size=size, aria_hidden="true", focusable="false", class_="icon")
+
+
+@register.simple_tag
+def status_badge(thing):
+    """The status of an entity as icon, word and colour."""
+    tone, name = TONE_OF.get(thing.status, ("open", "circle"))
+    return format_html(
+        '<span class="badge badge-{}">{}{}</span>', tone, icon(name, 16), thing.get_status_display()
+    )
+
+
+@register.simple_tag
+def progress(done, total):
+    """A bar with its figures, for example 7 of 12. Sized by SVG attributes, because inline style is not allowed."""
+    done, total = done or 0, total or 0
+    share = round(100 * min(done, total) / total) if total else 0
+    words = _("%(done)s of %(total)s") % {"done": done, "total": total}
+    return format_html(
+        '<span class="progress"><svg class="progress-bar" viewBox="0 0 100 4" preserveAspectRatio="none" '
+        'aria-hidden="true"><rect class="progress-track" width="100" height="4"/>'
+        '<rect class="progress-done{}" width="{}" height="4"/></svg><span class="progress-text">{}</span></span>',
+        " is-full" if total and done >= total else "",
+        share,
+        words,
+    )
+
+
+@register.simple_tag
+def field(bound):
+    """A form field with label, help and errors, tied together for screen readers."""
+    attributes = {}
+    notes = [f"{bound.id_for_label}-help"] if bound.help_text else []
+    if bound.errors:
+        notes.append(f"{bound.id_for_label}-error")
+        attributes["aria-invalid"] = "true"
+    if notes:
+        attributes["aria-describedby"] = " ".join(notes)
+    widget = bound.as_widget(attrs=attributes)
+    if bound.is_hidden:
+        return widget
+    label = format_html('<label for="{}">{}</label>', bound.id_for_label, bound.label)
+    optional = (
+        ""
+        if bound.field.required or isinstance(bound.field.widget, CheckboxInput)
+        else format_html(' <span class="muted">{}</span>', pgettext("field", "optional"))
+    )
+    help_text = (
+        format_html('<span class="help" id="{}-help">{}</span>', bound.id_for_label, bound.help_text)
+        if bound.help_text
+        else ""
+    )
+    errors = (
+        format_html(
+            '<span class="error" id="{}-error">{} {}</span>',
+            bound.id_for_label,
+            icon("circle-x", 18),
+            " ".join(bound.errors),
+        )
+        if bound.errors
+        else ""
+    )
+    if isinstance(bound.field.widget, CheckboxInput):
+        return format_html('<div class="field field-check">{}{}{}{}</div>', widget, label, help_text, errors)
+    return format_html(
+        '<div class="field"><span class="label">{}{}</span>{}{}{}</div>',
+        label,
+        optional,
+        widget,
+        help_text,
+        errors,
+    )
+
+
+@register.simple_tag
+def form_fields(form):
+    """Every field of a form, and above them what is wrong with the form as a whole."""
+    problems = form.non_field_errors()
+    above = (
+        format_html(
+            '<p class="notice notice-bad" role="alert">{}{}</p>', icon("circle-x"), " ".join(problems)
+        )
+        if problems
+        else ""
+    )
+    return format_html("{}{}", above, format_html_join("", "{}", ((field(bound),) for bound in form)))
+
+
+@register.filter
+def grams(value):
+    """A weight for people: grams, from a kilogram on kilograms."""
+    if value is None:
+        return "–"
+    if value < 1000:
+        return f"{value} g"
+    kilograms = f"{value / 1000:.2f}".rstrip("0").rstrip(".")
+    return f"{kilograms.replace('.', _decimal_point())} kg"
+
+
+def _decimal_point():
+    return pgettext("decimal separator", ".")
+
+
+@register.filter
+def entity_name(change):
+    """What kind of thing a status change is about, for example "Pick job"."""
+    return capfirst(apps.get_model(change.entity)._meta.verbose_name)
+
+
+@register.filter
+def status_name(change):
+    """The status a thing came to, in words."""
+    choices = dict(apps.get_model(change.entity)._meta.get_field("status").flatchoices)
+    return choices.get(change.after, change.after)
