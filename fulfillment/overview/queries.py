@@ -30,6 +30,7 @@ class Flag(models.TextChoices):
     MISMATCH = "MISMATCH", _("Less than ordered")
     DELAYED = "DELAYED", _("Late")
     AT_RISK = "AT_RISK", _("At risk")
+    NOT_PLACED = "NOT_PLACED", _("Not placed")
 
 
 @dataclasses.dataclass
@@ -44,6 +45,7 @@ class Process:
     handed_over: int = 0
     short: int = 0
     buffer: int = DEFAULT_BUFFER
+    is_waiting: bool = False
     flags: list = dataclasses.field(default_factory=list)
 
     def get_status_display(self):
@@ -166,6 +168,16 @@ def processes(orders, now):
         .values_list("order")
         .annotate(buffer=Max("facility__fulfillment_buffer"))
     )
+    waiting = set(
+        RoutingPlan.objects.filter(
+            order__in=ids,
+            status__in=[
+                RoutingPlan.Status.RETRYABLE,
+                RoutingPlan.Status.WAITING,
+                RoutingPlan.Status.NOT_ROUTABLE,
+            ],
+        ).values_list("order", flat=True)
+    )
     found = {}
     for order in orders:
         process = Process(
@@ -177,6 +189,7 @@ def processes(orders, now):
             handed_over=(to_carrier.get(order.pk) or 0) + (to_customer.get(order.pk) or 0),
             short=short.get(order.pk) or 0,
             buffer=buffers.get(order.pk) or DEFAULT_BUFFER,
+            is_waiting=order.pk in waiting,
         )
         process.flags = _flags(order, process, now)
         found[order.pk] = process
@@ -188,6 +201,8 @@ def _flags(order, process, now):
     is_open = process.status not in {ProcessStatus.FINISHED, ProcessStatus.CANCELED}
     if process.short or (process.status == ProcessStatus.FINISHED and process.handed_over < process.ordered):
         flags.append(Flag.MISMATCH)
+    if is_open and process.is_waiting:
+        flags.append(Flag.NOT_PLACED)
     if is_open and order.target_time is not None:
         if order.target_time < now:
             flags.append(Flag.DELAYED)
@@ -260,8 +275,12 @@ def name_reasons(shorts):
 
 
 def history(order):
-    """Every status change of an order and of all that belongs to it, oldest first."""
-    return StatusChange.objects.filter(order_id=order.pk).select_related("by").order_by("at", "pk")
+    """Every status change of an order and of all that belongs to it, oldest first, reasons in words."""
+    words = {**dict(RoutingPlan.Reason.choices), **dict(ShortReason.choices)}
+    changes = list(StatusChange.objects.filter(order_id=order.pk).select_related("by").order_by("at", "pk"))
+    for change in changes:
+        change.reason = str(words.get(change.reason, change.reason))
+    return changes
 
 
 @dataclasses.dataclass

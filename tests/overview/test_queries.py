@@ -58,6 +58,11 @@ def test_process_flags_time(hours, flags):
     assert read(OrderFactory(deliveryPreferences={"targetTime": target})).flags == flags
 
 
+@pytest.mark.parametrize("status", ["RETRYABLE", "WAITING", "NOT_ROUTABLE"])
+def test_process_flags_what_has_no_facility(status):
+    assert read(Stages().plan(status).order).flags == [Flag.NOT_PLACED]
+
+
 def test_processes_take_the_same_queries_for_more_orders():
     counts = []
     for number in (1, 3):
