@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from fulfillment.core.models import OutboxEntry
+from fulfillment.core.models import OutboxEntry, Role
 from orders.models import Order
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.orders import OrderFactory
@@ -65,6 +65,17 @@ class TestFacilityHome:
         assert reverse("picking:job-detail", args=[stages.facility.slug, stages.job.pk]) in text
         assert "Pick next" in text
         assert reverse("core:stock-list", args=[stages.facility.slug]) not in text
+
+    def test_packer_is_sent_to_packing(self, client):
+        stages = Stages().plan().pick("CLOSED", 3).pack("OPEN")
+        user = staff("packer", stages.facility)
+        Role.objects.filter(key="packer").update(permissions=["PACK"])
+        client.force_login(user)
+
+        text = text_of(client.get(reverse("overview:facility-home", args=[stages.facility.slug])))
+
+        assert "Pack next" in text
+        assert "Pick next" not in text
 
     def test_shorts_of_today_are_shown(self, client):
         stages = Stages().plan().pick("CLOSED", 2, 1)
