@@ -9,7 +9,7 @@ class FindForm(forms.Form):
     use_required_attribute = False
 
     code = forms.CharField(
-        label=_("Scan or type a short id, an order number or an article"),
+        label=_("Scan a job, order or article"),
         max_length=200,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
@@ -29,7 +29,7 @@ class PackageForm(forms.Form):
 
 class ScanForm(forms.Form):
     code = forms.CharField(
-        label=_("Scan or type an article"),
+        label=_("Scan an article"),
         max_length=200,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True, "inputmode": "text"}),
     )

@@ -67,6 +67,8 @@ def _context(request, job, shown, *, weight_form=None):
             expected=package.expected_g,
             auto_id=f"package-{package.number}-%s",
         )
+    if current.next_step == "weigh":
+        current.unweighed.form.fields["grams"].widget.attrs["autofocus"] = True
     return {
         "job": job,
         "work": current,
