@@ -235,6 +235,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "give-up-old-plans": {
+        "task": "routing.tasks.give_up_old",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "routing"},
+    },
     "heartbeat": {
         "task": "fulfillment.core.tasks.beat",
         "schedule": 10.0,

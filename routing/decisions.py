@@ -1,5 +1,9 @@
 """A routing run as plain data for the decision log: everything that is needed to show it and to run it again."""
 
+import dataclasses
+
+from routing.rules import FENCES, RATINGS
+
 
 def decision_data(demand, candidates, exclusions, outcome, parts, fixed, place_source):
     """All numbers of a run.
@@ -54,4 +58,105 @@ def _ranking(ranking):
         "totals": ranking.totals,
         "tied": ranking.tied,
         "winner": ranking.winner.key if ranking.winner else None,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What one rating said of one facility."""
+
+    raw: float | None
+    points: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One facility in a ranking."""
+
+    name: str
+    cells: list[Cell]
+    total: float
+    is_winner: bool
+    is_tied: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """The ranking that gave one part, with what the winner took."""
+
+    number: int
+    columns: list  # [{"label", "unit", "weight", "gap"}]
+    rows: list[Row]
+    units: int
+    taken: list  # [(SKU, units)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One decision log as the page shows it."""
+
+    log: object
+    exclusions: list  # [{"label", "expected", "actual", "facilities": [name]}]
+    rounds: list[Round]
+    remainder: list  # [(SKU, units)]
+    fixed: bool
+    is_unplaced: bool
+
+
+def explain(log):
+    """Put a decision log into words and rows; names of rules that the code no longer has stay as keys."""
+    data = log.data
+    names = data["facilities"]
+    skus = {str(line.article_id): line.sku for line in log.order.lines.all()}
+
+    def units(lines):
+        return [(skus.get(article, article), quantity) for article, quantity in lines]
+
+    rounds = []
+    for number, ranking in enumerate(data["rankings"], start=1):
+        rows = [
+            Row(
+                name=names[key],
+                cells=[Cell(column["raw"][i], column["points"][i]) for column in ranking["columns"]],
+                total=ranking["totals"][i],
+                is_winner=key == ranking["winner"],
+                is_tied=key in ranking["tied"],
+            )
+            for i, key in enumerate(ranking["facilities"])
+        ]
+        taken = data["parts"][number - 1]["lines"] if number <= len(data["parts"]) else []
+        rounds.append(
+            Round(
+                number=number,
+                columns=[_column(column) for column in ranking["columns"]],
+                rows=rows,
+                units=sum(quantity for _article, quantity in ranking["lines"]),
+                taken=units(taken),
+            )
+        )
+    return Run(
+        log=log,
+        exclusions=[
+            {
+                "label": FENCES[entry["fence"]].label if entry["fence"] in FENCES else entry["fence"],
+                "expected": entry["expected"],
+                "actual": entry["actual"],
+                "facilities": [names[key] for key in entry["facilities"]],
+            }
+            for entry in data["exclusions"]
+        ],
+        rounds=rounds,
+        remainder=units(data["remainder"]),
+        fixed=data["fixed"],
+        is_unplaced=data["demand"]["place_source"] == "UNKNOWN",
+    )
+
+
+def _column(column):
+    rating = RATINGS.get(column["rating"])
+    return {
+        "label": rating.label if rating else column["rating"],
+        "unit": rating.unit if rating else "",
+        "weight": column["weight"],
+        "gap": column["gap"],
     }

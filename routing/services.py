@@ -26,6 +26,8 @@ from routing.decisions import decision_data
 from routing.events import PlanCancelled, PlanRouted
 from routing.models import (
     DecisionLog,
+    FenceSetting,
+    RatingSetting,
     Reservation,
     RoutingConfiguration,
     RoutingPlan,
@@ -269,7 +271,7 @@ class _Run:
                 or 0
             )
         )
-        left = Counter({line: quantity for line, quantity in self.wanted.items()})
+        left = Counter(self.wanted)
         drafts = []  # (facility key or None, {order line: units})
         for part in parts:
             shares = {}
@@ -436,7 +438,7 @@ def _give_back(plan_ids):
 @transaction.atomic
 def publish(*, comment="", by, now):
     """Make the draft the numbered revision that decisions follow from now on."""
-    draft = RoutingConfiguration.objects.select_for_update().get()  # two publications get two numbers
+    draft = complete_draft()  # locks the draft: two publications get two numbers
     last = RoutingRevision.objects.order_by("-number").first()
     return RoutingRevision.objects.create(
         number=last.number + 1 if last else 1,
@@ -459,4 +461,46 @@ def revision_data(draft):
         "split": {"is_active": draft.is_split_active, "max_count": draft.max_split_count},
         "partly_reservable": draft.partly_reservable,
         "stop_after_hours": draft.stop_after_hours,
+    }
+
+
+@transaction.atomic
+def complete_draft():
+    """The draft, with a row for every fence and rating that the code has; new ones begin switched off."""
+    draft, _created = RoutingConfiguration.objects.select_for_update().get_or_create(pk=1)
+    fences = set(draft.fences.values_list("key", flat=True))
+    FenceSetting.objects.bulk_create(
+        FenceSetting(configuration=draft, key=key, is_active=False)
+        for key in rules.FENCES
+        if key not in fences
+    )
+    ratings = set(draft.ratings.values_list("key", flat=True))
+    RatingSetting.objects.bulk_create(
+        RatingSetting(configuration=draft, key=key, is_active=False)
+        for key in rules.RATINGS
+        if key not in ratings
+    )
+    return draft
+
+
+def differences(draft):
+    """What publishing the draft would change: (number of the revision in use, [what differs])."""
+    revision = RoutingRevision.objects.order_by("-number").first()
+    used, wanted = _settings(revision.data), _settings(revision_data(draft))
+    changes = [
+        f"{name}: {used.get(name, '–')} → {wanted.get(name, '–')}"
+        for name in sorted(used.keys() | wanted.keys())
+        if used.get(name) != wanted.get(name)
+    ]
+    return revision.number, changes
+
+
+def _settings(data):
+    """A revision's data as flat words: ``{"GEODISTANCE": "2.00"}``."""
+    return {
+        **dict.fromkeys(data["fences"], str(_("active"))),
+        **{rating["key"]: str(rating["weight"]) for rating in data["ratings"]},
+        **{f"split.{name}": value for name, value in data["split"].items()},
+        "partly_reservable": data["partly_reservable"],
+        "stop_after_hours": data["stop_after_hours"],
     }

@@ -1,0 +1,204 @@
+"""The routing configuration is edited here as a draft; nothing routes by it until it is published."""
+
+from django import forms
+from django.contrib import admin, messages
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.core.access import permissions_at
+from fulfillment.core.models import Permission
+
+from . import services
+from .models import (
+    DecisionLog,
+    FenceSetting,
+    Place,
+    RatingSetting,
+    Reservation,
+    RoutingConfiguration,
+    RoutingPlan,
+    RoutingPlanLine,
+    RoutingRevision,
+)
+from .rules import FENCES, RATINGS
+
+
+class ReadOnly:
+    """Written by its services only."""
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class RuleInline(admin.TabularInline):
+    """One row per rule that the code has; staff switch and weigh, they do not add."""
+
+    extra = 0
+    can_delete = False
+    rules: dict = {}
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    @admin.display(description=_("rule"))
+    def rule(self, setting):
+        known = self.rules.get(setting.key)
+        if known is None:
+            return setting.key
+        return format_html("<strong>{}</strong><br>{}", known.label, known.description)
+
+
+class FenceInline(RuleInline):
+    model = FenceSetting
+    fields = ("rule", "is_active")
+    readonly_fields = ("rule",)
+    rules = FENCES
+
+
+class RatingInline(RuleInline):
+    model = RatingSetting
+    fields = ("rule", "is_active", "weight")
+    readonly_fields = ("rule",)
+    rules = RATINGS
+
+
+class ConfigurationForm(forms.ModelForm):
+    comment = forms.CharField(
+        label=_("Comment on the publication"),
+        required=False,
+        max_length=200,
+        help_text=_("What is changed and why; kept with the revision."),
+    )
+
+
+@admin.register(RoutingConfiguration)
+class RoutingConfigurationAdmin(admin.ModelAdmin):
+    form = ConfigurationForm
+    inlines = (FenceInline, RatingInline)
+    readonly_fields = ("state",)
+    fields = (
+        "state",
+        "is_split_active",
+        "max_split_count",
+        "partly_reservable",
+        "stop_after_hours",
+        "comment",
+    )
+    change_form_template = "admin/routing/configuration_change.html"
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def changelist_view(self, request, extra_context=None):
+        draft = services.complete_draft()
+        return redirect(reverse("admin:routing_routingconfiguration_change", args=[draft.pk]))
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        services.complete_draft()
+        context = {"may_publish": self._may_publish(request), "show_save_and_add_another": False}
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    @staticmethod
+    def _may_publish(request):
+        return Permission.ROUTING_PUBLISH in permissions_at(request.user)
+
+    @admin.display(description=_("state"))
+    def state(self, draft):
+        number, differences = services.differences(draft)
+        if not differences:
+            return _("This is what revision %(number)s does.") % {"number": number}
+        return format_html(
+            "{}<ul>{}</ul>",
+            _("Not published yet. Revision %(number)s is in use; the draft differs in:") % {"number": number},
+            format_html("".join("<li>{}</li>" for _difference in differences), *differences),
+        )
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        if "_publish" in request.POST and self._may_publish(request):
+            revision = services.publish(
+                comment=form.cleaned_data["comment"], by=request.user, now=timezone.now()
+            )
+            messages.success(request, _("%(revision)s is in use from now on.") % {"revision": revision})
+
+
+@admin.register(RoutingRevision)
+class RoutingRevisionAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("number", "published_at", "published_by", "comment")
+    list_select_related = ("published_by",)
+    search_fields = ("comment",)
+    list_filter = ("published_at",)
+
+
+class PlanLineInline(ReadOnly, admin.TabularInline):
+    model = RoutingPlanLine
+    fields = ("order_line", "quantity", "done")
+    extra = 0
+
+
+@admin.register(RoutingPlan)
+class RoutingPlanAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("order", "facility", "status", "reason", "routed_at", "decision")
+    list_filter = ("status", "reason", "facility")
+    list_select_related = ("order", "facility")
+    search_fields = ("order__tenant_order_id", "order__recipient_name", "lines__order_line__sku")
+    inlines = (PlanLineInline,)
+
+    @admin.display(description=_("decision"))
+    def decision(self, plan):
+        return format_html(
+            '<a href="{}">{}</a>', reverse("routing:decision", args=[plan.order_id]), _("Show decision")
+        )
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly, admin.ModelAdmin):
+    """Who holds which stock."""
+
+    list_display = ("article", "facility", "quantity", "order", "created_at")
+    list_filter = ("listing__facility",)
+    list_select_related = ("listing__article", "listing__facility", "plan_line__plan__order")
+    search_fields = (
+        "listing__article__sku",
+        "listing__article__title",
+        "plan_line__plan__order__tenant_order_id",
+    )
+
+    @admin.display(description=_("article"), ordering="listing__article__sku")
+    def article(self, reservation):
+        return reservation.listing.article
+
+    @admin.display(description=_("facility"), ordering="listing__facility__name")
+    def facility(self, reservation):
+        return reservation.listing.facility
+
+    @admin.display(description=_("order"))
+    def order(self, reservation):
+        return reservation.plan_line.plan.order
+
+
+@admin.register(DecisionLog)
+class DecisionLogAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("order", "run", "outcome", "revision", "duration_ms", "at")
+    list_filter = ("outcome", "revision", "at")
+    list_select_related = ("order", "revision")
+    search_fields = ("order__tenant_order_id",)
+
+
+@admin.register(Place)
+class PlaceAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("country", "kind", "key", "latitude", "longitude", "population")
+    list_filter = ("kind", "country")
+    search_fields = ("key",)
