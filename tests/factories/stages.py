@@ -1,5 +1,6 @@
 """The rows of all stages behind one order, made step by step without the services: for pages that only read them."""
 
+import dataclasses
 import datetime
 import uuid
 
@@ -88,7 +89,12 @@ class Stages:
 
     def ship(self, status="COMPLETED", parcel="DONE", handover="HANDED_OVER"):
         self.shipment = Shipment.objects.create(
-            facility=self.facility, order=self.order, pick_job=self.job, short_id="AV1", status=status
+            facility=self.facility,
+            order=self.order,
+            pick_job=self.job,
+            short_id="AV1",
+            recipient=dataclasses.asdict(self.order.shipping_address),
+            status=status,
         )
         self.parcel = Parcel.objects.create(
             facility=self.facility,
