@@ -21,14 +21,14 @@ class Entry:
 
 
 def staff(request):
-    """``navigation``: main entries for here; ``facilities`` to change to; ``user_may_hq`` and ``user_may_admin``."""
+    """``navigation``: main entries for here; ``facilities`` to change to; ``user_may_orders``: of the whole network."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request, user)),
         "facilities": SimpleLazyObject(lambda: list(Facility.objects.visible_to(user).order_by("name")[:50])),
-        "user_may_hq": SimpleLazyObject(lambda: bool(permissions_at(user))),
+        "user_may_orders": SimpleLazyObject(lambda: Permission.ORDERS in permissions_at(user)),
     }
 
 
@@ -47,7 +47,7 @@ def _navigation(request, user):
             (Permission.PICK, _("Pick"), "shopping-basket", "picking:job-list"),
             (Permission.PACK, _("Pack"), "package-open", "packing:job-list"),
             (Permission.SHIP, _("Labels"), "tag", "shipping:shipment-list"),
-            (Permission.HAND_OVER, _("Hand over"), "truck", "shipping:handover-list"),
+            (Permission.HAND_OVER, _("Handover"), "truck", "shipping:handover-list"),
             (Permission.STOCK, _("Stock"), "boxes", "core:stock-list"),
         ]
         arguments = [facility.slug]

@@ -14,6 +14,33 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// <button data-confirm="Question?">: asks before its form is sent. The dialog repeats the words of the button.
+const confirmed = new WeakSet();
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  const question = button?.dataset.confirm;
+  if (!question || confirmed.delete(button)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const dialog = document.createElement("dialog");
+  const text = Object.assign(document.createElement("p"), { id: "question", textContent: question });
+  const yes = Object.assign(document.createElement("button"), { textContent: button.textContent.trim(), className: "btn btn-danger btn-big" });
+  const no = Object.assign(document.createElement("button"), { textContent: document.body.dataset.back, className: "btn btn-big", autofocus: true });
+  dialog.className = "stack";
+  dialog.setAttribute("aria-labelledby", "question");
+  dialog.append(text, yes, no);
+  document.body.append(dialog);
+  no.addEventListener("click", () => dialog.close());
+  yes.addEventListener("click", () => {
+    dialog.close();
+    confirmed.add(button);
+    button.form.requestSubmit(button);
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  dialog.showModal();
+}, true);
+
 // <button data-print="address of a PDF">: the browser's print dialog, without leaving the page.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-print]");
@@ -21,7 +48,6 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   document.querySelector("iframe.print")?.remove();
   const frame = Object.assign(document.createElement("iframe"), { className: "print", src: button.dataset.print });
-  frame.hidden = true;
   frame.addEventListener("load", () => frame.contentWindow.print());
   document.body.append(frame);
 });
