@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
-from fulfillment.core.models import OutboxEntry, Stock
+from fulfillment.core.models import Listing, OutboxEntry, Stock
 from orders.models import Order
 from picking.models import PickJob
 from shipping.models import HandoverJob, Parcel
@@ -211,3 +211,26 @@ def test_order_nobody_can_place_stays_visible(client):
     page = detail(client, order)
     assert page.context["process"].status == "CREATED"
     assert "Not placed yet" in page.content.decode()
+
+
+def cancel(client, order):
+    client.force_login(staff("administrator"))
+    client.post(reverse("overview:order-cancel", args=[order.pk]), {"version": order.version})
+    order.refresh_from_db()
+    return order.status
+
+
+def test_order_is_cancelled_until_something_is_picked(client):
+    facility = store()
+    mug = stocked(ArticleFactory(code="4006381333931"), 3, facility)
+    shop = Shop(client)
+    early, late = shop.place(wire_order((mug, 1))), shop.place(wire_order((mug, 1)))
+    work_off("routing")
+    Store(client, facility).pick(PickJob.objects.get(order=late))
+
+    assert cancel(client, early) == Order.Status.CANCELLED
+    assert cancel(client, late) == Order.Status.OPEN
+
+    assert PickJob.objects.get(order=early).status == PickJob.Status.CANCELED
+    assert Listing.objects.get().reserved == 0
+    assert detail(client, early).context["process"].status == "CANCELED"
