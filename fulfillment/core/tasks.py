@@ -1,4 +1,5 @@
 from celery import shared_task
+from celery.signals import worker_ready
 from django.conf import settings
 from django.utils import timezone
 
@@ -29,3 +30,10 @@ def beat():
 @shared_task
 def sign_of_life(*, lane):
     Heartbeat.objects.update_or_create(lane=lane, defaults={"at": timezone.now()})
+
+
+@worker_ready.connect
+def greet(sender, **_fields):
+    """A worker that is ready says so on its lanes, before the first beat asks."""
+    for lane in set(settings.LANES) & set(sender.app.amqp.queues.consume_from):
+        sign_of_life(lane=lane)

@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench demo messages lock setup setup-dev
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup:
+	@$(PYTHON) deploy/bootstrap.py
+
+setup-dev:
+	@$(PYTHON) deploy/bootstrap.py dev
+
+run: setup  ## Start everything; PORT= and HOST= choose where
+	@exec $(BIN)/python deploy/run.py
+
+test: setup-dev  ## All tests, on every database that is there; ARGS= go to pytest
+	@$(BIN)/python deploy/test.py $(ARGS)
+
+check: setup-dev  ## Format, lint, layers, types, migrations, deploy check
+	@$(BIN)/python deploy/check.py
+
+bench: setup-dev  ## Speed, as ratios to a floor of the same run; ARGS="routing label" chooses
+	@$(BIN)/python manage.py bench $(ARGS)
+
+demo: setup  ## Work 40 orders through the whole flow over HTTP
+	@$(BIN)/python manage.py demo $(ARGS)
+
+messages: setup-dev  ## Collect and compile the translations (needs gettext)
+	@$(BIN)/python deploy/messages.py
+
+lock: setup-dev  ## Renew the lock files
+	@$(BIN)/pip-compile -q --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile -q --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --allow-unsafe --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml

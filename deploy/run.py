@@ -1,0 +1,255 @@
+"""Start web server, worker and beat together, and stop them together: ``make run``.
+
+Everything comes from the environment: PORT (8000), HOST (127.0.0.1; another address is served over https with a
+local certificate), and the settings that README lists.
+"""
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+PATIENCE = 60  # seconds until the product answers
+GRACE = 10  # seconds for a process to end by itself
+
+
+def stop(text):
+    sys.exit(f"\n{text}\n")
+
+
+def read_port(text):
+    """The port as a number; stops when it is none."""
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        stop(f"PORT={text} is not a port; use a number from 1 to 65535, for example PORT=8080.")
+    return int(text)
+
+
+def check_port(host, port):
+    """Stop with a clear message when nobody can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            stop(f"Port {port} needs more rights; choose another one, for example PORT=8080.")
+        except OSError as error:
+            if error.errno == 99 or isinstance(error, socket.gaierror):
+                stop(f"HOST={host} is not an address of this machine.")
+            stop(f"Port {port} is in use; choose another one, for example PORT={port + 1}.")
+
+
+def make_certificate(folder, host):
+    """A self-signed certificate for a host name or address, kept for a year; returns (certificate, key) paths."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    certificate_path, key_path = (
+        folder / f"{host.replace(':', '_')}.crt",
+        folder / f"{host.replace(':', '_')}.key",
+    )
+    if certificate_path.exists() and time.time() - certificate_path.stat().st_mtime < 360 * 86400:
+        return certificate_path, key_path
+    folder.mkdir(parents=True, exist_ok=True)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    try:
+        names = [x509.IPAddress(ipaddress.ip_address(host))]
+    except ValueError:
+        names = [x509.DNSName(host)]
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([*names, x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    key_path.touch(mode=0o600)
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return certificate_path, key_path
+
+
+def prepare(var):
+    """Migrate, and load the demo network into an empty database; returns (logins, is it the first start)."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import connections
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connections["default"])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        print("Preparing the database ...", flush=True)
+        call_command("migrate", verbosity=0)
+    if settings.PRODUCTION:
+        call_command("collectstatic", verbosity=0, interactive=False)
+        connections.close_all()
+        return {}, False
+    from fulfillment.core.models import Facility
+
+    logins = var / "demo-logins.json"
+    is_first = not Facility.objects.exists()
+    if is_first:
+        print("Loading the demo network ...", flush=True)
+        password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(9)
+        call_command("load_demo", password=password, logins=str(logins), verbosity=0)
+    connections.close_all()
+    return (json.loads(logins.read_text()) if logins.exists() else {}), is_first
+
+
+def commands(host, port, certificate):
+    """Command line per process."""
+    python = sys.executable
+    web = [
+        *(python, "-m", "granian", "--interface", "wsgi", "fulfillment.wsgi:application"),
+        *("--host", host, "--port", str(port), "--workers", os.environ.get("WEB_WORKERS", "1")),
+        *("--blocking-threads", "8", "--no-ws", "--log-level", "warning"),
+    ]
+    if certificate:
+        web += ["--ssl-certificate", str(certificate[0]), "--ssl-keyfile", str(certificate[1])]
+    celery = [python, "-m", "celery", "-A", "fulfillment", "--quiet"]
+    lanes = "default,routing,labels,webhooks,reports"
+    return {
+        "web": web,
+        "worker": [
+            *(*celery, "worker", "--queues", lanes, "--concurrency", os.environ.get("WORKERS", "2")),
+            *("--loglevel", "warning", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ],
+        "beat": [*celery, "beat", "--loglevel", "warning"],
+    }
+
+
+class Children:
+    """The processes of one run: they start together and end together."""
+
+    def __init__(self, logs):
+        self.logs = logs
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.processes = {}
+
+    def start(self, name, command):
+        log = (self.logs / f"{name}.log").open("w")
+        # A session of its own: Ctrl-C reaches this process only, which then ends the others in order.
+        self.processes[name] = subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def dead(self):
+        """The name of a process that ended, or None."""
+        return next((name for name, process in self.processes.items() if process.poll() is not None), None)
+
+    def tail(self, name):
+        return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-15:])
+
+    def stop(self):
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        end = time.monotonic() + GRACE
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, end - time.monotonic()))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until_well(url, children):
+    """Wait for /healthz; stops when a process ends or nothing answers."""
+    import ssl
+
+    context = ssl._create_unverified_context()  # our own certificate, on this machine
+    end = time.monotonic() + PATIENCE
+    answer = ""
+    while time.monotonic() < end:
+        if name := children.dead():
+            text = children.tail(name)
+            children.stop()
+            stop(f"The {name} process ended:\n{text}")
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=2, context=context) as response:
+                if response.status == 200:
+                    return
+        except urllib.error.HTTPError as error:
+            answer = error.read().decode()
+        except OSError as error:
+            answer = str(error)
+        time.sleep(0.1)
+    children.stop()
+    stop(f"The system did not get well within {PATIENCE} s: {answer}")
+
+
+def main():
+    host, port = os.environ.get("HOST") or "127.0.0.1", read_port(os.environ.get("PORT") or "8000")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fulfillment.settings")
+    var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
+    check_port(host, port)
+    is_local = host in LOOPBACK
+    certificate = None if is_local else make_certificate(var / "certificates", host)
+    url = f"{'http' if is_local else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
+    if not is_local:
+        os.environ.setdefault("ALLOWED_HOSTS", f"{host},localhost,127.0.0.1")
+        os.environ.setdefault("CSRF_TRUSTED_ORIGINS", url)
+        os.environ["HTTPS"] = "true"
+        os.environ.setdefault("SECURE_SSL_REDIRECT", "false")
+        os.environ.setdefault("SECURE_HSTS_SECONDS", "0")
+    logins, is_first = prepare(var)
+
+    children = Children(var / "log")
+    for name, command in commands(host, port, certificate).items():
+        children.start(name, command)
+
+    def end(*_signal):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        wait_until_well(url, children)
+        if is_first:
+            subprocess.run(
+                [sys.executable, "manage.py", "post_demo_orders", "--url", url], cwd=ROOT, check=False
+            )
+        print(f"\nFulfillment is at {url}", flush=True)
+        for email, password in logins.items():
+            print(f"  {email:28} {password}", flush=True)
+        print("Ctrl-C stops it.\n", flush=True)
+        while not (name := children.dead()):
+            time.sleep(0.5)
+        text = children.tail(name)
+        children.stop()
+        stop(f"The {name} process ended, so the others were stopped:\n{text}")
+    except KeyboardInterrupt:
+        print("\nStopping ...", flush=True)
+        children.stop()
+
+
+if __name__ == "__main__":
+    main()
