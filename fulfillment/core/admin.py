@@ -64,6 +64,22 @@ class ReadOnly:
         return False
 
 
+class ChangedFields:
+    """Saves only what the form changed: counters of the same row may move while somebody edits it."""
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = {field.name for field in obj._meta.concrete_fields}
+        names = [name for name in form.changed_data if name in columns]
+        if names and "version" in columns:
+            obj.version += 1
+            names += ["version", "modified_at"]
+        if names:
+            obj.save(update_fields=names)
+
+
 class CsvImportForm(ImportForm):
     def clean_import_file(self):
         file = self.cleaned_data["import_file"]
@@ -132,6 +148,9 @@ def choices_field(choices, label, **options):
 
 class FacilityForm(forms.ModelForm):
     services = choices_field(Facility.Service.choices, _("services"), initial=default_services)
+
+    def clean_picking_times(self):
+        return self.cleaned_data["picking_times"] or {}  # any empty JSON means: at no time
 
 
 class ClosingDayInline(admin.TabularInline):
@@ -236,7 +255,7 @@ class FacilityAdmin(CsvAdmin, admin.ModelAdmin):
 
 
 @admin.register(Zone)
-class ZoneAdmin(admin.ModelAdmin):
+class ZoneAdmin(ChangedFields, admin.ModelAdmin):
     exclude = INTERNAL
     list_display = ("name", "facility", "score")
     list_filter = ("facility",)
@@ -258,7 +277,7 @@ class StorageLocationForm(forms.ModelForm):
 
 
 @admin.register(StorageLocation)
-class StorageLocationAdmin(admin.ModelAdmin):
+class StorageLocationAdmin(ChangedFields, admin.ModelAdmin):
     form = StorageLocationForm
     exclude = INTERNAL
     list_display = ("name", "facility", "zone", "running_sequence", "type", "is_pickable", "is_accessible")
@@ -269,7 +288,7 @@ class StorageLocationAdmin(admin.ModelAdmin):
 
 
 @admin.register(Carrier)
-class CarrierAdmin(admin.ModelAdmin):
+class CarrierAdmin(ChangedFields, admin.ModelAdmin):
     exclude = INTERNAL
     list_display = ("name", "key", "status", "delivery_type", "adapter")
     list_filter = ("status", "delivery_type", "adapter")
@@ -289,7 +308,7 @@ class SafetyStockInline(admin.TabularInline):
 
 
 @admin.register(Article)
-class ArticleAdmin(CsvAdmin, admin.ModelAdmin):
+class ArticleAdmin(ChangedFields, CsvAdmin, admin.ModelAdmin):
     resource_classes = (ArticleResource,)
     exclude = INTERNAL
     list_display = ("sku", "title", "weight_g", "hs_code", "origin_country")
@@ -308,7 +327,7 @@ class ListingForm(forms.ModelForm):
 
 
 @admin.register(Listing)
-class ListingAdmin(admin.ModelAdmin):
+class ListingAdmin(ChangedFields, admin.ModelAdmin):
     form = ListingForm
     exclude = INTERNAL
     list_display = ("article", "facility", "status", "available", "reserved", "out_of_stock")
@@ -390,7 +409,7 @@ class StockAdmin(ReadOnly, CsvAdmin, admin.ModelAdmin):
 
 
 @admin.register(SafetyStock)
-class SafetyStockAdmin(admin.ModelAdmin):
+class SafetyStockAdmin(ChangedFields, admin.ModelAdmin):
     exclude = INTERNAL
     list_display = ("article", "facility", "value")
     list_filter = ("facility",)
@@ -502,7 +521,7 @@ class ApiTokenForm(forms.ModelForm):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
     """The secret is shown once, after the token was made; only its hash is stored."""
 
     form = ApiTokenForm

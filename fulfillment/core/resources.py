@@ -146,11 +146,16 @@ class ListWidget(widgets.Widget):
         return ", ".join(value or [])
 
 
+class TimesWidget(widgets.JSONWidget):
+    def clean(self, value, row=None, **kwargs):
+        return super().clean(value, row, **kwargs) or {}
+
+
 class FacilityResource(CsvResource, resources.ModelResource):
     required = ("tenant_facility_id",)
     status = fields.Field("wanted_status", "status", widget=ChoiceWidget(Facility.Status))
     services = fields.Field("services", "services", widget=ListWidget())
-    picking_times = fields.Field("picking_times", "picking_times", widget=widgets.JSONWidget())
+    picking_times = fields.Field("picking_times", "picking_times", widget=TimesWidget())
 
     class Meta:
         model = Facility

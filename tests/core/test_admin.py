@@ -6,6 +6,7 @@ from fulfillment.core.models import (
     ApiToken,
     Article,
     Facility,
+    Listing,
     Membership,
     OutboxEntry,
     Role,
@@ -317,3 +318,30 @@ def test_listing_shows_what_is_available(client):
     page = client.get(address(type(listing), "changelist"))
 
     assert page.context["cl"].result_list[0].available == 7
+
+
+def test_editing_a_listing_leaves_what_was_reserved_meanwhile(client, rf, administrator):
+    listing, request = ListingFactory(), rf.post("/")
+    request.user = administrator
+    data = form_data(client.get(address(Listing, "change", listing.pk)))
+    form_class = admin.site._registry[Listing].get_form
+    Listing.objects.filter(pk=listing.pk).update(reserved=3)
+    stale = Listing.objects.get(pk=listing.pk)
+    stale.reserved = 0  # as it was when the page was loaded
+    form = form_class(request)(data | {"title": "Lamp"}, instance=stale)
+    assert form.is_valid(), form.errors
+
+    admin.site._registry[Listing].save_model(request, form.save(commit=False), form, change=True)
+
+    listing.refresh_from_db()
+    assert (listing.title, listing.reserved, listing.version) == ("Lamp", 3, 2)
+
+
+@pytest.mark.parametrize("times", ['{"MONDAY": 5}', '{"MONDAY": [5]}', '{"SOMEDAY": []}', "5", "x"])
+def test_picking_times_that_are_none_are_refused_at_their_field(client, times):
+    facility = FacilityFactory()
+    data = form_data(client.get(address(Facility, "change", facility.pk)))
+
+    response = client.post(address(Facility, "change", facility.pk), data | {"picking_times": times})
+
+    assert list(response.context["adminform"].form.errors) == ["picking_times"]

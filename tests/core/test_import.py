@@ -115,10 +115,12 @@ def test_known_facility_is_changed_and_an_unchanged_one_skipped():
         ("time_zone", "Mars/Base"),
         ("fulfillment_buffer", "-1"),
         ("name", ""),
+        ("picking_times", '{"MONDAY": 5}'),
+        ("picking_times", "always"),
     ],
 )
 def test_wrong_facility_value_names_row_and_column_and_nothing_is_written(column, value):
-    good = FACILITY | {"fulfillment_buffer": "240"}
+    good = FACILITY | {"fulfillment_buffer": "240", "picking_times": "{}"}
     bad = good | {"tenant_facility_id": "NL-03", "slug": "zeist", column: value}
 
     result = load(FacilityResource, good, bad)

@@ -31,7 +31,7 @@ def validate_time_zone(value):
 
 
 def validate_services(value):
-    if not isinstance(value, list) or set(value) - set(Facility.Service.values):
+    if not isinstance(value, list) or any(service not in Facility.Service.values for service in value):
         raise ValidationError(
             _("Services are a list of %(allowed)s."),
             params={"allowed": ", ".join(Facility.Service.values)},
@@ -43,8 +43,13 @@ def validate_picking_times(value):
     if not isinstance(value, dict) or set(value) - set(WEEKDAYS):
         raise ValidationError(_("Picking times are given per weekday, MONDAY to SUNDAY."))
     for day, spans in value.items():
+        if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
+            raise ValidationError(
+                _('The picking times of %(day)s are a list like [{"start": "09:00", "end": "17:00"}].'),
+                params={"day": day},
+            )
         end = ""
-        for span in sorted(spans, key=lambda span: span.get("start", "")):
+        for span in sorted(spans, key=lambda span: str(span.get("start", ""))):
             clock(span.get("start", ""))
             clock(span.get("end", ""))
             if span["start"] >= span["end"] or span["start"] < end:
