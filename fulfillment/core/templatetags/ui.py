@@ -111,7 +111,9 @@ def form_fields(form):
     problems = form.non_field_errors()
     above = (
         format_html(
-            '<p class="notice notice-bad" role="alert">{}{}</p>', icon("circle-x"), " ".join(problems)
+            '<p class="notice notice-bad" role="alert">{}<span>{}</span></p>',
+            icon("circle-x"),
+            " ".join(problems),
         )
         if problems
         else ""
