@@ -52,7 +52,7 @@ class PlainDiff(resources.Diff):
 class CsvResource(resources.Resource):
     """What all imports have in common: known columns, a limit of rows, escaped cells, errors that name the column."""
 
-    required = ()
+    required: tuple[str, ...] = ()
 
     def get_diff_class(self):
         return PlainDiff
