@@ -110,6 +110,9 @@ def prepare(var):
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         print("Preparing the database ...", flush=True)
         call_command("migrate", verbosity=0)
+    from fulfillment.demo import loader
+
+    loader.load_places()
     if settings.PRODUCTION:
         call_command("collectstatic", verbosity=0, interactive=False)
         connections.close_all()

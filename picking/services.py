@@ -85,7 +85,7 @@ def on_plan_routed(event, *, by, now):
 
 def _next_short_id(facility, name):
     """Initials and a running number: 1 to 99 per facility and initials, then again from 1; none in use is given."""
-    letters = [part[0].upper() for part in name.split() if part[0].isalpha()]
+    letters = [part[0].upper()[0] for part in name.split() if part[0].isalpha()]
     initials = "".join([*letters[:1], *letters[-1:]] if len(letters) > 1 else letters) or "X"
     counter, _created = ShortIdCounter.objects.select_for_update().get_or_create(  # one number for one job
         facility=facility, initials=initials
