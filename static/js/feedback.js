@@ -47,6 +47,7 @@ export function show(box, { kind, text }) {
   notice.dataset.kind = kind;
   notice.textContent = `${{ good: "✓", bad: "✗", warn: "▲", info: "◷" }[tone]} ${text}`;
   box.replaceChildren(notice);
+  if (localStorage.getItem("sound") === "off") return;
   play(notes);
   if (shake.length) navigator.vibrate?.(shake);
 }

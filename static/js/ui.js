@@ -14,6 +14,17 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Sound and vibration of scans: on, until switched off for this device. feedback.js reads the same key.
+for (const button of document.querySelectorAll("[data-sound-switch]")) {
+  const paint = () => button.setAttribute("aria-pressed", String(localStorage.getItem("sound") !== "off"));
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    localStorage.setItem("sound", localStorage.getItem("sound") === "off" ? "on" : "off");
+    paint();
+  });
+  paint();
+}
+
 // <button data-confirm="Question?">: asks before its form is sent. The dialog repeats the words of the button.
 const confirmed = new WeakSet();
 
