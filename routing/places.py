@@ -100,7 +100,7 @@ def read_bundled() -> Iterator[tuple[str, str, float, float, int]]:
 
 def write_bundled(rows, path):
     """The same rows always give the same bytes, so a rebuild shows real changes only."""
-    with open(path, "wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+    with Path(path).open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
         text = io.TextIOWrapper(packed, encoding="ascii", newline="")
         csv.writer(text, lineterminator="\n").writerows(rows)
         text.flush()

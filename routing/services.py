@@ -185,7 +185,7 @@ class _Run:
         collected = order.kind == Order.Kind.COLLECT
         service = Facility.Service.PICKUP if collected else Facility.Service.SHIP_FROM_STORE
         self.place_source, position = "ORDER", None
-        if order.latitude is not None:
+        if order.latitude is not None and order.longitude is not None:
             position = (order.latitude, order.longitude)
         elif not collected:
             address = order.shipping_address

@@ -7,8 +7,8 @@ os.environ.setdefault(
     str(Path(tempfile.gettempdir()) / f"fulfillment-tests-{os.environ.get('TEST_RUN', 'main')}"),
 )
 
-from fulfillment.settings import *  # noqa: E402, F403
-from fulfillment.settings import DATABASES, VAR_DIR, env  # noqa: E402
+from fulfillment.settings import *
+from fulfillment.settings import DATABASES, VAR_DIR, env
 
 SUFFIX = env("TEST_RUN", "main")
 if "sqlite3" in DATABASES["default"]["ENGINE"]:

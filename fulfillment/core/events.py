@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 
 from django.db import transaction
 
@@ -49,7 +50,7 @@ class StockIncreased(Event):
 @dataclasses.dataclass(frozen=True)
 class Delivery:
     event: type[Event]
-    handler: object
+    handler: Callable
     lane: str
 
     @property

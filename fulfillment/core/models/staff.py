@@ -24,7 +24,7 @@ class Permission(models.TextChoices):
     ROUTING_PUBLISH = "ROUTING_PUBLISH", _("Publish routing configuration")
 
 
-class UserManager(BaseUserManager):
+class UserManager(BaseUserManager["User"]):
     def create_user(self, email, password=None, **fields):
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)

@@ -30,11 +30,11 @@ def keep(data):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(file.name, target)
+        Path(file.name).replace(target)
     return sha256
 
 
-def store(data, *, facility_id, category, name, order_id=None, format="PDF", template="", snapshot=None, now):
+def store(data, *, facility_id, category, name, order_id=None, format="PDF", template="", snapshot=None, now):  # noqa: A002
     """Keep bytes and write the document that names them.
 
     Args:
