@@ -99,8 +99,12 @@ def make_certificate(folder, host):
 def prepare(var):
     """Migrate, and load the demo network into an empty database; returns (logins, is it the first start)."""
     import django
+    from django.core.exceptions import ImproperlyConfigured
 
-    django.setup()
+    try:
+        django.setup()
+    except ImproperlyConfigured as error:
+        stop(str(error))
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connections
@@ -236,7 +240,7 @@ def main():
     signal.signal(signal.SIGTERM, end)
     try:
         wait_until_well(url, children)
-        if is_first:
+        if is_first and os.environ.get("DEMO_ORDERS") != "later":
             subprocess.run(
                 [sys.executable, "manage.py", "post_demo_orders", "--url", url], cwd=ROOT, check=False
             )

@@ -1,0 +1,120 @@
+"""The people of the demo network: they pick, pack and hand over in the pages of the staff, as a person does."""
+
+import re
+from collections import Counter
+
+from fulfillment.demo.pages import Browser, PageError
+
+UUID = "[0-9a-f-]{36}"
+MOST_STEPS = 500  # of one job: more means that a page leads in a circle
+BOX_G = 120
+
+
+class Crew:
+    """A picker, a packer and a supervisor who work at every facility.
+
+    Args:
+        url: address of the running system.
+        passwords: ``{role: (e-mail, password)}`` for picker, packer and supervisor.
+        codes: ``{SKU: code on the article}``, what a scanner reads off the goods.
+    """
+
+    def __init__(self, url, passwords, codes, *, on_step=lambda: None, verify=True):
+        self.timings, self.done, self.codes, self.on_step = {}, Counter(), codes, on_step
+        self.is_short_due = True
+        self.people = {role: Browser(url, self.timings, verify) for role in passwords}
+        self.facilities = []
+        for role, (email, password) in passwords.items():
+            self.people[role].sign_in(email, password)
+        home = self.people["picker"].open("/")
+        self.facilities = [re.fullmatch("/f/([^/]+)/", link)[1] for link in home.links_to("/f/[^/]+/")]
+
+    def close(self):
+        for browser in self.people.values():
+            browser.client.close()
+
+    def round(self):
+        """Do all work that is there now; returns how many jobs were finished."""
+        before = self.done.total()
+        for slug in self.facilities:
+            self.work_list(slug, "pick", "picker", self.pick)
+        for slug in self.facilities:
+            self.work_list(slug, "pack", "packer", self.pack)
+        for slug in self.facilities:
+            self.solve_labels(slug)
+            self.work_list(slug, "handover", "supervisor", self.hand_over)
+        return self.done.total() - before
+
+    def work_list(self, slug, stage, role, work):
+        """Work on every job of a list, page by page, until nothing of it is new."""
+        seen = set()
+        browser = self.people[role]
+        while True:
+            page = browser.open(f"/f/{slug}/{stage}/", f"open the {stage} list")
+            new = [link for link in page.links_to(f"/f/{slug}/{stage}/{UUID}/") if link not in seen]
+            if not new:
+                return
+            for link in new:
+                seen.add(link)
+                work(browser, link)
+                self.done[slug, stage] += 1
+                self.on_step()
+
+    def pick(self, browser, link):
+        """Pick a job: single units by their code, more as a number; once, something is missing."""
+        page = browser.open(link, "open a pick job")
+        if start := page.form("/start/"):
+            page = browser.send(page, start, "start a pick job")
+        for _step in range(MOST_STEPS):
+            if close := page.form("/act/", kind="close"):
+                browser.send(page, close, "close a pick job")
+                return
+            number = page.form("/act/", kind="quantity")
+            if number is None:
+                raise PageError(f"{page.url} shows neither a line to pick nor a way to close the job.")
+            units = int(number.limits["quantity"])
+            code = next((self.codes[word] for word in page.words if word in self.codes), None)
+            if self.is_short_due and units > 1:
+                self.is_short_due = False
+                page = browser.send(page, number, "book units", quantity=str(units - 1))
+                page = browser.send(
+                    page, page.form("/act/", kind="short"), "report missing units", reason="NOT_FOUND"
+                )
+                self.done["", "short"] += 1
+            elif units == 1 and code:
+                page = browser.send(page, page.form("/act/", kind="scan"), "book a scan", code=code)
+            else:
+                page = browser.send(page, number, "book units", quantity=str(units))
+        raise PageError(f"{page.url} does not come to an end.")
+
+    def pack(self, browser, link):
+        """Pack everything into one package, weigh it and close the job."""
+        page = browser.open(link, "open a pack job")
+        if start := page.form("/start/"):
+            page = browser.send(page, start, "start a pack job")
+        if put := page.form("/all/"):
+            page = browser.send(page, put, "pack everything")
+        if weigh := page.form("/weight/"):
+            grams = str(int(weigh.fields.get("grams") or 500) + BOX_G)
+            page = browser.send(page, weigh, "weigh a package", may_refuse=True, grams=grams)
+            again = page.form("/weight/")
+            if again and ("confirmed", "true") in again.buttons:
+                page = browser.send(page, again, "confirm a weight", grams=grams, confirmed="true")
+        browser.send(page, page.form("/close/"), "close a pack job")
+
+    def solve_labels(self, slug):
+        """Do what the carrier asks of a person: enter a number, or send the address again."""
+        browser = self.people["packer"]
+        page = browser.open(f"/f/{slug}/shipping/", "open the labels")
+        for link in page.links_to(f"/f/{slug}/shipping/parcels/{UUID}/"):
+            parcel = browser.open(link, "open a parcel")
+            if form := parcel.form("/request/"):
+                browser.send(parcel, form, "book again", house_number="1")
+            elif form := parcel.form("/number/"):
+                number = f"OWN{link.split('/')[-2][-12:].upper()}"
+                browser.send(parcel, form, "enter a number", number=number)
+
+    def hand_over(self, browser, link):
+        """Hand a parcel to the carrier, or what is collected to the customer."""
+        page = browser.open(link, "open a handover")
+        browser.send(page, page.form("/confirm/"), "hand over")
