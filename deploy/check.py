@@ -22,8 +22,8 @@ def steps():
     """(name, command, environment) of every check."""
     templates = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "templates").rglob("*.html"))
     return [
-        ("format", [BIN / "ruff", "format", "--check", "--quiet", "."], {}),
-        ("templates", [BIN / "djangofmt", "--check", "--quiet", *templates], {}),
+        ("format", [BIN / "ruff", "format", "--check", "."], {}),
+        ("templates", [BIN / "djangofmt", "--check", *templates], {}),
         ("lint", [BIN / "ruff", "check", "--quiet", "."], {}),
         ("layers", [BIN / "lint-imports", "--no-logo"], {}),
         ("types", [BIN / "mypy", "--no-error-summary", *TYPED], {}),
