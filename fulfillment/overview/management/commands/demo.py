@@ -173,7 +173,12 @@ class Command(BaseCommand):
     def print_tables(self, crew, timings, seconds):
         parcels = Counter(Parcel.objects.values_list("facility__slug", flat=True))
         rows = [
-            [slug, *(crew.done[slug, stage] for stage in STAGES[:2]), parcels[slug], crew.done[slug, "handover"]]
+            [
+                slug,
+                *(crew.done[slug, stage] for stage in STAGES[:2]),
+                parcels[slug],
+                crew.done[slug, "handover"],
+            ]
             for slug in crew.facilities
         ]
         rows.append(["all", *(sum(row[column] for row in rows) for column in range(1, 5))])
