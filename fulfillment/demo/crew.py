@@ -1,6 +1,7 @@
 """The people of the demo network: they pick, pack and hand over in the pages of the staff, as a person does."""
 
 import re
+import time
 from collections import Counter
 
 from fulfillment.demo.pages import Browser, PageError
@@ -21,9 +22,9 @@ class Crew:
 
     def __init__(self, url, passwords, codes, *, on_step=lambda: None, verify=True):
         self.timings, self.done, self.codes, self.on_step = {}, Counter(), codes, on_step
+        self.spent = Counter()  # seconds per (facility, stage)
         self.is_short_due = True
         self.people = {role: Browser(url, self.timings, verify) for role in passwords}
-        self.facilities = []
         for role, (email, password) in passwords.items():
             self.people[role].sign_in(email, password)
         home = self.people["picker"].open("/")
@@ -56,7 +57,9 @@ class Crew:
                 return
             for link in new:
                 seen.add(link)
+                begin = time.perf_counter()
                 work(browser, link)
+                self.spent[slug, stage] += time.perf_counter() - begin
                 self.done[slug, stage] += 1
                 self.on_step()
 

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 from django.utils import timezone
 
 from fulfillment.core.models import ApiToken, OutboxEntry
@@ -21,10 +21,12 @@ from fulfillment.demo import balance, loader
 from fulfillment.demo.crew import Crew
 from fulfillment.demo.pages import PageError
 from orders.models import Order
+from packing.models import PackJob
 from picking.models import PickJob
-from routing.models import RoutingPlan
-from shipping.models import HandoverJob, Parcel
+from routing.models import DecisionLog, RoutingPlan
+from shipping.models import BookingAttempt, HandoverJob, Shipment
 
+WAITING = [RoutingPlan.Status.WAITING, RoutingPlan.Status.RETRYABLE, RoutingPlan.Status.NOT_ROUTABLE]
 STAGES = ["pick", "pack", "handover"]
 START_WITHIN = 90  # seconds until the system is well
 WORK_WITHIN = 300  # seconds until everything is handed over
@@ -133,7 +135,8 @@ class Command(BaseCommand):
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
             for order in loader.orders(timezone.now()):
                 begin = time.perf_counter()
-                answer = client.post("/api/orders", json=order)
+                key = {"Idempotency-Key": f"demo-{order['tenantOrderId']}"}
+                answer = client.post("/api/orders", json=order, headers=key)
                 timings["post an order"].append(time.perf_counter() - begin)
                 if answer.status_code != httpx.codes.CREATED:
                     raise CommandError(f"{order['tenantOrderId']}: {answer.status_code} {answer.text[:500]}")
@@ -171,21 +174,32 @@ class Command(BaseCommand):
             self.stderr.write(f"{share:4.0%}")
 
     def print_tables(self, crew, timings, seconds):
-        parcels = Counter(Parcel.objects.values_list("facility__slug", flat=True))
         rows = [
             [
                 slug,
-                *(crew.done[slug, stage] for stage in STAGES[:2]),
-                parcels[slug],
-                crew.done[slug, "handover"],
+                *(
+                    figure
+                    for stage in STAGES
+                    for figure in (crew.done[slug, stage], round(crew.spent[slug, stage], 1))
+                ),
             ]
             for slug in crew.facilities
         ]
-        rows.append(["all", *(sum(row[column] for row in rows) for column in range(1, 5))])
-        self.table(["Facility", "Picked", "Packed", "Parcels", "Handed over"], rows)
+        columns = zip(*(row[1:] for row in rows), strict=True)
+        rows.append(["all", *(round(sum(column), 1) for column in columns)])
+        self.table(["Facility", "Picked", "s", "Packed", "s", "Handed over", "s"], rows)
+        routed = DecisionLog.objects.values_list("duration_ms", flat=True)
+        booked = BookingAttempt.objects.exclude(ended_at=None)
+        timings = {
+            **timings,
+            "worker: route an order": [ms / 1000 for ms in routed],
+            "worker: book a label": [
+                (attempt.ended_at - attempt.started_at).total_seconds() for attempt in booked
+            ],
+        }
         self.table(
             ["Step", "Count", "p50 ms", "p95 ms"],
-            [[name, len(taken), *percentiles(taken)] for name, taken in timings.items()],
+            [[name, len(taken), *percentiles(taken)] for name, taken in timings.items() if taken],
         )
         self.stdout.write(f"{seconds:.1f} s in all, {crew.done['', 'short']} line picked short.\n")
 
@@ -199,29 +213,29 @@ class Command(BaseCommand):
 
     def settle(self):
         """Print what became of the orders and of the stock; exit with 1 when something is missing."""
-        waiting = RoutingPlan.objects.filter(status__in=["RETRYABLE", "WAITING", "NOT_ROUTABLE"])
-        unroutable = set(waiting.values_list("order_id", flat=True))
-        routed = Order.objects.filter(pick_jobs__isnull=False).distinct()
-        open_parts = set(
-            routed.exclude(pick_jobs__status="CLOSED").values_list("tenant_order_id", flat=True)
-        ) | set(
-            HandoverJob.objects.exclude(status__in=["HANDED_OVER", "CANCELLED"]).values_list(
-                "order__tenant_order_id", flat=True
-            )
+        unroutable = Order.objects.live().filter(routing_plans__status__in=WAITING).distinct()
+        routed = Order.objects.live().filter(pick_jobs__isnull=False).distinct()
+        unfinished = routed.filter(
+            Q(pick_jobs__status__in=PickJob.UNFINISHED)
+            | Q(pack_jobs__status__in=PackJob.UNFINISHED)
+            | Q(shipments__status__in=Shipment.UNFINISHED)
+            | Q(handover_jobs__status__in=HandoverJob.UNFINISHED)
         )
+        lost = Order.objects.live().exclude(pk__in=routed).exclude(pk__in=unroutable)
+        behind = [str(order) for order in [*unfinished, *lost]]
         received, shelves = balance.units_received(), balance.units_in_stock()
         left = balance.units_handed_over()
         self.stdout.write(
-            f"{Order.objects.count()} orders: {routed.count() - len(open_parts)} handed over, "
-            f"{len(unroutable)} with a part that no facility has."
+            f"{Order.objects.live().count()} orders: {routed.count() - unfinished.count()} handed over, "
+            f"{unroutable.count()} with a part that no facility has."
         )
         self.stdout.write(
             f"Stock: {sum(received.values())} at the start = {sum(shelves.values())} on the shelves "
             f"+ {sum(left.values())} handed over."
         )
         missing = balance.difference(received, shelves, left)
-        if open_parts:
-            raise CommandError(f"Not handed over: {', '.join(sorted(map(str, open_parts)))}.")
+        if behind:
+            raise CommandError(f"Not handed over: {', '.join(behind)}.")
         if missing:
             raise CommandError(f"The stock is not balanced: {missing}.")
 
