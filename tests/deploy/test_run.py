@@ -83,3 +83,30 @@ def test_a_process_that_ends_is_named_with_its_last_lines(tmp_path):
     assert children.tail("ends") == "no more paper"
     children.stop()
     assert children.processes["stays"].poll() is not None
+
+
+def test_an_unchanged_database_is_prepared_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr(run, "prepare", lambda var: (calls.append(var), ({}, False))[1])
+    (tmp_path / "fulfillment.sqlite3").touch()
+
+    run.ensure_prepared(tmp_path)
+    run.ensure_prepared(tmp_path)
+
+    assert calls == [tmp_path]
+
+
+def test_a_new_database_file_is_prepared_again(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr(run, "prepare", lambda var: (calls.append(var), ({}, False))[1])
+    database = tmp_path / "fulfillment.sqlite3"
+    database.touch()
+    run.ensure_prepared(tmp_path)
+
+    database.rename(tmp_path / "kept.sqlite3")
+    database.touch()
+    run.ensure_prepared(tmp_path)
+
+    assert len(calls) == 2

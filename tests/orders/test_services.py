@@ -75,7 +75,7 @@ def test_place_accepts_the_number_of_another_channel():
     assert Order.objects.count() == 2
 
 
-@pytest.mark.parametrize("reference", [str(uuid.uuid4()), "not-an-id"])
+@pytest.mark.parametrize("reference", ["01890000-0000-7000-8000-000000000000", "not-an-id"])
 def test_place_refuses_an_unknown_facility(reference):
     with pytest.raises(UnknownFacility) as refusal:
         OrderFactory(deliveryPreferences={"collect": [{"facilityRef": reference}]})
