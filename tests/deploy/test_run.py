@@ -46,8 +46,8 @@ def test_no_port_is_refused(text):
 
 
 def test_address_of_another_machine_is_refused():
-    with pytest.raises(SystemExit, match=r"HOST=192\.0\.2\.1 is not an address of this machine"):
-        run.check_port("192.0.2.1", 8000)
+    with pytest.raises(SystemExit, match=r"HOST=203\.0\.113\.1 is not an address of this machine"):
+        run.check_port("203.0.113.1", 8000)
 
 
 def test_certificate_covers_the_address(tmp_path):
