@@ -124,7 +124,8 @@ class Membership(models.Model):
         verbose_name_plural = _("memberships")
 
     def __str__(self):
-        return f"{self.user} · {self.role} · {self.facility or _('all facilities')}"
+        where = self.facility or _("all facilities")
+        return f"{self.user} · {self.role} · {where}"
 
 
 class Channel(models.Model):

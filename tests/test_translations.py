@@ -1,0 +1,92 @@
+"""Every text for people is in the German catalogue, and the compiled catalogue is the one beside it."""
+
+import ast
+import re
+from pathlib import Path
+
+import polib
+import pytest
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).parent.parent
+SOURCES = [
+    path
+    for app in ("fulfillment", "orders", "routing", "picking", "packing", "shipping")
+    for path in sorted((ROOT / app).rglob("*.py"))
+    if "migrations" not in path.parts
+]
+TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.*") if path.suffix in {".html", ".txt"})
+CATALOGUE = ROOT / "fulfillment/locale/de/LC_MESSAGES/django.po"
+
+# Which arguments of a call are texts: gettext(text), ngettext(one, many, n), pgettext(context, text).
+TEXT_ARGUMENTS = {
+    "_": (0,),
+    "gettext": (0,),
+    "gettext_lazy": (0,),
+    "gettext_noop": (0,),
+    "ngettext": (0, 1),
+    "ngettext_lazy": (0, 1),
+    "pgettext": (1,),
+    "pgettext_lazy": (1,),
+    "npgettext": (1, 2),
+}
+LITERAL = r"""u?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
+TEMPLATE_CALL = re.compile(rf"\b(_|gettext|ngettext|pgettext|npgettext)\(({LITERAL}(?:,\s*{LITERAL})*)")
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
+
+
+def texts_of_module(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            for position in TEXT_ARGUMENTS.get(node.func.id, ()):
+                if position < len(node.args) and isinstance(node.args[position], ast.Constant):
+                    yield node.args[position].value
+
+
+def texts_of_template(path):
+    for name, literals in TEMPLATE_CALL.findall(templatize(path.read_text(), origin=str(path))):
+        arguments = [ast.literal_eval(literal) for literal in re.findall(LITERAL, literals)]
+        for position in TEXT_ARGUMENTS[name]:
+            yield arguments[position]
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return polib.pofile(str(CATALOGUE))
+
+
+def test_every_text_is_in_the_catalogue(catalogue):
+    known = {entry.msgid for entry in catalogue} | {entry.msgid_plural for entry in catalogue}
+
+    missing = {
+        text
+        for found in (*map(texts_of_module, SOURCES), *map(texts_of_template, TEMPLATES))
+        for text in found
+        if text not in known
+    }
+
+    assert missing == set(), "run `make messages` and translate what is new"
+
+
+def test_every_text_is_translated(catalogue):
+    assert [entry.msgid for entry in catalogue.untranslated_entries() + catalogue.fuzzy_entries()] == []
+
+
+def test_translations_keep_the_placeholders(catalogue):
+    wrong = [
+        entry.msgid
+        for entry in catalogue
+        for text in (entry.msgstr, *entry.msgstr_plural.values())
+        if text
+        and set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
+    ]
+
+    assert wrong == []
+
+
+def test_compiled_catalogue_is_up_to_date(catalogue):
+    compiled = polib.mofile(str(CATALOGUE.with_suffix(".mo")))
+
+    assert {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in compiled} == {
+        entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in catalogue if not entry.obsolete
+    }
