@@ -3,20 +3,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.core.admin import ReadOnly
 from orders.models import Order, OrderLine, ParcelRecord
-
-
-class ReadOnly:
-    """Orders are changed by their services only; the administration shows them."""
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):

@@ -16,7 +16,7 @@ import orders.services as orders
 import routing.services as routing
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.models import Stock, User
+from fulfillment.core.models import Carrier, Stock, User
 from fulfillment.core.services import stock
 from fulfillment.core.status import log_created, transit
 from orders.models import Order
@@ -24,6 +24,7 @@ from routing.models import RoutingPlan
 
 from .events import PickJobAborted, PickJobClosed, PickJobCreated
 from .models import Allocation, PickJob, PickLine, ShortIdCounter, ShortReason
+from .target_time import ready_time, target_time
 
 HIGHEST_SHORT_NUMBER = 99
 
@@ -58,7 +59,7 @@ def on_plan_routed(event, *, by, now):
         kind=order.kind,
         short_id=_next_short_id(plan.facility, order.recipient_name),
         order_date=order.order_date,
-        target_time=order.target_time,
+        target_time=order.target_time or _target_time(plan.facility, order, now),
         created_at=now,
     )
     plan_lines = list(plan.lines.select_related("order_line").prefetch_related("reservations"))
@@ -81,6 +82,21 @@ def on_plan_routed(event, *, by, now):
     Allocation.objects.bulk_create(allocations)
     log_created(job, by=by, now=now)
     emit(PickJobCreated(pick_job_id=job.pk), by=by, now=now)
+
+
+def _target_time(facility, order, now):
+    """When the job should be ready: what is collected after the facility's buffer, else the first cut-off in reach."""
+    closing_days = list(facility.closing_days.all())
+    calendar = {
+        "tz": facility.tz,
+        "picking_times": facility.picking_times,
+        "closed_on": lambda day: any(closing.covers(day) for closing in closing_days),
+        "buffer": facility.fulfillment_buffer,
+    }
+    if order.kind == Order.Kind.COLLECT:
+        return ready_time(now, **calendar)
+    carriers = facility.carriers.filter(status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE)
+    return target_time(now, cutoffs=list(carriers.values_list("cutoffs", flat=True)), **calendar)
 
 
 def _next_short_id(facility, name):

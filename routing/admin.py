@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.access import permissions_at
+from fulfillment.core.admin import ReadOnly
 from fulfillment.core.models import Permission
 
 from . import services
@@ -24,19 +25,6 @@ from .models import (
     RoutingRevision,
 )
 from .rules import FENCES, RATINGS
-
-
-class ReadOnly:
-    """Written by its services only."""
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 class RuleInline(admin.TabularInline):

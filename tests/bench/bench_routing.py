@@ -66,7 +66,8 @@ def _measure(channel, articles):
             times.append((time.perf_counter() - begin) * 1000)
         median = statistics.median(times)
         first = first or median
-        statements = [query for query in queries if "SAVEPOINT" not in query["sql"]]
+        frame = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+        statements = [query for query in queries if not query["sql"].startswith(frame)]
         routed = (
             RoutingPlan.objects.filter(order__in=placed, status="ROUTED").values("order").distinct().count()
         )

@@ -226,6 +226,12 @@ class ClosingDay(models.Model):
     def __str__(self):
         return f"{self.closed_on} {self.reason}"
 
+    def covers(self, day):
+        """Whether a date is this closing day, in any year when it comes back yearly."""
+        if self.recurrence == self.Recurrence.YEARLY:
+            return (day.month, day.day) == (self.closed_on.month, self.closed_on.day)
+        return day == self.closed_on
+
 
 class Zone(Entity):
     facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="zones")
