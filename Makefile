@@ -21,6 +21,8 @@ test: setup-dev  ## All tests, on every database that is there; ARGS= go to pyte
 check: setup-dev  ## Format, lint, layers, types, migrations, deploy check
 	@$(BIN)/python deploy/check.py
 
+# Web server: granian against gunicorn made 1.04, 0.98, 0.72 and 1.08 times the orders/s on a busy two-core machine
+# (bench ARGS=server). That is no difference, so speed did not decide; repeat it on a quiet machine before a change.
 bench: setup-dev  ## Speed, as ratios to a floor of the same run; ARGS="routing label" chooses
 	@$(BIN)/python manage.py bench $(ARGS)
 
