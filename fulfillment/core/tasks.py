@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from . import events, outbox
 from .models import Heartbeat
+from .services import retention
 
 
 @shared_task
@@ -25,6 +26,11 @@ def beat():
     """Ask the workers of every lane for a sign of life."""
     for lane in settings.LANES:
         sign_of_life.apply_async(kwargs={"lane": lane}, queue=lane, expires=30)
+
+
+@shared_task
+def forget_old():
+    retention.forget_old(now=timezone.now())
 
 
 @shared_task
