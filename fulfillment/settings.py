@@ -236,6 +236,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 5},
     },
+    "forget-old-rows": {
+        "task": "fulfillment.core.tasks.forget_old",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "give-up-old-plans": {
         "task": "routing.tasks.give_up_old",
         "schedule": 300.0,
@@ -269,6 +274,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "fulfillment/locale"]
+FORMAT_MODULE_PATH = ["fulfillment.formats"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
