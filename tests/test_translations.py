@@ -6,7 +6,12 @@ from pathlib import Path
 
 import polib
 import pytest
+from django.urls import reverse
+from django.utils import translation
 from django.utils.translation.template import templatize
+
+from tests.factories.core import staff
+from tests.factories.orders import OrderFactory
 
 ROOT = Path(__file__).parent.parent
 SOURCES = [
@@ -90,3 +95,16 @@ def test_compiled_catalogue_is_up_to_date(catalogue):
     assert {entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in compiled} == {
         entry.msgid: (entry.msgstr, entry.msgstr_plural) for entry in catalogue if not entry.obsolete
     }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "words"), [("en", "5 Nov 2026, 14:30"), ("de", "05.11.2026 14:30")])
+def test_page_has_the_dates_of_its_language(client, language, words):
+    client.force_login(staff("administrator"))
+    order_page = reverse("overview:order-detail", args=[OrderFactory(orderDate="2026-11-05T14:30:00Z").pk])
+
+    with translation.override(language):  # a request leaves its language behind
+        page = client.get(order_page, headers={"accept-language": language})
+
+    assert page.headers["Content-Language"] == language
+    assert words in page.content.decode()
