@@ -3,15 +3,21 @@
 from django.utils.safestring import mark_safe
 
 from fulfillment.core.barcodes import CODE_128, QR_CODE, code_svg
-from fulfillment.core.pdf import render_pdf
+from fulfillment.core.pdf import TooManyPages, render_pdf
 
-VERSION = "label-1"
+VERSION = "label-2"
 BARCODE_MM = (88.1, 30)
 RETURN_CODE_MM = (22, 22)
+# The recipient's letters: as large as the address allows, smaller before anything is cut off.
+LETTERS = ("large", "middle", "small", "tiny")
+
+
+class DoesNotFit(Exception):
+    """The address does not fit on a label, in the smallest letters either."""
 
 
 def render_label(parcel, number, *, is_return=False):
-    """A shipping label, or with sender and recipient exchanged a return label, as PDF.
+    """A shipping label, or with sender and recipient exchanged a return label, as PDF. Raises DoesNotFit.
 
     Args:
         parcel: a ``ParcelData``.
@@ -33,6 +39,15 @@ def render_label(parcel, number, *, is_return=False):
         "barcode": mark_safe(barcode),
         "qr_code": mark_safe(code_svg(number, QR_CODE, *RETURN_CODE_MM)),
     }
-    return render_pdf(
-        "documents/label.html", context, stylesheet="documents/label.css", language=parcel.language
-    )
+    for letters in LETTERS:
+        try:
+            return render_pdf(
+                "documents/label.html",
+                {**context, "letters": letters},
+                stylesheet="documents/label.css",
+                language=parcel.language,
+                max_pages=1,
+            )
+        except TooManyPages:
+            continue
+    raise DoesNotFit(f"The address of parcel {parcel.code} is too long.")

@@ -7,7 +7,7 @@ import hashlib
 
 from django.conf import settings
 
-from ..labels import render_label
+from ..labels import DoesNotFit, render_label
 from .base import Booking, CarrierError, Doc, Outcome
 
 
@@ -39,12 +39,21 @@ class Demo:
                 raise CarrierError(Outcome.UNKNOWN, "The carrier did not answer in time.", code="timeout")
         number = f"DEMO{_digits(parcel.reference)}"
         return_number = f"DEMR{_digits(parcel.reference)}"
-        return Booking(
-            number=number,
-            docs=(
+        try:
+            docs = (
                 Doc("label", "PDF", render_label(parcel, number)),
                 Doc("return_label", "PDF", render_label(parcel, return_number, is_return=True)),
-            ),
+            )
+        except DoesNotFit as error:
+            raise CarrierError(
+                Outcome.REJECTED,
+                "The address does not fit on the label.",
+                code="too_long",
+                fields=[("street", "Shorten the address.")],
+            ) from error
+        return Booking(
+            number=number,
+            docs=docs,
             return_number=return_number,
             scan_codes=(parcel.code, number),
         )
