@@ -254,3 +254,9 @@ def record_short(order_line_id, facility_id, quantity, reason, *, now):
     return ShortRecord.objects.create(
         line_id=order_line_id, facility_id=facility_id, quantity=quantity, reason=reason, recorded_at=now
     )
+
+
+def withdraw_short(order_line_id, facility_id, reason):
+    """Take back ``record_short``: the units may come after all."""
+    require_transaction()
+    ShortRecord.objects.filter(line_id=order_line_id, facility_id=facility_id, reason=reason).delete()

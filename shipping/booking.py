@@ -6,11 +6,13 @@ unless a person asks for it (``services.request_again``).
 
 import datetime
 import logging
+import re
 
 from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.formats import date_format
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
 from fulfillment.core.errors import Refused
@@ -22,7 +24,7 @@ from fulfillment.core.status import transit
 from orders.models import Address
 
 from . import labels, notes, services
-from .carriers import Booking, CarrierError, Contact, Doc, Outcome, ParcelData, adapter_of
+from .carriers import Booking, CarrierError, Contact, Doc, Outcome, ParcelData, UnknownAdapter, adapter_of
 from .events import ShipmentConfirmed
 from .models import BookingAttempt, Parcel, Shipment
 
@@ -30,49 +32,96 @@ logger = logging.getLogger(__name__)
 
 # A call that was begun this long ago and has no answer lost its worker.
 CALL_LOST_AFTER = datetime.timedelta(minutes=2)
+# What fits into a barcode of the label's width and into the field of every carrier.
+NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./_-]{0,39}")
 LANGUAGES = {"DE": "de", "AT": "de", "CH": "de"}
 
 
-class NumberMissing(Refused):
-    text = _("Enter the tracking number.")
+class NumberNotUsable(Refused):
+    text = _("Enter the tracking number: up to 40 letters and digits.")
+
+
+class AddressTooLong(Refused):
+    text = _("The address of %(parcel)s does not fit on a label. Shorten it.")
 
 
 def book_parcel(event):
-    """Get the label of a parcel. Called again, it does nothing, or asks a person when a call lost its answer."""
+    """Get the label of a parcel.
+
+    Called again, it does nothing, finishes what was booked, or asks a person when a call lost its answer.
+    """
     now = timezone.now()
     attempt = _begin(event.parcel_id, now)
     if attempt is None:
         return
+    if attempt.outcome == BookingAttempt.Outcome.PENDING and not _call(attempt):
+        return
+    _store_booking(attempt.parcel_id, _booking_of(attempt), attempt=attempt, by=None)
+
+
+def _call(attempt):
+    """Ask the carrier and keep its answer; False when there is no booking."""
     parcel = attempt.parcel
     try:
         booking = adapter_of(parcel.carrier).book(parcel_data(parcel, attempt.reference))
+        _keep_answer(attempt, booking)
     except CarrierError as error:
         _store_failure(attempt, error)
     except Exception:
         # Whatever went wrong in the middle of a call: it may have been booked.
         logger.exception("Booking of parcel %s failed.", parcel.pk)
-        _store_failure(attempt, CarrierError(Outcome.UNKNOWN, _("The booking broke off.")))
+        _store_failure(attempt, CarrierError(Outcome.UNKNOWN, gettext("The booking broke off.")))
     else:
-        _store_booking(parcel.pk, booking, attempt=attempt, by=None)
+        return True
+    return False
+
+
+def _keep_answer(attempt, booking):
+    attempt.answer = {
+        "number": booking.number,
+        "docs": [[doc.kind, doc.format, documents.keep(doc.data)] for doc in booking.docs],
+        "warnings": list(booking.warnings),
+        "return_number": booking.return_number,
+        "tracking_url": booking.tracking_url,
+        "scan_codes": list(booking.scan_codes),
+    }
+    attempt.outcome, attempt.message = BookingAttempt.Outcome.BOOKED, booking.number
+    attempt.ended_at = timezone.now()
+    attempt.save(update_fields=["answer", "outcome", "message", "ended_at"])
+
+
+def _booking_of(attempt):
+    docs = tuple(Doc(kind, form, documents.kept(sha256)) for kind, form, sha256 in attempt.answer["docs"])
+    return Booking(**{**attempt.answer, "docs": docs})
 
 
 @transaction.atomic
 def _begin(parcel_id, now):
-    """Commit to one call: the attempt, or None when there is nothing to call for."""
+    """Commit to one call: the attempt to call for or to finish, or None when there is nothing to do."""
     parcel = services.lock_parcel(parcel_id)
     if parcel.status == Parcel.Status.PROCESSING:
         last = parcel.attempts.last()
+        if last.outcome == BookingAttempt.Outcome.BOOKED:
+            return last
         if now - last.started_at < CALL_LOST_AFTER:
             raise RetryLater("The carrier is being asked.", seconds=CALL_LOST_AFTER.seconds)
         _close(last, BookingAttempt.Outcome.UNKNOWN, "The worker ended during the call.", now)
         transit(
-            parcel.ask, _problem(Outcome.UNKNOWN, _("The answer of the carrier was lost.")), by=None, now=now
+            parcel.ask,
+            _problem(Outcome.UNKNOWN, gettext("The answer of the carrier was lost.")),
+            by=None,
+            now=now,
         )
         return None
     if parcel.status != Parcel.Status.OPEN:
         return None
-    if "book" not in adapter_of(parcel.carrier).capabilities:
-        text = _("Book this parcel at %(carrier)s and enter its number.") % {"carrier": parcel.carrier}
+    try:
+        adapter = adapter_of(parcel.carrier)
+    except UnknownAdapter as refusal:
+        transit(parcel.ask, _problem("CONFIGURATION", refusal.message), by=None, now=now)
+        return None
+    if "book" not in adapter.capabilities:
+        text = gettext("Book this parcel at %(carrier)s and enter its number.") % {"carrier": parcel.carrier}
         transit(parcel.ask, _problem("MANUAL", text), by=None, now=now)
         return None
     transit(parcel.begin, by=None, now=now)
@@ -120,19 +169,22 @@ def _store_failure(attempt, error):
 def enter_number(parcel_id, number, *, by, now):
     """Store the tracking number a person got from the carrier; the label is then drawn by us.
 
-    Refuses an empty number and a parcel that does not wait for one.
+    Refuses a number that no barcode holds, an address that no label holds, and a parcel that does not wait for one.
     """
     number = number.strip()
-    if not number:
-        raise NumberMissing
+    if not NUMBER.fullmatch(number):
+        raise NumberNotUsable
     parcel = Parcel.objects.select_related("carrier", "shipment__order", "shipment__facility").get(
         pk=parcel_id
     )
     data = parcel_data(parcel, number)
-    docs = (
-        Doc("label", "PDF", labels.render_label(data, number)),
-        Doc("return_label", "PDF", labels.render_label(data, number, is_return=True)),
-    )
+    try:
+        docs = (
+            Doc("label", "PDF", labels.render_label(data, number)),
+            Doc("return_label", "PDF", labels.render_label(data, number, is_return=True)),
+        )
+    except labels.DoesNotFit as error:
+        raise AddressTooLong(parcel=parcel) from error
     _store_booking(parcel_id, Booking(number, docs, scan_codes=(parcel.code, number)), attempt=None, by=by)
 
 
@@ -146,16 +198,21 @@ def _store_booking(parcel_id, booking, *, attempt, by):
         documents.keep(doc.data)
     with transaction.atomic():
         parcel = services.lock_parcel(parcel_id)
-        if attempt is not None:
-            _close(attempt, BookingAttempt.Outcome.BOOKED, booking.number, now)
-        if parcel.status == Parcel.Status.CANCELED:
-            logger.warning("Parcel %s was booked as %s but is cancelled.", parcel.pk, booking.number)
+        if attempt is not None and not _is_awaited(parcel, attempt):
+            logger.warning("Parcel %s was booked as %s too late.", parcel.pk, booking.number)
             return
         stored = {doc.kind: _store_doc(parcel, doc, now) for doc in booking.docs}
-        transit(parcel.done, booking, stored.get("label"), stored.get("return_label"), by=by, now=now)
+        step = parcel.done if attempt is not None else parcel.enter_number
+        transit(step, booking, stored.get("label"), stored.get("return_label"), by=by, now=now)
         _record(parcel, now)
         services.await_carrier(parcel, by=by, now=now)
         _confirm(parcel.shipment, note, snapshot, by=by, now=now)
+
+
+def _is_awaited(parcel, attempt):
+    """Whether this answer still counts: not after a cancellation, a typed number or a newer attempt."""
+    waiting = {Parcel.Status.PROCESSING, Parcel.Status.WAITING_FOR_INPUT}
+    return parcel.status in waiting and parcel.attempts.last() == attempt
 
 
 def _store_doc(parcel, doc, now):

@@ -3,6 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.countries import validate_country
 
+from .booking import NUMBER, NumberNotUsable
 from .models import HandoverJob, Shipment
 
 
@@ -55,8 +56,13 @@ class RecipientForm(forms.Form):
 
 class NumberForm(forms.Form):
     number = forms.CharField(
-        label=_("Tracking number"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_("Tracking number"), max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+    def clean_number(self):
+        if not NUMBER.fullmatch(self.cleaned_data["number"]):
+            raise forms.ValidationError(NumberNotUsable.text)
+        return self.cleaned_data["number"]
 
 
 class CancelForm(forms.Form):
@@ -89,6 +95,13 @@ class RefusedForm(forms.Form):
             self.fields[f"reason-{line.pk}"] = forms.CharField(
                 label=_("Reason"), max_length=100, required=False
             )
+
+    def clean(self):
+        data = super().clean()
+        for line in self.lines:
+            if data.get(f"units-{line.pk}") and not data.get(f"reason-{line.pk}"):
+                self.add_error(f"reason-{line.pk}", _("Say why."))
+        return data
 
     @property
     def rows(self):

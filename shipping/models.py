@@ -178,10 +178,19 @@ class Parcel(Stateful):
         target=Status.DONE,
     )
     def done(self, booking, label, return_label):
+        """The carrier booked it, be it that its answer came late."""
+        self._take(booking, label, return_label)
+
+    def _take(self, booking, label, return_label):
         self.tracking_number, self.tracking_url = booking.number, booking.tracking_url
         self.return_tracking_number, self.problem = booking.return_number, {}
         self.scan_codes, self.warnings = list(booking.scan_codes), list(booking.warnings)
         self.label, self.return_label = label, return_label
+
+    @transition(field=status, source=[Status.FAILED, Status.WAITING_FOR_INPUT], target=Status.DONE)
+    def enter_number(self, booking, label, return_label):
+        """A person booked at the carrier and typed its number."""
+        self._take(booking, label, return_label)
 
     @transition(field=status, source=[Status.FAILED, Status.WAITING_FOR_INPUT], target=Status.OPEN)
     def request_again(self):
@@ -237,6 +246,8 @@ class BookingAttempt(models.Model):
     request = models.JSONField(encoder=DjangoJSONEncoder)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.PENDING)
     message = models.TextField(blank=True)
+    # What the carrier booked, its papers as hashes: kept at once, so that no later fault loses a paid label.
+    answer = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
 

@@ -8,12 +8,13 @@ import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
 from fulfillment.core.barcodes import new_sscc
+from fulfillment.core.codes import parcel_codes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import Carrier, FacilityCarrier
@@ -25,6 +26,7 @@ from picking.models import PickJob
 from .events import HandedOver, ParcelRequested
 from .models import HandoverJob, HandoverLine, Parcel, Shipment
 
+REFUSED = "REFUSED"
 REVERT_WITHIN = datetime.timedelta(minutes=15)
 
 
@@ -54,6 +56,10 @@ class NotForTheCustomer(Refused):
 
 class TooManyRefused(Refused):
     text = _("Only %(quantity)s of %(title)s are there to be refused.")
+
+
+class OnlyCustomersRefuse(Refused):
+    text = _("%(job)s goes to the carrier, which takes the whole parcel.")
 
 
 class EverythingRefused(Refused):
@@ -197,27 +203,31 @@ def lock_parcel(parcel_id):
 
 
 @transaction.atomic
-def request_again(parcel_id, *, by, now):
-    """Ask the carrier once more, because a person says so: the only way to a second booking."""
+def request_again(parcel_id, *, recipient=None, by, now):
+    """Ask the carrier once more, because a person says so: the only way to a second booking.
+
+    Refuses a parcel that does not wait for a person.
+
+    Args:
+        recipient: corrected fields of ``orders.models.Address`` for the labels; the order keeps what the shop sent.
+    """
     parcel = lock_parcel(parcel_id)
-    transit(parcel.request_again, by=by, now=now)
+    is_corrected = _correct_recipient(parcel.shipment, recipient or {})
+    reason = _now("The address was corrected.") if is_corrected else ""
+    transit(parcel.request_again, by=by, now=now, reason=reason)
     emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
     return parcel
 
 
-@transaction.atomic
-def correct_recipient(shipment_id, changes, *, by, now):
-    """Change the address that labels are made for. The order keeps what the shop sent.
-
-    Args:
-        changes: fields of ``orders.models.Address``.
-    """
-    shipment = _lock_shipment(shipment_id)
+def _correct_recipient(shipment, changes):
     known = {field.name for field in dataclasses.fields(Address)}
-    shipment.recipient = {**shipment.recipient, **{name: changes[name] for name in known & changes.keys()}}
+    corrected = {**shipment.recipient, **{name: changes[name] for name in known & changes.keys()}}
+    if corrected == shipment.recipient:
+        return False
+    shipment.recipient = corrected
     shipment.version += 1
     shipment.save(update_fields=["recipient", "version", "modified_at"])
-    return shipment
+    return True
 
 
 # Handover
@@ -280,15 +290,20 @@ def _lock_handover(job_id):
 
 def find_parcel(facility, code):
     """The open or finished handover of the parcel that carries this code. Refuses an unknown code."""
+    codes = parcel_codes(code)
     job = (
         HandoverJob.objects.at(facility)
-        .filter(Q(parcel__code=code) | Q(parcel__tracking_number=code) | Q(parcel__package__code=code))
+        .filter(
+            Q(parcel__code__in=codes)
+            | Q(parcel__tracking_number__in=codes)
+            | Q(parcel__package__code__in=codes)
+        )
         .order_by("-created_at")
         .first()
     )
     if job is not None:
         return job
-    parcel = Parcel.objects.at(facility).filter(Q(code=code) | Q(package__code=code)).first()
+    parcel = Parcel.objects.at(facility).filter(Q(code__in=codes) | Q(package__code__in=codes)).first()
     if parcel is not None:
         raise ParcelNotReady(code=code, status=parcel.get_status_display())
     raise UnknownParcel(code=code)
@@ -298,18 +313,22 @@ def find_parcel(facility, code):
 def hand_over(job_id, *, refused=None, by, now):
     """Hand a parcel to the carrier or goods to the customer.
 
-    Refuses more refused units than there are, and a handover of nothing.
+    Refuses more refused units than there are, refused units without a reason, and a handover of nothing.
 
     Args:
         refused: ``{handover line id: (units, reason)}`` for what the customer does not take.
     """
     job = _lock_handover(job_id)
     refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
+    if refused and job.channel != HandoverJob.Channel.COLLECT:
+        raise OnlyCustomersRefuse(job=job)
     lines = list(job.lines.all())
     for line in lines:
         units, reason = refused.get(line.pk, (0, ""))
-        if units > line.quantity:
+        if not 0 <= units <= line.quantity:
             raise TooManyRefused(quantity=line.quantity, title=line.title)
+        if units and not reason.strip():
+            raise ReasonMissing
         line.handed_over = line.quantity - units
         line.refused = [{"quantity": units, "reason": reason, "comment": ""}] if units else []
     if not any(line.handed_over for line in lines):
@@ -318,7 +337,7 @@ def hand_over(job_id, *, refused=None, by, now):
         line.save(update_fields=["handed_over", "refused"])
         if line.handed_over < line.quantity:
             orders.record_short(
-                line.order_line_id, job.facility_id, line.quantity - line.handed_over, "REFUSED", now=now
+                line.order_line_id, job.facility_id, line.quantity - line.handed_over, REFUSED, now=now
             )
     transit(job.hand_over, now, by=by, now=now)
     if job.parcel_id:
@@ -345,6 +364,8 @@ def revert(job_id, *, reason, by, now):
     if job.handed_over_at and now - job.handed_over_at > REVERT_WITHIN:
         raise RevertTooLate(minutes=REVERT_WITHIN.seconds // 60)
     transit(job.revert, by=by, now=now, reason=reason)
+    for line in job.lines.exclude(handed_over=F("quantity")):
+        orders.withdraw_short(line.order_line_id, job.facility_id, REFUSED)
     job.lines.update(handed_over=0, refused=[])
     if job.parcel_id:
         orders.record_handover_reverted(job.parcel_id)

@@ -2,9 +2,11 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import FileResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header, urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
@@ -97,10 +99,7 @@ def parcel_request(request, pk):
     parcel, form = _parcel(request, pk), RecipientForm(request.POST)
     if not form.is_valid():
         return _parcel_page(request, parcel, recipient_form=form, status=422)
-    now = timezone.now()
-    if form.has_changed():
-        services.correct_recipient(parcel.shipment_id, form.cleaned_data, by=request.user, now=now)
-    services.request_again(parcel.pk, by=request.user, now=now)
+    services.request_again(parcel.pk, recipient=form.cleaned_data, by=request.user, now=timezone.now())
     messages.info(request, _("The label is being made."))
     return redirect("shipping:parcel-detail", request.facility.slug, parcel.pk)
 
@@ -133,13 +132,15 @@ def shipment_request(request, pk):
 def document(request, pk):
     """The stored bytes of a document, always the same. Shown in the browser, so that it can print them."""
     stored = get_object_or_404(Document.objects.filter(facility=request.facility), pk=pk)
-    response = FileResponse(
-        [documents.read(stored)], content_type=MEDIA_TYPES[stored.format], filename=stored.name
+    return HttpResponse(
+        documents.read(stored),
+        content_type=MEDIA_TYPES[stored.format],
+        headers={
+            "Content-Disposition": content_disposition_header(as_attachment=False, filename=stored.name),
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
     )
-    response["Content-Disposition"] = f'inline; filename="{stored.name}"'
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 # Handover
@@ -159,20 +160,18 @@ def handover_list(request):
 @require_POST
 @at_facility(Permission.HAND_OVER)
 def handover_scan(request):
-    """A parcel scanned at the door is handed over; a short id opens what a customer collects."""
+    """A parcel scanned at the door is handed over; a typed short id opens its handover."""
     form = ScanOutForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Scan or type a code."))
         return redirect("shipping:handover-list", request.facility.slug)
     code = form.cleaned_data["code"]
-    collected = (
-        HandoverJob.objects.at(request.facility)
-        .open()
-        .filter(channel=HandoverJob.Channel.COLLECT, short_id__iexact=code)
-        .first()
-    )
-    if collected is not None:
-        return redirect("shipping:handover-detail", request.facility.slug, collected.pk)
+    named = HandoverJob.objects.at(request.facility).open().filter(short_id__iexact=code)[:2]
+    if len(named) == 1:
+        return redirect("shipping:handover-detail", request.facility.slug, named[0].pk)
+    if named:
+        address = reverse("shipping:handover-list", args=[request.facility.slug])
+        return redirect(f"{address}?{urlencode({'q': code})}")
     job = services.find_parcel(request.facility, code)
     services.hand_over(job.pk, by=request.user, now=timezone.now())
     messages.success(request, _("%(job)s is handed over to the carrier.") % {"job": job})

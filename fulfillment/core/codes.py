@@ -39,14 +39,28 @@ def normalise(text):
 
     ``]C1`` and the like name the symbology; a group separator comes as the control character or as ``|``.
     """
-    text = text.strip()
-    if len(text) > 3 and text[0] == "]":
-        text = text[3:]
-    text = text.replace("|", "\x1d").strip("\x1d")
+    text = _without_symbology(text)
     gs1 = text.replace("(01)", "01", 1) if text.startswith("(01)") else text
     if gs1.startswith("01") and len(gs1) >= 16 and gs1[:16].isdigit():
         return gs1[2:16]
     return text
+
+
+def _without_symbology(text):
+    text = text.strip()
+    if len(text) > 3 and text[0] == "]":
+        text = text[3:]
+    return text.replace("|", "\x1d").strip("\x1d")
+
+
+def parcel_codes(text):
+    """What a scan of a label may stand for: the text, our code in capitals, the SSCC alone out of its GS1 code."""
+    plain = _without_symbology(text)
+    found = [plain, plain.upper()]
+    digits = plain.replace("(00)", "00", 1)
+    if len(digits) == 20 and digits.isdigit() and digits.startswith("00"):
+        found.append(digits[2:])
+    return list(dict.fromkeys(found))
 
 
 def spellings(code):

@@ -27,10 +27,15 @@ def keep(data):
         target.parent.mkdir(parents=True, exist_ok=True)
         # Written beside and moved, so that nobody ever reads half a file.
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(target)
+            written = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                written.replace(target)
+            except BaseException:
+                written.unlink(missing_ok=True)
+                raise
     return sha256
 
 
@@ -45,7 +50,7 @@ def store(data, *, facility_id, category, name, order_id=None, format="PDF", tem
         order_id=order_id,
         category=category,
         format=format,
-        name=name[:100],
+        name="".join(letter for letter in name if letter.isprintable())[:100],
         sha256=keep(data),
         size=len(data),
         template=template,
@@ -54,12 +59,17 @@ def store(data, *, facility_id, category, name, order_id=None, format="PDF", tem
     )
 
 
+def kept(sha256):
+    """The bytes with this hash. Raises DamagedDocument when they are gone or changed."""
+    try:
+        data = path_of(sha256).read_bytes()
+    except FileNotFoundError as error:
+        raise DamagedDocument(f"The file {sha256} is missing.") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DamagedDocument(f"The file {sha256} was changed.")
+    return data
+
+
 def read(document):
     """The bytes of a document. Raises DamagedDocument when they are gone or changed."""
-    try:
-        data = path_of(document.sha256).read_bytes()
-    except FileNotFoundError as error:
-        raise DamagedDocument(f"The file of document {document.pk} is missing.") from error
-    if hashlib.sha256(data).hexdigest() != document.sha256:
-        raise DamagedDocument(f"The file of document {document.pk} was changed.")
-    return data
+    return kept(document.sha256)
