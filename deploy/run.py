@@ -270,8 +270,9 @@ def main():
     try:
         wait_until_well(url, children)
         if is_first and os.environ.get("DEMO_ORDERS") != "later":
+            trust = ["--certificate", str(certificate[0])] if certificate else []
             subprocess.run(
-                [sys.executable, "manage.py", "post_demo_orders", "--url", url], cwd=ROOT, check=False
+                [sys.executable, "manage.py", "post_demo_orders", "--url", url, *trust], cwd=ROOT, check=False
             )
         print(f"\nFulfillment is at {url}", flush=True)
         for email, password in logins.items():

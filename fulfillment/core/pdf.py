@@ -4,19 +4,15 @@ The fetcher answers for data addresses only: no document can reach the network o
 """
 
 import functools
+import importlib
 import threading
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
-from weasyprint import CSS, HTML
-from weasyprint.text.fonts import FontConfiguration
-from weasyprint.urls import URLFetcher
 
 TEMPLATES = settings.BASE_DIR / "templates"
 
-_fetcher = URLFetcher(allowed_protocols={"data"})
-_fonts = FontConfiguration()
 _one_at_a_time = threading.Lock()  # the font configuration is shared and not safe between threads
 
 
@@ -24,9 +20,33 @@ class TooManyPages(Exception):
     """The content does not fit on the pages there are."""
 
 
+class _Press:
+    """WeasyPrint with the objects that documents share."""
+
+    def __init__(self):
+        self.weasyprint = importlib.import_module("weasyprint")
+        self.fonts = importlib.import_module("weasyprint.text.fonts").FontConfiguration()
+        self.fetcher = importlib.import_module("weasyprint.urls").URLFetcher(allowed_protocols={"data"})
+        self.stylesheets = {}
+
+    def stylesheet(self, name):
+        if name not in self.stylesheets:
+            text = (TEMPLATES / name).read_text()
+            self.stylesheets[name] = self.weasyprint.CSS(
+                string=text, font_config=self.fonts, url_fetcher=self.fetcher
+            )
+        return self.stylesheets[name]
+
+    def render(self, html, stylesheet):
+        return self.weasyprint.HTML(string=html, url_fetcher=self.fetcher).render(
+            stylesheets=[self.stylesheet(stylesheet)], font_config=self.fonts
+        )
+
+
 @functools.cache
-def _stylesheet(name):
-    return CSS(string=(TEMPLATES / name).read_text(), font_config=_fonts, url_fetcher=_fetcher)
+def _press():
+    # With the first document: loading WeasyPrint takes a second, and most processes never need it.
+    return _Press()
 
 
 def render_pdf(template, context, *, stylesheet, language, max_pages=None):
@@ -42,9 +62,7 @@ def render_pdf(template, context, *, stylesheet, language, max_pages=None):
     with translation.override(language):
         html = render_to_string(template, context)
     with _one_at_a_time:
-        document = HTML(string=html, url_fetcher=_fetcher).render(
-            stylesheets=[_stylesheet(stylesheet)], font_config=_fonts
-        )
+        document = _press().render(html, stylesheet)
         if max_pages is not None and len(document.pages) > max_pages:
             raise TooManyPages(f"{template} takes {len(document.pages)} pages.")
         return document.write_pdf()

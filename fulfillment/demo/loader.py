@@ -10,7 +10,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.core.models import (
-    ApiToken,
     Article,
     ArticleCode,
     Carrier,
@@ -216,14 +215,6 @@ def _staff(sites, password):
 
 
 # Orders
-
-
-def shop_token(name):
-    """A new API token of the web shop that may do everything; returns its secret."""
-    token = ApiToken(name=name, channel=Channel.objects.get(key="web"), scopes=list(ApiToken.Scope.values))
-    secret = token.issue()
-    token.save()
-    return secret
 
 
 def moment(text, now):

@@ -3,6 +3,7 @@ import importlib
 from django.core.management.base import BaseCommand, CommandError
 
 from routing import places
+from routing.models import Place
 
 
 class Command(BaseCommand):
@@ -24,10 +25,15 @@ class Command(BaseCommand):
             "--bundled", action="store_true", help="Load the table that comes with the code again."
         )
         parser.add_argument(
+            "--if-empty", action="store_true", help="Do nothing when the table has rows already."
+        )
+        parser.add_argument(
             "--write", metavar="PATH", help="Write the table to a file instead of the database."
         )
 
-    def handle(self, *args, file, country, bundled, write, **options):
+    def handle(self, *args, file, country, bundled, if_empty, write, **options):
+        if if_empty and Place.objects.exists():
+            return
         countries = [code.upper() for code in country]
         if wrong := [code for code in countries if len(code) != 2 or not code.isalpha()]:
             raise CommandError(f"Not a country code: {', '.join(wrong)}. Use two letters, for example IT.")

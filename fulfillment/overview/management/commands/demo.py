@@ -14,10 +14,9 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
-from django.utils import timezone
 
-from fulfillment.core.models import ApiToken, OutboxEntry
-from fulfillment.demo import balance, loader
+from fulfillment.core.models import OutboxEntry
+from fulfillment.demo import balance, loader, shop
 from fulfillment.demo.crew import Crew
 from fulfillment.demo.pages import PageError
 from orders.models import Order
@@ -103,7 +102,10 @@ class Command(BaseCommand):
         start = time.perf_counter()
         timings = {}
         if not Order.objects.exists():
-            self.post_orders(url, timings)
+            try:
+                timings["post an order"] = shop.post_orders(url)
+            except shop.OrderRefusedError as error:
+                raise CommandError(str(error)) from error
         self.wait_for_workers()
         crew = Crew(url, self.logins(), self.codes(), on_step=self.progress)
         try:
@@ -127,20 +129,6 @@ class Command(BaseCommand):
 
     def codes(self):
         return {row["sku"]: row["ean"] for row in loader.rows("articles.csv")}
-
-    def post_orders(self, url, timings):
-        """Post the demo orders as a shop does."""
-        headers = {"Authorization": f"Bearer {loader.shop_token('Demo')}"}
-        timings["post an order"] = []
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
-            for order in loader.orders(timezone.now()):
-                begin = time.perf_counter()
-                key = {"Idempotency-Key": f"demo-{order['tenantOrderId']}"}
-                answer = client.post("/api/orders", json=order, headers=key)
-                timings["post an order"].append(time.perf_counter() - begin)
-                if answer.status_code != httpx.codes.CREATED:
-                    raise CommandError(f"{order['tenantOrderId']}: {answer.status_code} {answer.text[:500]}")
-        ApiToken.objects.filter(name="Demo").update(revoked_at=timezone.now())
 
     def wait_for_workers(self):
         """Wait until nothing in the background is due; refuses to wait for what failed."""
