@@ -3,7 +3,6 @@
 Lines change only under their job's lock (see ``picking.scans``); steps that change the status lock the order first.
 """
 
-import dataclasses
 from collections import Counter
 
 from django.db import transaction
@@ -203,14 +202,6 @@ def pause(job_id, *, by, now):
     return transit(job.pause, by=by, now=now)
 
 
-@dataclasses.dataclass
-class _Taking:
-    """From which stock rows the picked units leave, and which rows hold fewer than were picked from them."""
-
-    takes: list
-    missing: dict
-
-
 @transaction.atomic
 def close(job_id, *, by, now):
     """Close a job: its units leave the stock, and packing begins, or nothing was picked and the job is aborted.
@@ -245,25 +236,28 @@ def close(job_id, *, by, now):
 
 
 def _take_picked(job, lines, *, by, now):
-    """Lower the stock by what was picked: from the planned rows first, then from others of the listing.
+    """Lower the stock by what was picked: from the planned rows first, then from other usable ones of the listing.
 
     A picker may have found more than is booked; the difference is then booked in first, so that the ledger says so.
     """
-    rows = {}
-    for row in Stock.objects.filter(listing_id__in={line.listing_id for line in lines}).order_by("pk"):
-        rows.setdefault(row.listing_id, {})[row.pk] = row
-    left = {row.pk: row.value for of_listing in rows.values() for row in of_listing.values()}
+    of_lines = Stock.objects.filter(listing_id__in={line.listing_id for line in lines})
+    rows = {row.pk: row for row in of_lines}
+    usable = {}
+    for row in of_lines.usable(now.date()).order_by("pk"):
+        usable.setdefault(row.listing_id, []).append(row.pk)
+    left = {pk: row.value for pk, row in rows.items()}
     units = Counter()
     for line in lines:
         rest = line.picked
         planned = [allocation.stock_id for allocation in line.allocations.all()]
-        for pk in dict.fromkeys([*planned, *rows.get(line.listing_id, {})]):
+        places = list(dict.fromkeys([*planned, *usable.get(line.listing_id, [])]))
+        for pk in places:
             taken = min(rest, left[pk])
             units[pk] += taken
             left[pk] -= taken
             rest -= taken
         if rest:
-            row = rows[line.listing_id][planned[0] if planned else min(rows[line.listing_id])]
+            row = rows[places[0]] if places else _any_row(rows, line)
             stock.correct(
                 row.pk, row.value + rest, reason=str(_now("Picked more than was booked")), by=by, now=now
             )
@@ -275,6 +269,11 @@ def _take_picked(job, lines, *, by, now):
         by=by,
         now=now,
     )
+
+
+def _any_row(rows, line):
+    """Where units are booked that were found although no usable row is left: reserving needed one, so one exists."""
+    return rows[min(pk for pk, row in rows.items() if row.listing_id == line.listing_id)]
 
 
 def _empty_locations(line, *, by, now):
