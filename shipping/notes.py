@@ -5,7 +5,7 @@ from django.utils.safestring import mark_safe
 from fulfillment.core.barcodes import QR_CODE, code_svg
 from fulfillment.core.pdf import render_pdf
 
-VERSION = "delivery-note-1"
+VERSION = "delivery-note-2"
 
 
 def render_delivery_note(snapshot):
