@@ -1,6 +1,14 @@
 import pytest
 
-from fulfillment.core.codes import ALPHABET, check_character, is_own_code, new_code, normalise, spellings
+from fulfillment.core.codes import (
+    ALPHABET,
+    check_character,
+    is_own_code,
+    new_code,
+    normalise,
+    parcel_codes,
+    spellings,
+)
 
 
 def test_new_code_is_recognised_and_has_no_letter_that_keyboards_or_eyes_swap():
@@ -41,3 +49,17 @@ def test_normalise_finds_the_number_in_what_a_scanner_sends(scanned, code):
 def test_spellings_cover_the_lengths_of_one_gtin():
     assert "4006381333931" in spellings("04006381333931")
     assert spellings("SHOP-7") == ["SHOP-7"]
+
+
+@pytest.mark.parametrize(
+    ("scanned", "code"),
+    [
+        ("]C100106141411234567897", "106141411234567897"),
+        ("(00)106141411234567897", "106141411234567897"),
+        ("106141411234567897", "106141411234567897"),
+        (" p0123456789a ", "P0123456789A"),
+        ("]C000340434161094042557", "00340434161094042557"),
+    ],
+)
+def test_parcel_codes_hold_what_stands_on_the_label(scanned, code):
+    assert code in parcel_codes(scanned)
