@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from fulfillment.core.models import Facility
 from routing.rules import FENCES, RATINGS
 
 
@@ -139,8 +140,8 @@ def explain(log):
         exclusions=[
             {
                 "label": FENCES[entry["fence"]].label if entry["fence"] in FENCES else entry["fence"],
-                "expected": entry["expected"],
-                "actual": entry["actual"],
+                "expected": _words(entry["expected"]),
+                "actual": _words(entry["actual"]),
                 "facilities": [names[key] for key in entry["facilities"]],
             }
             for entry in data["exclusions"]
@@ -150,6 +151,12 @@ def explain(log):
         fixed=data["fixed"],
         is_unplaced=data["demand"]["place_source"] == "UNKNOWN",
     )
+
+
+def _words(values):
+    """What a fence compared, services by their names."""
+    names = dict(Facility.Service.choices)
+    return ", ".join(str(names.get(value, value)) for value in values.split(", "))
 
 
 def _column(column):

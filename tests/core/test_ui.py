@@ -56,6 +56,9 @@ class TestIcon:
     def test_is_hidden_from_screen_readers(self):
         assert 'aria-hidden="true"' in ui.icon("check")
 
+    def test_has_the_class_that_styles_it(self):
+        assert ' class="icon"' in ui.icon("check")
+
 
 class TestProgress:
     @pytest.mark.parametrize(

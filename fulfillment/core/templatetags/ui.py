@@ -31,7 +31,7 @@ TONE_OF = {status: (tone, icon) for tone, (icon, names) in _TONES.items() for st
 @register.simple_tag
 def icon(name, size=20):
     """An icon of the Lucide set, hidden from screen readers: the words beside it say the same."""
-    return lucide_icon(name, size=size, aria_hidden="true", focusable="false", class_="icon")
+    return lucide_icon(name, size=size, aria_hidden="true", focusable="false", **{"class": "icon"})
 
 
 @register.simple_tag
