@@ -6,10 +6,13 @@ from pathlib import Path
 
 import polib
 import pytest
+from django.apps import apps
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from fulfillment.core.models import Listing
+from picking.models import ScanEvent
 from tests.factories.core import staff
 from tests.factories.orders import OrderFactory
 
@@ -108,3 +111,10 @@ def test_page_has_the_dates_of_its_language(client, language, words):
 
     assert page.headers["Content-Language"] == language
     assert words in page.content.decode()
+
+
+def test_names_made_from_the_code_are_translated_too():
+    with translation.override("de"):
+        assert str(Listing._meta.get_field("facility").verbose_name) == "Standort"
+        assert str(ScanEvent._meta.verbose_name_plural) == "Scans"
+        assert str(apps.get_app_config("orders").verbose_name) == "Bestellungen"
