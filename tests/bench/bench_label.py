@@ -1,0 +1,79 @@
+"""One shipping label against two floors: the same page with kept objects, and with everything built anew."""
+
+import statistics
+import time
+from unittest import mock
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from weasyprint import CSS, HTML
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import URLFetcher
+
+from shipping import labels
+from shipping.carriers import Contact, ParcelData
+
+ROUNDS = 40
+PARCEL = ParcelData(
+    reference="P0123456789A-1",
+    code="106141411234567897",
+    is_sscc=True,
+    carrier_name="Demo",
+    sender=Contact("Shop BV", "Damrak", "1", "1012 LG", "Amsterdam", "NL"),
+    recipient=Contact("Anna de Vries", "Keizersgracht", "100", "1015 CN", "Amsterdam", "NL"),
+    weight_g=1200,
+    length_mm=200,
+    width_mm=150,
+    height_mm=50,
+    order_number="T-1",
+    number=1,
+    count=1,
+    language="en",
+)
+
+
+def measure():
+    """Median milliseconds per label, and the ratio to the page with kept objects."""
+    html, style = _page(), (settings.BASE_DIR / "templates/documents/label.css").read_text()
+    fonts, fetcher = FontConfiguration(), URLFetcher(allowed_protocols={"data"})
+    kept = CSS(string=style, font_config=fonts, url_fetcher=fetcher)
+    ways = {
+        "label: floor, kept objects": lambda: HTML(string=html, url_fetcher=fetcher).write_pdf(
+            stylesheets=[kept], font_config=fonts
+        ),
+        "label: product": lambda: labels.render_label(PARCEL, "DEMO123456789012"),
+        "label: everything built anew": lambda: HTML(string=html).write_pdf(stylesheets=[CSS(string=style)]),
+    }
+    notes = ("same page, finished HTML", "with template and barcodes", "the library's defaults")
+    times = {name: [] for name in ways}
+    for number in range(ROUNDS + 3):
+        # In turns, so that a busy moment of the machine meets all of them.
+        for name, render in ways.items():
+            begin = time.perf_counter()
+            render()
+            if number >= 3:
+                times[name].append((time.perf_counter() - begin) * 1000)
+    floor = statistics.median(times["label: floor, kept objects"])
+    return [
+        {
+            "name": name,
+            "value": round(statistics.median(found), 1),
+            "unit": "ms",
+            "ratio": statistics.median(found) / floor,
+            "note": note,
+        }
+        for (name, found), note in zip(times.items(), notes, strict=True)
+    ]
+
+
+def _page():
+    """The finished HTML of the label, as the product hands it to the renderer."""
+    asked = []
+
+    def note(template, context, **options):
+        asked.append((template, context))
+
+    with mock.patch.object(labels, "render_pdf", note):
+        labels.render_label(PARCEL, "DEMO123456789012")
+    [(template, context)] = asked
+    return render_to_string(template, context)
