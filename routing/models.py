@@ -264,6 +264,10 @@ class RoutingPlanLine(models.Model):
             models.CheckConstraint(condition=Q(quantity__gte=1), name="plan_line_quantity"),
             models.CheckConstraint(condition=Q(done__lte=models.F("quantity")), name="plan_line_done"),
         ]
+        indexes = [
+            # The workload of all facilities is read for every order; what is done must not slow that down.
+            models.Index(fields=["plan"], condition=Q(done__lt=models.F("quantity")), name="plan_line_open")
+        ]
 
     def __str__(self):
         return f"{self.quantity} × {self.order_line.sku}"
