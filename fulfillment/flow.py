@@ -15,13 +15,14 @@ from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, re
 from orders.events import OrderCancelled, OrderPlaced, OrderUnlocked
 from packing.events import PackJobClosed
 from picking.events import PickJobClosed
-from routing.events import PlanCancelled, PlanRouted
+from routing.events import PlanCancelled, PlanRouted, RevisionPublished
 from shipping.events import ParcelRequested
 
-# An order comes in and finds its facilities; it is tried again when stock arrives or a facility changes.
+# An order comes in and finds its facilities; it is tried again when stock, a facility or the rules change.
 deliver(OrderPlaced, routing.route_placed_order, lane="routing")
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
+deliver(RevisionPublished, routing.retry_waiting, lane="routing")
 
 # Each routed part becomes a pick job; the parts of a held order when it is unlocked.
 react(PlanRouted, picking.on_plan_routed)

@@ -14,3 +14,10 @@ class PlanRouted(Event):
 @dataclasses.dataclass(frozen=True)
 class PlanCancelled(Event):
     plan_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class RevisionPublished(Event):
+    """From now on routing follows another configuration, so orders that wait may be served."""
+
+    number: int

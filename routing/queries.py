@@ -74,6 +74,8 @@ def load_configuration(order_id):
         RoutingRevision.objects.order_by("-number")
         .annotate(
             facility_count=_of_all_facilities(Count("pk")),
+            # Two changes may commit in another order than they began, so the newest time alone may miss one.
+            facility_versions=_of_all_facilities(Sum("version")),
             facilities_changed_at=_of_all_facilities(Max("modified_at")),
             has_plans=Exists(RoutingPlan.objects.filter(order_id=order_id)),
         )
@@ -90,7 +92,9 @@ def load_configuration(order_id):
         ),
         waits_for_whole=data["partly_reservable"] == "WAIT",
         stop_after=datetime.timedelta(hours=data["stop_after_hours"]),
-        sites=_sites.get((revision.facility_count, revision.facilities_changed_at)),
+        sites=_sites.get(
+            (revision.facility_count, revision.facility_versions, revision.facilities_changed_at)
+        ),
         has_plans=revision.has_plans,
     )
 
@@ -121,6 +125,26 @@ def load_shelves(article_ids, today):
         if available > 0:
             shelves.setdefault(str(facility_id), {})[str(article_id)] = Shelf(listing_id, available)
     return shelves
+
+
+def waiting_orders(today, *, facility_id=None):
+    """Ids of the orders with a part that is tried again by itself, the oldest part first.
+
+    With a facility: only those that want an article of which it has a unit to promise, or one that was unknown.
+    """
+    plans = RoutingPlan.objects.filter(status=RoutingPlan.Status.RETRYABLE)
+    if facility_id is not None:
+        offered = (
+            Listing.objects.filter(facility_id=facility_id, status=Listing.Status.ACTIVE)
+            .with_available(today)
+            .filter(available__gt=0)
+        )
+        lines = RoutingPlanLine.objects.filter(plan=OuterRef("pk"))
+        plans = plans.filter(
+            Exists(lines.filter(order_line__article=None))
+            | Exists(lines.filter(order_line__article_id__in=offered.values("article_id")))
+        )
+    return list(dict.fromkeys(plans.order_by("created_at", "pk").values_list("order_id", flat=True)))
 
 
 def load_workload():

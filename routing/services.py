@@ -16,14 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
-from fulfillment.core.events import emit
+from fulfillment.core.events import StockIncreased, emit
 from fulfillment.core.models import Article, Facility, Listing, User
 from fulfillment.core.services.stock import lock_listings
 from fulfillment.core.status import log_created, transit
 from orders.models import Order, OrderLine
 from routing import rules
 from routing.decisions import decision_data
-from routing.events import PlanCancelled, PlanRouted
+from routing.events import PlanCancelled, PlanRouted, RevisionPublished
 from routing.models import (
     DecisionLog,
     FenceSetting,
@@ -35,7 +35,7 @@ from routing.models import (
     RoutingRevision,
 )
 from routing.places import locate
-from routing.queries import load_configuration, load_shelves, load_workload
+from routing.queries import load_configuration, load_shelves, load_workload, waiting_orders
 
 # How often a run is begun again because another one took the units it had chosen. From then on it locks
 # every listing of its articles before it looks, so that it cannot lose a further time.
@@ -68,10 +68,14 @@ def route_placed_order(event):
 
 
 def retry_waiting(event):
-    """Try every part that has no facility again, the oldest order first, each in a transaction of its own."""
-    waiting = RoutingPlan.objects.filter(status=RoutingPlan.Status.RETRYABLE)
-    for order_id in waiting.order_by("created_at", "pk").values_list("order_id", flat=True).distinct():
-        retry(order_id, by=None, now=timezone.now())
+    """Try the parts without a facility again, the oldest first, each order in a transaction of its own.
+
+    When stock arrived at a facility, only those that want some of it.
+    """
+    now = timezone.now()
+    facility_id = event.facility_id if isinstance(event, StockIncreased) else None
+    for order_id in waiting_orders(now.date(), facility_id=facility_id):
+        retry(order_id, by=None, now=now)
 
 
 def route_order(order_id, *, by, now):
@@ -125,7 +129,7 @@ class _Run:
         self.configuration = load_configuration(self.order_id)
         if self.order.status not in Order.LIVE or self.configuration.has_plans != again:
             return list(RoutingPlan.objects.filter(order_id=self.order_id))
-        self.waiting = None
+        self.waiting = self.last = None
         self.wanted = {line: line.quantity for line in lines}
         if again:
             self.waiting = (
@@ -138,6 +142,9 @@ class _Run:
             )
             if self.waiting is None:
                 return list(RoutingPlan.objects.filter(order_id=self.order_id))
+            self.last = (
+                DecisionLog.objects.filter(order_id=self.order_id).defer("data").order_by("run").last()
+            )
             by_id = {line.pk: line for line in lines}
             self.wanted = {by_id[line.order_line_id]: line.quantity for line in self.waiting.lines.all()}
         return self.place()
@@ -259,18 +266,10 @@ class _Run:
 
     def write_plans(self, parts, reason):
         """Write a plan per part and, when units are left, one that waits; the one that waited goes first."""
-        self.run = (
-            1
-            if self.waiting is None
-            else 1
-            + (
-                DecisionLog.objects.filter(order_id=self.order_id)
-                .order_by("-run")
-                .values_list("run", flat=True)
-                .first()
-                or 0
-            )
-        )
+        # A try that ends like the one before takes its place: what waits for long would fill the log otherwise.
+        is_repetition = self.last is not None and not parts and self.last.outcome == reason
+        self.run = 1 if self.last is None else self.last.run + (not is_repetition)
+        self.decision = DecisionLog(pk=self.last.pk if is_repetition else None)
         left = Counter(self.wanted)
         drafts = []  # (facility key or None, {order line: units})
         for part in parts:
@@ -345,18 +344,17 @@ class _Run:
                 transit(plan.hold, by=self.by, now=self.now)
         elif plan.reason != reason or plan.status != RoutingPlan.Status.RETRYABLE:
             transit(plan.postpone, reason, self.now, by=self.by, now=self.now, reason=reason)
+        else:
+            plan.retried_at = self.now
+            plan.save(update_fields=["retried_at", "modified_at"])
 
     def write_decision(self, demand, candidates, exclusions, outcome, parts, fixed, reason):
-        DecisionLog.objects.create(
-            order=self.order,
-            run=self.run,
-            revision=self.configuration.revision,
-            outcome=reason or ROUTED,
-            seed=self.seed,
-            data=decision_data(demand, candidates, exclusions, outcome, parts, fixed, self.place_source),
-            duration_ms=round((time.perf_counter() - self.began) * 1000, 2),
-            at=self.now,
-        )
+        log = self.decision
+        log.order, log.run, log.outcome = self.order, self.run, reason or ROUTED
+        log.revision, log.seed, log.at = self.configuration.revision, self.seed, self.now
+        log.data = decision_data(demand, candidates, exclusions, outcome, parts, fixed, self.place_source)
+        log.duration_ms = round((time.perf_counter() - self.began) * 1000, 2)
+        log.save(force_insert=log.pk is None)
 
 
 def consume(plan_id, picked, *, by, now):
@@ -366,7 +364,7 @@ def consume(plan_id, picked, *, by, now):
         picked: ``{plan line id: units}``; what is missing there was not picked.
     """
     plan = RoutingPlan.objects.lock(pk=plan_id)
-    _give_back([plan.pk])
+    _give_back(plan)
     plan.lines.update(done=F("quantity"))
     return plan
 
@@ -384,6 +382,8 @@ def release(plan_id, *, by, now, reason=""):
 
 def on_order_cancelled(event, *, by, now):
     """Cancel every part and give the reserved units back."""
+    held = Reservation.objects.filter(plan_line__plan__order_id=event.order_id)
+    lock_listings(held.values_list("listing_id", flat=True))  # of all parts in key order, not part by part
     for plan in RoutingPlan.objects.filter(order_id=event.order_id).lock_all():
         if plan.status in RoutingPlan.CANCELLABLE:
             _cancel(plan, by=by, now=now, reason=str(_("The order was cancelled.")))
@@ -416,23 +416,29 @@ def give_up_old(*, now):
 
 
 def _cancel(plan, *, by, now, reason):
-    _give_back([plan.pk])
+    gave_back = _give_back(plan)
     transit(plan.cancel, by=by, now=now, reason=reason)
+    if gave_back:  # others may have waited for these units
+        emit(StockIncreased(facility_id=plan.facility_id), by=by, now=now)
 
 
-def _give_back(plan_ids):
-    """Delete the reservations of plans and lower the counters of their listings, under the listings' locks."""
-    reservations = Reservation.objects.filter(plan_line__plan_id__in=plan_ids)
+def _give_back(plan):
+    """Delete the reservations of a plan and lower the counters of their listings, under the listings' locks.
+
+    Returns whether there were any.
+    """
+    reservations = Reservation.objects.filter(plan_line__plan=plan)
     units = Counter()
     for listing_id, quantity in reservations.values_list("listing_id", "quantity"):
         units[listing_id] += quantity
     if not units:
-        return
+        return False
     lock_listings(units)
     Listing.objects.filter(pk__in=units).update(
         reserved=F("reserved") - Case(*(When(pk=pk, then=Value(quantity)) for pk, quantity in units.items()))
     )
     reservations.delete()
+    return True
 
 
 @transaction.atomic
@@ -440,13 +446,15 @@ def publish(*, comment="", by, now):
     """Make the draft the numbered revision that decisions follow from now on."""
     draft = complete_draft()  # locks the draft: two publications get two numbers
     last = RoutingRevision.objects.order_by("-number").first()
-    return RoutingRevision.objects.create(
+    revision = RoutingRevision.objects.create(
         number=last.number + 1 if last else 1,
         data=revision_data(draft),
         comment=comment,
         published_at=now,
         published_by=by if isinstance(by, User) else None,
     )
+    emit(RevisionPublished(number=revision.number), by=by, now=now)
+    return revision
 
 
 def revision_data(draft):

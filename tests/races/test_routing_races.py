@@ -67,16 +67,16 @@ def test_hot_articles_are_never_promised_twice():
     facilities = [FacilityFactory(), FacilityFactory(latitude=52.0907, longitude=5.1214)]
     for facility in facilities:
         for article in articles:
-            put_stock(facility, article, 6)
+            put_stock(facility, article, 10)
     orders = [
-        OrderFactory((articles[number % 3], 1), (articles[(number + 1) % 3], 2)) for number in range(24)
+        OrderFactory((articles[number % 3], 1), (articles[(number + 1) % 3], 2)) for number in range(40)
     ]
 
     route_at_once(orders, workers=4)
 
     for listing in Listing.objects.all():
         assert listing.reserved == listing.reservations.all().units()
-        assert listing.reserved <= 6
+        assert listing.reserved <= 10
     routed = RoutingPlan.objects.filter(status="ROUTED")
     assert sum(line.quantity for plan in routed for line in plan.lines.all()) == sum(
         listing.reserved for listing in Listing.objects.all()
@@ -84,5 +84,5 @@ def test_hot_articles_are_never_promised_twice():
     # Whoever waits does so because what is left does not make a whole order.
     assert (
         RoutingPlan.objects.filter(status="RETRYABLE").count()
-        == 24 - routed.values("order").distinct().count()
+        == 40 - routed.values("order").distinct().count()
     )

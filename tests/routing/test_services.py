@@ -1,4 +1,5 @@
 import datetime
+import random
 
 import pytest
 from django.db import connection
@@ -6,13 +7,14 @@ from django.test.utils import CaptureQueriesContext
 
 from fulfillment.core import events, outbox
 from fulfillment.core.events import delivery_for
-from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange
+from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange, Stock
+from fulfillment.core.services import facilities
 from orders import services as orders
 from orders.models import Order
 from routing import services as routing
 from routing.events import PlanRouted
 from routing.models import DecisionLog, Reservation, RoutingConfiguration, RoutingPlan, RoutingPlanLine
-from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 from tests.factories.orders import OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +139,45 @@ def test_expired_stock_is_not_promised(article):
     assert plan.reason == "NO_STOCK"
 
 
+def test_stock_out_of_reach_or_damaged_or_not_offered_is_not_promised(article):
+    for _ in range(3):
+        put_stock(FacilityFactory(), article, 5)
+    shut, damaged, unlisted = Stock.objects.select_related("listing__facility")
+    shut.location = StorageLocationFactory(facility=shut.listing.facility, is_pickable=False)
+    damaged.is_defective = True
+    for stock in (shut, damaged):
+        stock.save()
+    Listing.objects.filter(pk=unlisted.listing_id).update(status="INACTIVE")
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert plan.reason == "NO_STOCK"
+
+
+def test_fixed_facility_that_takes_no_orders_is_named_as_the_reason(article):
+    chosen = FacilityFactory(status=Facility.Status.OFFLINE)
+    put_stock(chosen, article, 5)
+
+    (plan,) = route(OrderFactory((article, 1), preselected=[chosen]))
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "FACILITY_CLOSED")
+
+
+def test_order_with_the_most_lines_is_routed():
+    facility = FacilityFactory()
+    articles = [ArticleFactory() for _ in range(500)]
+    listings = Listing.objects.bulk_create(
+        Listing(facility=facility, article=article) for article in articles
+    )
+    Stock.objects.bulk_create(Stock(listing=listing, value=2) for listing in listings)
+
+    (plan,) = route(OrderFactory(*((article, 2) for article in articles)))
+
+    assert plan.status == ROUTED
+    assert Reservation.objects.count() == 500
+    assert_counters_match_reservations()
+
+
 def test_unknown_sku_leaves_the_order_visibly_unroutable_until_the_article_exists():
     facility = FacilityFactory()
     order = OrderFactory(("SKU-NEW", 1))
@@ -170,13 +211,13 @@ def test_single_preselected_facility_is_fixed_and_without_stock_unroutable(artic
 
 
 def test_only_preselected_facilities_are_considered(article):
-    facilities = [FacilityFactory() for _ in range(3)]
-    for facility in facilities:
+    sites = [FacilityFactory() for _ in range(3)]
+    for facility in sites:
         put_stock(facility, article, 5)
 
-    (plan,) = route(OrderFactory((article, 1), preselected=facilities[1:]))
+    (plan,) = route(OrderFactory((article, 1), preselected=sites[1:]))
 
-    assert plan.facility in facilities[1:]
+    assert plan.facility in sites[1:]
 
 
 def test_second_delivery_routes_nothing_twice(article):
@@ -237,6 +278,118 @@ def test_stock_that_arrives_serves_the_order_that_waits(article, django_capture_
     assert (plan.status, plan.order_id) == (ROUTED, order.pk)
     assert [decision.run for decision in DecisionLog.objects.all()] == [1, 2]
     assert_counters_match_reservations()
+
+
+def test_units_of_a_cancelled_order_serve_the_one_that_waits(article):
+    put_stock(FacilityFactory(), article, 1)
+    holder, waiting = OrderFactory((article, 1)), OrderFactory((article, 1))
+    route(holder)
+    route(waiting)
+    OutboxEntry.objects.all().delete()
+
+    orders.cancel(holder.pk, by=None, now=NOON)
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert waiting.routing_plans.get().status == ROUTED
+    assert_counters_match_reservations()
+
+
+def test_order_that_waits_longest_gets_the_unit(article):
+    first, second = OrderFactory((article, 1)), OrderFactory((article, 1))
+    route(second, now=NOON)
+    route(first, now=NOON - datetime.timedelta(minutes=1))
+    put_stock(FacilityFactory(), article, 1)
+
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert first.routing_plans.get().status == ROUTED
+    assert second.routing_plans.get().status == RETRYABLE
+
+
+def test_rules_that_are_loosened_serve_the_order_that_waits(article):
+    put_stock(FacilityFactory(country="BE"), article, 1)
+    order = OrderFactory((article, 1))
+    route(order)
+    OutboxEntry.objects.all().delete()
+    RoutingConfiguration.objects.get().fences.filter(key="COUNTRY").update(is_active=False)
+
+    routing.publish(by=None, now=NOON)
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert order.routing_plans.get().status == ROUTED
+
+
+def test_stock_that_nobody_waits_for_tries_nothing(article):
+    order = OrderFactory((article, 1))
+    route(order)
+    OutboxEntry.objects.all().delete()
+
+    put_stock(FacilityFactory(), ArticleFactory(), 5)
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert order.routing_plans.get().retried_at == NOON
+    assert DecisionLog.objects.get().at == NOON
+
+
+def test_try_that_ends_like_the_one_before_replaces_its_decision(article):
+    facility = FacilityFactory()
+    put_stock(facility, article, 1)
+    order = OrderFactory((article, 3))
+    route(order)
+    later = NOON + datetime.timedelta(hours=1)
+
+    put_stock(facility, article, 1)
+    (plan,) = routing.retry(order.pk, by=None, now=later)
+
+    assert (plan.status, plan.retried_at) == (RETRYABLE, later)
+    decision = DecisionLog.objects.get()
+    assert (decision.run, decision.at) == (1, later)
+    assert decision.data["remainder"] == [[str(article.pk), 1]]
+
+
+def test_run_that_lost_too_often_locks_before_it_looks(article, monkeypatch):
+    put_stock(FacilityFactory(), article, 5)
+    lock, calls = routing.lock_listings, []
+
+    def lock_after_another(listing_ids):
+        calls.append(len(list(listing_ids)))
+        if len(calls) <= routing.OPTIMISTIC_RUNS:
+            Listing.objects.update(reserved=5)
+        return lock(listing_ids)
+
+    monkeypatch.setattr(routing, "lock_listings", lock_after_another)
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert plan.status == ROUTED
+    assert len(calls) == routing.OPTIMISTIC_RUNS + 2  # the last run: all listings, then the chosen one
+    assert Listing.objects.get().reserved == 1
+
+
+def test_tie_is_drawn_by_the_logged_seed(article):
+    sites = [FacilityFactory(), FacilityFactory()]
+    for facility in sites:
+        put_stock(facility, article, 5)
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    decision = DecisionLog.objects.get()
+    tied = sorted(sites, key=lambda facility: str(facility.pk))
+    assert decision.data["rankings"][0]["tied"] == [str(facility.pk) for facility in tied]
+    assert plan.facility == random.Random(f"{decision.seed}/1").choice(tied)
+
+
+def test_facility_is_seen_as_it_is_even_when_an_older_change_is_committed_later(article):
+    facility, other = FacilityFactory(), FacilityFactory(latitude=51.44, longitude=5.47)
+    for site in (facility, other):
+        put_stock(site, article, 5)
+    route(OrderFactory((article, 1)))
+    facilities.set_status(facility.pk, Facility.Status.OFFLINE, by=None, now=NOON)
+    Facility.objects.filter(pk=facility.pk).update(modified_at=NOON)  # long before the other one
+
+    (plan,) = route(OrderFactory((article, 1)))
+
+    assert plan.facility == other
 
 
 def test_waiting_order_may_be_split_at_a_later_try():
@@ -332,21 +485,23 @@ def test_publication_gives_a_new_number_that_decisions_name(article):
     assert DecisionLog.objects.get().revision == revision
 
 
-@pytest.mark.parametrize(("facilities", "lines"), [(3, 1), (3, 20), (30, 20)])
-def test_number_of_queries_is_constant(facilities, lines, monkeypatch):
+@pytest.mark.parametrize(
+    ("sites", "lines", "each", "parts"), [(3, 1, 9, 1), (3, 20, 9, 1), (30, 20, 9, 1), (3, 20, 1, 2)]
+)
+def test_number_of_queries_is_constant(sites, lines, each, parts, monkeypatch):
     articles = [ArticleFactory() for _ in range(lines)]
-    for _ in range(facilities):
+    for _ in range(sites):
         site = FacilityFactory()
         for article in articles:
-            put_stock(site, article, 9)
+            put_stock(site, article, each)
     order = OrderFactory(*((article, 2) for article in articles), address={"coordinates": None})
-    route(OrderFactory((articles[0], 1)))  # this process knows the facilities from then on
+    route(OrderFactory(("SKU-NEW", 1)))  # this process knows the facilities from then on
 
     monkeypatch.setitem(events._reactions, PlanRouted, [])  # what picking does is picking's
 
     with CaptureQueriesContext(connection) as queries:
-        (plan,) = route(order)
+        plans = route(order)
 
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert plan.status == ROUTED
+    assert [plan.status for plan in plans] == [ROUTED] * parts
     assert len(statements) == 12, "\n".join(statements)
