@@ -5,6 +5,9 @@ import dataclasses
 from fulfillment.core.models import Facility
 from routing.rules import FENCES, RATINGS
 
+# With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
+SHOWN = 25
+
 
 def decision_data(demand, candidates, exclusions, outcome, parts, fixed, place_source):
     """All numbers of a run.
@@ -88,6 +91,7 @@ class Round:
     number: int
     columns: list  # [{"label", "unit", "weight", "gap"}]
     rows: list[Row]
+    hidden: int
     units: int
     taken: list  # [(SKU, units)]
 
@@ -97,7 +101,7 @@ class Run:
     """One decision log as the page shows it."""
 
     log: object
-    exclusions: list  # [{"label", "expected", "actual", "facilities": [name]}]
+    exclusions: list  # [{"label", "expected", "actual", "facilities": [name], "hidden": count}]
     rounds: list[Round]
     remainder: list  # [(SKU, units)]
     fixed: bool
@@ -124,6 +128,7 @@ def explain(log):
                 is_tied=key in ranking["tied"],
             )
             for i, key in enumerate(ranking["facilities"])
+            if i < SHOWN or key == ranking["winner"]
         ]
         taken = data["parts"][number - 1]["lines"] if number <= len(data["parts"]) else []
         rounds.append(
@@ -131,6 +136,7 @@ def explain(log):
                 number=number,
                 columns=[_column(column) for column in ranking["columns"]],
                 rows=rows,
+                hidden=len(ranking["facilities"]) - len(rows),
                 units=sum(quantity for _article, quantity in ranking["lines"]),
                 taken=units(taken),
             )
@@ -142,7 +148,8 @@ def explain(log):
                 "label": FENCES[entry["fence"]].label if entry["fence"] in FENCES else entry["fence"],
                 "expected": _words(entry["expected"]),
                 "actual": _words(entry["actual"]),
-                "facilities": [names[key] for key in entry["facilities"]],
+                "facilities": [names[key] for key in entry["facilities"][:SHOWN]],
+                "hidden": max(len(entry["facilities"]) - SHOWN, 0),
             }
             for entry in data["exclusions"]
         ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
@@ -119,11 +120,12 @@ def load_shelves(article_ids, today):
             ),
         )
     )
+    key = functools.cache(str)  # the same few ids come again in thousands of rows
     shelves: dict[str, dict[str, Shelf]] = {}
     for listing_id, facility_id, article_id, reserved, units, kept in rows:
         available = units - reserved - kept
         if available > 0:
-            shelves.setdefault(str(facility_id), {})[str(article_id)] = Shelf(listing_id, available)
+            shelves.setdefault(key(facility_id), {})[key(article_id)] = Shelf(listing_id, available)
     return shelves
 
 

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from fulfillment.core.models import Facility
 from routing import services as routing
 from routing.models import RoutingPlan
 from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
@@ -44,6 +45,48 @@ def test_decision_of_an_order_that_was_not_routed_yet_says_so(supervisor):
     page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
 
     assert "This order was not routed yet." in page
+
+
+def test_decision_says_in_words_what_a_fence_missed(supervisor):
+    article = ArticleFactory()
+    put_stock(FacilityFactory(services=["PICKUP"]), article, 3)
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
+
+    assert str(Facility.Service.SHIP_FROM_STORE.label) in page
+    assert "SHIP_FROM_STORE" not in page
+    assert str(RoutingPlan.Reason.FENCED_OUT.label) in page
+
+
+def test_decision_among_many_facilities_shows_the_best_and_counts_the_others(supervisor):
+    article = ArticleFactory()
+    for number in range(30):
+        site = FacilityFactory(latitude=52.3747 - number / 100)
+        put_stock(site, article, 3)
+    for _ in range(28):
+        FacilityFactory(country="BE")
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
+
+    assert page.count('<th scope="row">') == 25
+    assert "5 more facilities with fewer points" in page
+    assert "and 3 more" in page
+
+
+def test_facility_without_coordinates_is_flagged(supervisor):
+    article = ArticleFactory()
+    for fields in ({}, {"latitude": None, "longitude": None}):
+        put_stock(FacilityFactory(**fields), article, 3)
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
+
+    assert "got the mean" in page
 
 
 def test_order_without_a_facility_is_listed_with_its_reason_and_routed_again(supervisor):
