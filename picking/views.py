@@ -65,7 +65,10 @@ def job_detail(request, pk):
         "is_open": job.status in PickJob.UNFINISHED,
         "scan_form": ScanForm(),
         "reasons": ShortReason.choices,
-        "scan_texts": {"waiting": _("No connection. {n} waiting, nothing is lost.")},
+        "scan_texts": {
+            "waiting": _("No connection. {n} waiting, nothing is lost."),
+            "signIn": _("Sign in"),
+        },
         "action_ids": {name: new_action_id() for name in ("scan", "plus", "all", "short", "undo", "close")},
     }
     template = "picking/pickjob_detail.html"

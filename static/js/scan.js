@@ -64,10 +64,13 @@ class ScanInput {
   }
 }
 
-/** First in, first out; survives a reload. Together with the server, which stores each answer: exactly once. */
+/**
+ * First in, first out; survives a reload. Together with the server, which stores each answer: exactly once.
+ * What another user of this device scanned waits until that user signs in again.
+ */
 class ActionQueue {
-  constructor(url, onAnswer) {
-    Object.assign(this, { url, onAnswer });
+  constructor(url, user, onAnswer) {
+    Object.assign(this, { url, user, onAnswer });
     this.database = new Promise((resolve, reject) => {
       const request = indexedDB.open("scans", 1);
       request.onupgradeneeded = () => request.result.createObjectStore("actions", { keyPath: "n", autoIncrement: true });
@@ -90,7 +93,7 @@ class ActionQueue {
   }
 
   async add(action) {
-    const item = { ...action, id: crypto.randomUUID(), at: new Date().toISOString(), url: this.url };
+    const item = { ...action, id: crypto.randomUUID(), at: new Date().toISOString(), url: this.url, user: this.user };
     await this.transaction("readwrite", (store) => store.add(item));
     return this.drain();
   }
@@ -99,14 +102,19 @@ class ActionQueue {
     return navigator.locks.request("scan-queue", { ifAvailable: true }, async (lock) => { // one tab at a time
       if (!lock) return;
       for (;;) {
-        const [item] = await this.transaction("readonly", (store) => store.getAll(null, 1));
+        const item = (await this.waiting())[0];
         if (!item || !(await this.send(item))) break;
       }
     });
   }
 
+  async waiting() {
+    const items = await this.transaction("readonly", (store) => store.getAll());
+    return items.filter((item) => item.user === this.user);
+  }
+
   async send(item) {
-    const { n, url, ...body } = item;
+    const { n, url, user, ...body } = item;
     let response, answer;
     try {
       response = await fetch(url, {
@@ -117,13 +125,14 @@ class ActionQueue {
         headers: { "Content-Type": "application/json", "X-CSRFToken": token(), "Idempotency-Key": item.id },
       });
       answer = await response.json();
+      // Not our server: a sign-in page of the network, or a proxy.
+      if (response.status >= 500 || (response.status !== 401 && answer.scan !== item.id)) throw new Error(response.status);
     } catch {
-      const count = await this.transaction("readonly", (store) => store.count());
-      this.onAnswer({ kind: "waiting", text: texts.waiting.replace("{n}", count) });
+      this.onAnswer({ kind: "waiting", text: texts.waiting.replace("{n}", (await this.waiting()).length) });
       return false;
     }
-    if (response.status === 401 || response.status >= 500) {
-      this.onAnswer({ kind: response.status === 401 ? "login" : "waiting", text: answer.text ?? texts.waiting });
+    if (response.status === 401) {
+      this.onAnswer(answer);
       return false;
     }
     await this.transaction("readwrite", (store) => store.delete(n));
@@ -142,6 +151,7 @@ function job() {
 
 async function onAnswer(answer) {
   show(feedback, answer);
+  if (answer.kind === "login") feedback.firstElementChild.append(signInLink());
   if (answer.kind === "waiting" || answer.kind === "login") return;
   if (answer.kind === "closed") {
     location.assign(document.querySelector(".back").href);
@@ -151,13 +161,22 @@ async function onAnswer(answer) {
   focusScan();
 }
 
+function signInLink() {
+  const next = encodeURIComponent(location.pathname);
+  return Object.assign(document.createElement("a"), {
+    className: "btn",
+    href: `${script.dataset.signIn}?next=${next}`,
+    textContent: texts.signIn,
+  });
+}
+
 function focusScan() {
   document.querySelector("[data-scan]")?.focus({ preventScroll: true });
 }
 
 // Without https a browser has neither ids nor locks: the plain forms of the page then do the work.
 if (isSecureContext) {
-  const queue = new ActionQueue(script.dataset.url, onAnswer);
+  const queue = new ActionQueue(script.dataset.url, script.dataset.user, onAnswer);
   new ScanInput((code) => queue.add({ kind: "scan", job: job(), code }));
 
   document.addEventListener("submit", (event) => {

@@ -1,0 +1,119 @@
+"""Chromium as a phone at 360x640, a worker beside it, and a store with an order."""
+
+import os
+import shutil
+import threading
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from fulfillment.core import outbox
+from fulfillment.core.events import delivery_for
+from tests.browser.phone import PASSWORD, Phone
+from tests.factories.core import (
+    ArticleFactory,
+    FacilityCarrierFactory,
+    FacilityFactory,
+    StorageLocationFactory,
+    put_stock,
+    staff,
+)
+from tests.factories.orders import OrderFactory
+from tests.factories.picking import ean
+
+
+@pytest.fixture(scope="session", autouse=True)
+def synchronous_django():
+    """Playwright keeps an event loop in this thread; Django then refuses its database without this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return {
+        **browser_type_launch_args,
+        "executable_path": shutil.which("chromium") or os.environ.get("CHROMIUM"),
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args):
+    return {
+        **browser_context_args,
+        "viewport": {"width": 360, "height": 640},
+        "has_touch": True,
+        "is_mobile": True,
+        "locale": "en-GB",
+    }
+
+
+@pytest.fixture
+def worker(live_server):
+    """What Celery does elsewhere: works off the outbox until the test ends."""
+    ended = threading.Event()
+
+    def work():
+        try:
+            while not ended.wait(0.1):
+                for lane in outbox.lanes_due(timezone.now()):
+                    outbox.dispatch(lane, find=delivery_for)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@pytest.fixture
+def phone(page, live_server):
+    return Phone(page, live_server.url)
+
+
+@pytest.fixture
+def facility(live_server):
+    facility = FacilityFactory(slug="here", name="Amsterdam Damrak")
+    FacilityCarrierFactory(facility=facility)
+    return facility
+
+
+@pytest.fixture
+def picker(facility):
+    return staff("picker", facility, email="picker@example.com", password=PASSWORD)
+
+
+@pytest.fixture
+def packer(facility):
+    return staff("packer", facility, email="packer@example.com", password=PASSWORD)
+
+
+def stocked(facility, title):
+    article = ArticleFactory(title=title, code=ean())
+    put_stock(facility, article, 9, location=StorageLocationFactory(facility=facility))
+    return article
+
+
+@pytest.fixture
+def articles(facility):
+    return [stocked(facility, "Stoneware mug, sea blue"), stocked(facility, "Linen tea towel")]
+
+
+@pytest.fixture
+def order(facility, articles):
+    """Two of the first article, one of the second; not routed yet."""
+    return OrderFactory((articles[0], 2), (articles[1], 1))

@@ -1,0 +1,197 @@
+"""What happens to a scan when things go wrong around it: booked once, never lost, never doubled."""
+
+import pytest
+from playwright.sync_api import expect
+
+from picking import services as picking
+from picking.models import ScanEvent
+from tests.browser.phone import PASSWORD, Phone
+from tests.factories.core import staff
+from tests.factories.picking import code_of, pick_job, route
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SCANS = "**/scans/"
+
+
+@pytest.fixture
+def job(phone, order, picker):
+    """In progress and on the screen."""
+    job = picking.start(route(order).pk, by=picker, now=order.created_at)
+    phone.sign_in(picker)
+    phone.open("picking:job-detail", "here", job.pk)
+    phone.page.wait_for_load_state("networkidle")
+    return job
+
+
+@pytest.fixture
+def code(job):
+    return code_of(job.lines.all()[0])
+
+
+def picked(job):
+    return list(job.lines.values_list("picked", flat=True))
+
+
+def test_wrong_article_is_told_and_the_field_is_ready_again(phone, job):
+    other = code_of(pick_job(1).lines.get())
+
+    phone.scan(other)
+
+    phone.expect_feedback("wrong_article")
+    expect(phone.page.locator("[data-scan]")).to_be_focused()
+    phone.inspect()
+    assert picked(job) == [0, 0]
+
+
+def test_one_scan_too_many_is_refused(phone, job, code):
+    for progress in ("1/3", "2/3", "2/3"):
+        phone.scan(code)
+        phone.expect_progress(progress)
+
+    phone.expect_feedback("too_many")
+    assert picked(job) == [2, 0]
+
+
+def test_scans_faster_than_the_server_are_all_booked(phone, job, code):
+    phone.page.route(SCANS, slowly)
+
+    phone.scan(code)
+    phone.scan(code)
+
+    phone.expect_progress("2/3")
+    assert picked(job) == [2, 0]
+
+
+def slowly(route):
+    route.request.frame.page.wait_for_timeout(300)
+    route.continue_()
+
+
+def test_scanner_works_when_the_field_has_lost_the_focus(phone, job, code):
+    phone.page.locator("[data-scan]").blur()
+
+    phone.scan(code)
+
+    phone.expect_progress("1/3")
+
+
+def test_text_that_android_inserts_without_keys_is_a_scan(phone, job, code):
+    phone.page.locator("[data-scan]").focus()
+
+    phone.page.keyboard.insert_text(code)
+
+    phone.expect_progress("1/3")
+
+
+def test_answer_that_got_lost_books_once(phone, job, code):
+    lost = []
+
+    def lose_first(route):
+        if lost:
+            return route.continue_()
+        lost.append(route.fetch().status)
+        return route.abort("connectionreset")
+
+    phone.page.route(SCANS, lose_first)
+
+    phone.scan(code)
+
+    phone.expect_feedback("waiting")
+    phone.expect_progress("1/3")
+    assert lost == [200]
+    assert picked(job) == [1, 0]
+    assert ScanEvent.objects.count() == 1
+
+
+def test_scan_without_network_is_kept_over_a_reload(phone, job, code):
+    phone.page.context.set_offline(True)
+    phone.scan(code)
+    phone.expect_feedback("waiting")
+    assert picked(job) == [0, 0]
+
+    # The page goes away before the network is back.
+    phone.page.goto("about:blank")
+    phone.page.context.set_offline(False)
+    phone.open("picking:job-detail", "here", job.pk)
+
+    phone.expect_progress("1/3")
+    assert picked(job) == [1, 0]
+
+
+def test_scan_after_the_session_ended_is_kept_until_the_sign_in(phone, job, code, picker):
+    phone.page.context.clear_cookies()
+    phone.scan(code)
+    phone.expect_feedback("login")
+    phone.inspect()
+    assert picked(job) == [0, 0]
+
+    phone.page.locator("#feedback a").click()
+    phone.fill_sign_in(picker)
+
+    phone.expect_progress("1/3")
+    assert picked(job) == [1, 0]
+
+
+def test_scan_of_another_user_of_the_device_waits_for_him(phone, job, code, picker):
+    phone.page.context.set_offline(True)
+    phone.scan(code)
+    phone.expect_feedback("waiting")
+    phone.page.goto("about:blank")
+    phone.page.context.clear_cookies()
+    phone.page.context.set_offline(False)
+    colleague = staff("picker", job.facility, password=PASSWORD)
+    phone.sign_in(colleague)
+    phone.open("picking:job-detail", "here", job.pk)
+    phone.page.wait_for_load_state("networkidle")
+    assert picked(job) == [0, 0]
+
+    phone.page.context.clear_cookies()
+    phone.sign_in(picker)
+    phone.open("picking:job-detail", "here", job.pk)
+
+    phone.expect_progress("1/3")
+
+
+def test_two_tabs_book_each_scan_once(phone, job, code, live_server):
+    other = Phone(phone.page.context.new_page(), live_server.url)
+    other.open("picking:job-detail", "here", job.pk)
+    other.page.wait_for_load_state("networkidle")
+
+    phone.scan(code)
+    phone.expect_progress("1/3")
+    other.page.bring_to_front()
+    other.scan(code)
+
+    other.expect_progress("2/3")
+    assert picked(job) == [2, 0]
+
+
+def test_units_are_booked_and_reported_missing_without_a_scanner(phone, job):
+    page = phone.page
+    page.locator("details.more summary").click()
+    phone.inspect()
+    page.locator("input[name=quantity]").fill("1")
+    page.get_by_role("button", name="Book units").click()
+    phone.expect_progress("1/3")
+    page.locator("details.more summary").click()
+    page.locator("select[name=reason]").select_option("DAMAGED")
+    page.get_by_role("button", name="Report missing").click()
+
+    phone.expect_progress("2/3")
+    phone.inspect()
+    assert [(line.picked, line.short) for line in job.lines.all()] == [(1, 1), (0, 0)]
+
+
+def test_keyboard_alone_reaches_the_undo(phone, job, code):
+    phone.scan(code)
+    phone.expect_progress("1/3")
+    undo = phone.page.get_by_role("button", name="Undo last")
+    for _step in range(20):
+        phone.page.keyboard.press("Tab")
+        if undo.evaluate("button => button === document.activeElement"):
+            break
+
+    phone.page.wait_for_timeout(100)
+    phone.page.keyboard.press("Enter")
+
+    phone.expect_progress("0/3")
