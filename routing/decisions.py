@@ -7,15 +7,18 @@ from routing.rules import FENCES, RATINGS
 
 # With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
 SHOWN = 25
+RAW_DIGITS = 6  # of the figures in the log; points keep all digits they are compared by
 
 
 def decision_data(demand, candidates, exclusions, outcome, parts, fixed, place_source):
     """All numbers of a run.
 
     Returns:
-        ``{"demand", "facilities": {key: name}, "fixed", "exclusions", "rankings", "parts", "remainder"}``; the lists
-        of a ranking stand in the order of its ``facilities``, best first.
+        ``{"demand", "keys", "facilities", "fixed", "exclusions", "rankings", "parts", "remainder"}``. ``facilities``
+        are names, ``keys`` their ids; everything else names a facility by its position there, and the parts by key.
+        The lists of a ranking stand in the order of its ``facilities``, best first.
     """
+    number = {candidate.key: position for position, candidate in enumerate(candidates)}
     return {
         "demand": {
             "service": demand.service,
@@ -25,17 +28,18 @@ def decision_data(demand, candidates, exclusions, outcome, parts, fixed, place_s
             "lines": _lines(demand.lines),
         },
         "fixed": fixed,
-        "facilities": {candidate.key: candidate.site.name for candidate in candidates},
+        "keys": list(number),
+        "facilities": [candidate.site.name for candidate in candidates],
         "exclusions": [
             {
                 "fence": exclusion.fence,
                 "expected": exclusion.expected,
                 "actual": exclusion.actual,
-                "facilities": exclusion.facilities,
+                "facilities": [number[key] for key in exclusion.facilities],
             }
             for exclusion in exclusions
         ],
-        "rankings": [_ranking(ranking) for ranking in outcome.rankings],
+        "rankings": [_ranking(ranking, number) for ranking in outcome.rankings],
         "parts": [{"facility": part.facility, "lines": _lines(part.lines)} for part in parts],
         "remainder": _lines(outcome.remainder),
     }
@@ -45,23 +49,23 @@ def _lines(lines):
     return [[line.article, line.quantity] for line in lines]
 
 
-def _ranking(ranking):
+def _ranking(ranking, number):
     return {
         "lines": _lines(ranking.lines),
-        "facilities": [candidate.key for candidate in ranking.candidates],
+        "facilities": [number[candidate.key] for candidate in ranking.candidates],
         "columns": [
             {
                 "rating": column.key,
                 "weight": column.weight,
-                "raw": column.raw,
+                "raw": [raw if raw is None else round(raw, RAW_DIGITS) for raw in column.raw],
                 "points": column.points,
                 "gap": column.gap,
             }
             for column in ranking.columns
         ],
         "totals": ranking.totals,
-        "tied": ranking.tied,
-        "winner": ranking.winner.key if ranking.winner else None,
+        "tied": [number[key] for key in ranking.tied],
+        "winner": number[ranking.winner.key] if ranking.winner else None,
     }
 
 

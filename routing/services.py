@@ -5,13 +5,15 @@ has the units, everything is undone and the run starts again: nothing is ever re
 """
 
 import datetime
+import functools
+import operator
 import secrets
 import time
 import uuid
 from collections import Counter
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -35,7 +37,7 @@ from routing.models import (
     RoutingRevision,
 )
 from routing.places import locate
-from routing.queries import load_configuration, load_shelves, load_workload, waiting_orders
+from routing.queries import load_available, load_configuration, load_workload, waiting_orders
 
 # How often a run is begun again because another one took the units it had chosen. From then on it locks
 # every listing of its articles before it looks, so that it cannot lose a further time.
@@ -211,15 +213,11 @@ class _Run:
         articles = [line.article for line in demand.lines]
         if self.careful:
             lock_listings(Listing.objects.filter(article_id__in=articles).values_list("pk", flat=True))
-        self.shelves = load_shelves(articles, self.today)
+        available = load_available(articles, self.today)
         workload = load_workload()
         chosen = self.chosen_by_shop()
         return [
-            rules.Candidate(
-                site,
-                {article: shelf.available for article, shelf in self.shelves.get(site.key, {}).items()},
-                workload.get(site.key, 0),
-            )
+            rules.Candidate(site, available.get(site.key, {}), workload.get(site.key, 0))
             for site in self.configuration.sites
             if chosen is None or site.key in chosen
         ], chosen is not None and len(chosen) == 1
@@ -246,22 +244,28 @@ class _Run:
 
     def reserve(self, parts):
         """Lock the chosen listings, look again, and raise their counters; all or nothing."""
-        self.units = {
-            self.shelves[part.facility][line.article].listing_id: line.quantity
-            for part in parts
-            for line in part.lines
-        }
-        if not self.units:
+        wanted = {(part.facility, line.article): line.quantity for part in parts for line in part.lines}
+        if not wanted:
             return
-        lock_listings(self.units)
-        per_listing = Case(*(When(pk=pk, then=Value(units)) for pk, units in self.units.items()))
+        chosen = [
+            Q(facility_id=part.facility, article_id__in=[line.article for line in part.lines])
+            for part in parts
+        ]
+        locked = lock_listings(
+            Listing.objects.filter(functools.reduce(operator.or_, chosen)).values_list("pk", flat=True)
+        )
+        self.listings = {
+            (str(listing.facility_id), str(listing.article_id)): pk for pk, listing in locked.items()
+        }
+        units = {pk: wanted[shelf] for shelf, pk in self.listings.items()}
+        per_listing = Case(*(When(pk=pk, then=Value(quantity)) for pk, quantity in units.items()))
         changed = (
-            Listing.objects.filter(pk__in=self.units)
+            Listing.objects.filter(pk__in=units)
             .with_available(self.today)
             .filter(available__gte=per_listing)
             .update(reserved=F("reserved") + per_listing)
         )
-        if changed != len(self.units):
+        if changed != len(wanted):
             raise _TakenMeanwhile
 
     def write_plans(self, parts, reason):
@@ -302,9 +306,7 @@ class _Run:
         Reservation.objects.bulk_create(
             Reservation(
                 plan_line=line,
-                listing_id=self.shelves[str(line.plan.facility_id)][
-                    str(line.order_line.article_id)
-                ].listing_id,
+                listing_id=self.listings[str(line.plan.facility_id), str(line.order_line.article_id)],
                 quantity=line.quantity,
                 created_at=self.now,
             )

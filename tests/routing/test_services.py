@@ -131,6 +131,18 @@ def test_safety_stock_and_reserved_units_are_not_promised(article):
     assert plan.status == RETRYABLE
 
 
+@pytest.mark.parametrize(("here", "units"), [(None, 2), (4, 1), (0, 5)])
+def test_safety_stock_of_the_facility_beats_that_of_the_network(article, here, units):
+    facility = FacilityFactory()
+    put_stock(facility, article, 5)
+    SafetyStock.objects.create(article=article, value=3)
+    if here is not None:
+        SafetyStock.objects.create(article=article, facility=facility, value=here)
+
+    assert route(OrderFactory((article, units + 1)))[0].status == RETRYABLE
+    assert route(OrderFactory((article, units)))[0].status == ROUTED
+
+
 def test_expired_stock_is_not_promised(article):
     put_stock(FacilityFactory(), article, 5, expires_on=NOON.date() - datetime.timedelta(days=1))
 
@@ -375,7 +387,8 @@ def test_tie_is_drawn_by_the_logged_seed(article):
 
     decision = DecisionLog.objects.get()
     tied = sorted(sites, key=lambda facility: str(facility.pk))
-    assert decision.data["rankings"][0]["tied"] == [str(facility.pk) for facility in tied]
+    keys, ranking = decision.data["keys"], decision.data["rankings"][0]
+    assert [keys[position] for position in ranking["tied"]] == [str(facility.pk) for facility in tied]
     assert plan.facility == random.Random(f"{decision.seed}/1").choice(tied)
 
 
