@@ -58,10 +58,14 @@ def _job(request, pk):
 def job_detail(request, pk):
     """One job: the next line huge, the scan field, and what is done. ``htmx`` gets the working area alone."""
     job = _job(request, pk)
+    walk = walk_of(job)
+    is_mine = job.status == PickJob.Status.IN_PROGRESS and job.editor_id == request.user.pk
     context = {
         "job": job,
-        "walk": walk_of(job),
-        "is_mine": job.status == PickJob.Status.IN_PROGRESS and job.editor_id == request.user.pk,
+        "walk": walk,
+        "is_mine": is_mine,
+        # The picker sees the current line above, large.
+        "listed": [line for line in walk.open if not is_mine or line is not walk.current],
         "is_open": job.status in PickJob.UNFINISHED,
         "scan_form": ScanForm(),
         "reasons": ShortReason.choices,

@@ -27,6 +27,13 @@ class ScanInput {
     if (code) this.onCode(code);
   }
 
+  /** What of a scan has been typed so far, wherever it went. */
+  begun() {
+    const buffer = performance.now() - this.last < this.idle ? this.buffer : "";
+    this.buffer = "";
+    return (document.querySelector("[data-scan]")?.value ?? "") + buffer;
+  }
+
   key(event) {
     const element = document.activeElement;
     const scanning = element?.matches("[data-scan]");
@@ -158,7 +165,7 @@ async function onAnswer(answer) {
     return;
   }
   await htmx.ajax("GET", location.pathname, { target: "#work", swap: "outerHTML" });
-  focusScan();
+  scrollTo({ top: 0 });
 }
 
 function signInLink() {
@@ -177,7 +184,18 @@ function focusScan() {
 // Without https a browser has neither ids nor locks: the plain forms of the page then do the work.
 if (isSecureContext) {
   const queue = new ActionQueue(script.dataset.url, script.dataset.user, onAnswer);
-  new ScanInput((code) => queue.add({ kind: "scan", job: job(), code }));
+  const input = new ScanInput((code) => queue.add({ kind: "scan", job: job(), code }));
+
+  // A scanner does not wait for the page: what it typed into the old field goes on in the new one.
+  let begun = "";
+  document.addEventListener("htmx:beforeSwap", () => {
+    begun = input.begun();
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const field = document.querySelector("[data-scan]");
+    if (field) field.value = begun;
+    focusScan();
+  });
 
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -208,3 +208,27 @@ def test_keyboard_alone_reaches_the_undo(phone, job, code):
     phone.page.keyboard.press("Enter")
 
     phone.expect_progress("0/3")
+
+
+def test_scan_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
+    phone.page.route(f"**/pick/{job.pk}/", slowly)
+    phone.scan(code)
+    phone.page.keyboard.type(code[:6], delay=1)
+    phone.expect_progress("1/3")
+
+    phone.page.keyboard.type(code[6:], delay=1)
+    phone.page.keyboard.press("Enter")
+
+    phone.expect_progress("2/3")
+
+
+def test_answer_is_seen_wherever_the_page_was_scrolled_to(phone, job, code):
+    page = phone.page
+    page.locator("details.more summary").click()
+    page.mouse.wheel(0, 2000)
+    page.locator("[data-scan]").evaluate("field => field.focus({preventScroll: true})")
+
+    phone.scan(code)
+
+    phone.expect_progress("1/3")
+    expect(page.locator("#feedback")).to_be_in_viewport()
