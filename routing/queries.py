@@ -60,7 +60,7 @@ def _of_all_facilities(aggregate):
 
 
 def load_configuration(order_id):
-    """The newest revision, the facilities, and whether the order has plans already.
+    """The newest revision, the facilities, and whether the order has plans already; None when none is published.
 
     One query; a second one when a facility changed since this process looked last.
     """
@@ -75,6 +75,8 @@ def load_configuration(order_id):
         )
         .first()
     )
+    if revision is None:
+        return None
     data = revision.data
     return Configuration(
         revision=revision,

@@ -129,6 +129,8 @@ class _Run:
         )
         self.order = lines[0].order
         self.configuration = load_configuration(self.order_id)
+        if self.configuration is None:
+            raise NoConfiguration
         if self.order.status not in Order.LIVE or self.configuration.has_plans != again:
             return list(RoutingPlan.objects.filter(order_id=self.order_id))
         self.waiting = self.last = None

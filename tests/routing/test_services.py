@@ -13,7 +13,14 @@ from orders import services as orders
 from orders.models import Order
 from routing import services as routing
 from routing.events import PlanRouted
-from routing.models import DecisionLog, Reservation, RoutingConfiguration, RoutingPlan, RoutingPlanLine
+from routing.models import (
+    DecisionLog,
+    Reservation,
+    RoutingConfiguration,
+    RoutingPlan,
+    RoutingPlanLine,
+    RoutingRevision,
+)
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 from tests.factories.orders import OrderFactory
 
@@ -496,6 +503,14 @@ def test_publication_gives_a_new_number_that_decisions_name(article):
 
     assert (revision.number, revision.published_by) == (2, user)
     assert DecisionLog.objects.get().revision == revision
+
+
+def test_nothing_is_routed_before_a_configuration_is_published(article):
+    order = OrderFactory((article, 1))
+    RoutingRevision.objects.all().delete()
+
+    with pytest.raises(routing.NoConfiguration):
+        route(order)
 
 
 @pytest.mark.parametrize(
