@@ -17,6 +17,8 @@ def connect(folder):
 
 def test_messages_written_and_read_at_once_are_never_halves(tmp_path):
     (tmp_path / "broker").mkdir()
+    with connect(tmp_path) as connection:
+        connection.SimpleQueue("work")  # binds the queue once, before the senders
 
     def send():
         with connect(tmp_path) as connection:
