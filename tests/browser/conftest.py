@@ -7,6 +7,7 @@ import threading
 import pytest
 from django.db import connection
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
@@ -21,6 +22,8 @@ from tests.factories.core import (
 )
 from tests.factories.orders import OrderFactory
 from tests.factories.picking import ean
+
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 @pytest.fixture(scope="session", autouse=True)
