@@ -293,7 +293,7 @@ def _undo(event, action, job_id, by, now):
     )
     if last is None:
         raise NothingToUndo
-    line = PickLine.objects.get(pk=last.line_id)
+    line = last.line
     _book(event, line, picked=-last.picked_delta, short=-last.short_delta)
     event.undoes = last
     return (
