@@ -1,0 +1,213 @@
+"""Every page of the staff with data on it, on small and large screens: usable by everybody, served from here alone."""
+
+import dataclasses
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from fulfillment.core.models import OutboxEntry, Stock
+from picking import services as picking
+from routing import services as routing
+from tests.browser.phone import AXE, AXE_RUN, COVERED_NOTICES
+from tests.factories.core import FacilityFactory, staff
+from tests.factories.orders import OrderFactory
+from tests.factories.packing import pack_job, started_pack_job
+from tests.factories.picking import act, book, code_of, pick_job, started_pick_job
+from tests.factories.shipping import collected, labelled, parcel, work
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+# A link inside a sentence may be as small as its words; a checkbox is as large as its label makes it.
+SMALL_CONTROLS = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter(control => control.checkVisibility() && control.type !== "hidden")
+    .filter(control => !control.closest(".sr-only, .skip"))
+    .filter(control => !(control.matches("a") && getComputedStyle(control).display === "inline"))
+    .filter(control => {
+        const boxes = [control, ...(control.matches("[type=checkbox], [type=radio]") ? control.labels : [])]
+            .map(element => element.getBoundingClientRect());
+        const width = Math.max(...boxes.map(box => box.right)) - Math.min(...boxes.map(box => box.left));
+        const height = Math.max(...boxes.map(box => box.bottom)) - Math.min(...boxes.map(box => box.top));
+        return width < 43.5 || height < 43.5;
+    })
+    .map(control => control.outerHTML.slice(0, 160))"""
+OPEN_DETAILS = """() => {
+    for (const part of document.querySelectorAll("details:not(.menu)")) part.open = true;
+}"""
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PHONE = {"width": 360, "height": 640}
+NARROW = {"width": 320, "height": 640}
+DESK = {"width": 1280, "height": 800}
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    title: str
+    path: str
+    status: int = 200
+
+
+def page_of(title, name, *args):
+    return Page(title, reverse(name, args=args))
+
+
+def pages_of(facility, order, user):
+    """Every page there is, each with something on it that ``user`` may see."""
+    here = facility.slug
+    return [
+        *_picking(facility, user, here),
+        *_packing_and_shipping(facility, user, here),
+        *_stock(facility, here),
+        *_network(order),
+        page_of("facility", "overview:facility-home", here),
+        Page("no such page", "/nothing-here/", 404),
+    ]
+
+
+def _picking(facility, user, here):
+    opened = pick_job(2, 1, facility=facility, spare=2)
+    mine = started_pick_job(user, 3, 1, facility=facility, spare=2)
+    act(mine, "scan", by=user, code=code_of(mine.lines.all()[0]))
+    theirs = started_pick_job(staff("picker", facility), 1, facility=facility)
+    full = started_pick_job(user, 1, 2, facility=facility)
+    book(full, 1, 1, by=user)
+    closed = started_pick_job(user, 1, facility=facility)
+    book(closed, 1, by=user)
+    picking.close(closed.pk, by=user, now=timezone.now())
+    yield page_of("pick list", "picking:job-list", here)
+    yield Page("pick list without a hit", reverse("picking:job-list", args=[here]) + "?q=nothing")
+    yield page_of("pick job open", "picking:job-detail", here, opened.pk)
+    yield page_of("pick job mine", "picking:job-detail", here, mine.pk)
+    yield page_of("pick job of somebody else", "picking:job-detail", here, theirs.pk)
+    yield page_of("pick job to close", "picking:job-detail", here, full.pk)
+    yield page_of("pick job closed", "picking:job-detail", here, closed.pk)
+
+
+def _packing_and_shipping(facility, user, here):
+    ready = labelled(2, 1, facility=facility, number="2001")
+    sick = parcel(1, facility=facility, number="2002", address={"houseNumber": "REJECT"})
+    work()
+    sick.refresh_from_db()
+    assert sick.problem
+    customer = collected(2, facility=facility, number="2003")
+    waiting = parcel(1, facility=facility, number="2004")
+    opened = pack_job(2, 1, facility=facility, number="2005")
+    mine = started_pack_job(user, 2, 1, facility=facility, number="2006")
+    yield page_of("pack list", "packing:job-list", here)
+    yield page_of("pack job open", "packing:job-detail", here, opened.pk)
+    yield page_of("pack job mine", "packing:job-detail", here, mine.pk)
+    yield page_of("pack job closed", "packing:job-detail", here, ready.package.job_id)
+    yield page_of("packed, label ready", "shipping:pack-done", here, ready.package.job_id)
+    yield page_of("packed, label awaited", "shipping:pack-done", here, waiting.package.job_id)
+    yield page_of("packed, label refused", "shipping:pack-done", here, sick.package.job_id)
+    yield page_of("packed, to collect", "shipping:pack-done", here, customer.pick_job.pack_job.pk)
+    yield page_of("labels", "shipping:shipment-list", here)
+    yield page_of("parcel", "shipping:parcel-detail", here, ready.pk)
+    yield page_of("parcel with a problem", "shipping:parcel-detail", here, sick.pk)
+    yield page_of("handovers", "shipping:handover-list", here)
+    yield page_of("handover to the carrier", "shipping:handover-detail", here, ready.handover_job.pk)
+    yield page_of("handover to the customer", "shipping:handover-detail", here, customer.pk)
+    yield page_of("order with a parcel", "overview:order-detail", ready.order_id)
+
+
+def _stock(facility, here):
+    stock = Stock.objects.filter(listing__facility=facility).first()
+    yield page_of("stock", "core:stock-list", here)
+    yield page_of("goods receipt", "core:goods-receipt", here)
+    yield page_of("movements", "core:stock-movements", here, stock.pk)
+    yield page_of("correct stock", "core:stock-correct", here, stock.pk)
+
+
+def _network(order):
+    lost = OrderFactory(("SKU-NOBODY", 2))
+    for placed in (order, lost):
+        routing.route_order(placed.pk, by=None, now=timezone.now())
+    OutboxEntry.objects.create(
+        event="PackJobClosed",
+        payload={"order_id": str(order.pk)},
+        handler="shipping.labels",
+        lane="labels",
+        state=OutboxEntry.State.FAILED,
+        attempts=5,
+        last_error="The carrier does not answer.",
+    )
+    yield page_of("orders", "overview:order-list")
+    yield page_of("order", "overview:order-detail", order.pk)
+    yield page_of("order without a facility", "overview:order-detail", lost.pk)
+    yield page_of("open plans", "routing:open-plans")
+    yield page_of("decision", "routing:decision", order.pk)
+    yield page_of("decision without a facility", "routing:decision", lost.pk)
+    yield page_of("parked work", "overview:work-list")
+
+
+def enter(context, user, url):
+    """Sign in without the form: the cookie of a session."""
+    client = Client()
+    client.force_login(user)
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": url}])
+
+
+def flaws(phone, page):
+    """What is wrong with a page on any screen, in words."""
+    tab = phone.page
+    # What axe made the page before complain about: it tries inline styles, which the policy refuses as it should.
+    tab.goto("about:blank")
+    phone.troubles.clear()
+    tab.set_viewport_size(NARROW)
+    answer = tab.goto(phone.base_url + page.path)
+    found = [] if answer.status == page.status else [f"answers {answer.status}"]
+    tab.evaluate(OPEN_DETAILS)
+    for viewport in (NARROW, PHONE, DESK):
+        tab.set_viewport_size(viewport)
+        found += look(tab, viewport["width"])
+    found += phone.troubles
+    tab.evaluate(f"() => {{ {AXE} }}")
+    for viewport in (DESK, PHONE):
+        tab.set_viewport_size(viewport)
+        found += [f"at {viewport['width']}: {violation}" for violation in tab.evaluate(AXE_RUN)]
+    return found
+
+
+def look(tab, width):
+    found = [f"at {width}: covered: {notice}" for notice in tab.evaluate(COVERED_NOTICES)]
+    if (overflow := tab.evaluate(OVERFLOW)) > 0:
+        found.append(f"at {width}: {overflow} px wider than the screen")
+    return found + [f"at {width}: small: {control}" for control in tab.evaluate(SMALL_CONTROLS)]
+
+
+def test_every_page_is_usable(phone, live_server, facility, order):
+    FacilityFactory(slug="there", name="Utrecht Oudegracht")
+    user, supervisor = staff("administrator"), Client()
+    pages = pages_of(facility, order, user)
+    supervisor.force_login(staff("supervisor"))
+    wrong = {"sign in": flaws(phone, page_of("sign in", "login"))}
+
+    enter(phone.page.context, user, live_server.url)
+    for page in pages:
+        wrong[page.title] = flaws(phone, page)
+
+    assert {title: found for title, found in wrong.items() if found} == {}
+    assert [page.title for page in pages if supervisor.get(page.path).status_code != page.status] == []
+
+
+def test_menu_is_usable(phone, live_server, facility):
+    enter(phone.page.context, staff("administrator"), live_server.url)
+    phone.open("overview:facility-home", facility.slug)
+
+    phone.page.locator("details.menu summary").click()
+
+    assert look(phone.page, PHONE["width"]) == []
+    phone.inspect()
+    phone.page.keyboard.press("Escape")
+    expect(phone.page.locator(".menu-panel")).to_be_hidden()
+
+
+def test_choice_of_the_facility_is_usable(phone, live_server, facility):
+    there = FacilityFactory(slug="there", name="Utrecht Oudegracht")
+    enter(phone.page.context, staff("supervisor", facility, there), live_server.url)
+
+    assert flaws(phone, page_of("home", "overview:home")) == []
