@@ -173,7 +173,7 @@ def commands(host, port, certificate):
     if certificate:
         web += ["--ssl-certificate", str(certificate[0]), "--ssl-keyfile", str(certificate[1])]
     celery = [python, "-m", "celery", "-A", "fulfillment", "--quiet"]
-    lanes = "default,routing,labels,webhooks,reports"
+    lanes = "default,routing,labels,webhooks,reports,bulk"
     return {
         "web": web,
         "worker": [

@@ -172,8 +172,13 @@ def main(arguments):
             left_out.append(f"PostgreSQL: {no_database}")
         else:
             prefix = f"fulfillment-test-{uuid.uuid4().hex[:8]}:"
-            settings = {"DATABASE_URL": database, "CELERY_KEY_PREFIX": prefix, "CACHE_URL": ""}
-            settings["CELERY_BROKER_URL"] = broker or ""
+            settings = {
+                "DATABASE_URL": database,
+                "CELERY_BROKER_URL": broker or "",
+                "CELERY_KEY_PREFIX": prefix,
+                "CACHE_URL": "",
+                "CACHE_KEY_PREFIX": prefix,
+            }
             name = "PostgreSQL and Redis" if broker else "PostgreSQL"
             if run(name, arguments, **settings):
                 failed.append(name)

@@ -6,19 +6,30 @@
 ``deliver``: after the commit, in a worker, retried, idempotent; the lane is its queue.
 """
 
+import orders.bulk as bulk
 import packing.services as packing
 import picking.services as picking
 import routing.services as routing
 import shipping.booking as booking
 import shipping.services as shipping
-from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, react
-from orders.events import OrderCancelled, OrderPlaced, OrderUnlocked
+from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, observe, react
+from fulfillment.overview import publications
+from orders.events import (
+    BulkReceived,
+    OrderCancelled,
+    OrderModified,
+    OrderPlaced,
+    OrderUnlocked,
+    PromiseConfirmed,
+    PromiseExpired,
+)
 from packing.events import PackJobClosed
-from picking.events import PickJobClosed
-from routing.events import PlanCancelled, PlanRouted, RevisionPublished
+from picking.events import PickJobClosed, PickJobReset, PickJobRestarted
+from routing.events import PlanCancelled, PlanReplaced, PlanRouted, RevisionPublished
 from shipping.events import ParcelRequested
 
 # An order comes in and finds its facilities; it is tried again when stock, a facility or the rules change.
+deliver(BulkReceived, bulk.work_off, lane="bulk")
 deliver(OrderPlaced, routing.route_placed_order, lane="routing")
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
@@ -27,10 +38,24 @@ deliver(RevisionPublished, routing.retry_waiting, lane="routing")
 # Each routed part becomes a pick job; the parts of a held order when it is unlocked.
 react(PlanRouted, picking.on_plan_routed)
 react(OrderUnlocked, routing.on_order_unlocked)
+react(PromiseConfirmed, routing.on_order_unlocked)
+react(PromiseExpired, routing.on_promise_expired)
+
+# A changed order is placed anew, as long as nobody has begun with it.
+react(OrderModified, picking.on_order_modified)
+react(OrderModified, routing.on_order_modified)
+deliver(OrderModified, routing.route_modified_order, lane="routing")
+react(PlanReplaced, picking.on_plan_replaced)
 
 # What was picked is packed and, unless the customer collects it, shipped.
 react(PickJobClosed, packing.on_pick_job_closed)
 react(PickJobClosed, shipping.on_pick_job_closed)
+
+# A picking is taken back as long as nobody goes on with its goods.
+react(PickJobReset, packing.on_pick_job_reopened)
+react(PickJobReset, shipping.on_pick_job_reopened)
+react(PickJobRestarted, packing.on_pick_job_reopened)
+react(PickJobRestarted, shipping.on_pick_job_reopened)
 
 # What is packed gets its labels, or waits for the customer.
 react(PackJobClosed, shipping.on_pack_job_closed)
@@ -42,3 +67,7 @@ react(OrderCancelled, packing.on_order_cancelled)
 react(OrderCancelled, picking.on_order_cancelled)
 react(OrderCancelled, routing.on_order_cancelled)
 react(PlanCancelled, picking.on_plan_cancelled)
+
+# What subscribers hear of it: each event with a public name is stored for them as it was, in the order it happened.
+for event_type in publications.PUBLICATIONS:
+    observe(event_type, publications.publish)

@@ -3,7 +3,32 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from fulfillment.core.api.errors import error_response
 from fulfillment.core.errors import Refused
+
+PAGES = {"/api/docs"}  # for people, under the path of the programs
+WORDS = {
+    400: ("BAD_REQUEST", "The request cannot be read."),
+    403: ("PERMISSION_DENIED", "This is not allowed."),
+    404: ("NOT_FOUND", "There is nothing at this address. /api/openapi.json lists the operations."),
+}
+
+
+class ApiErrorMiddleware:
+    """Programs get errors as JSON also where no view of the API was reached, or one broke."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        if not request.path.startswith("/api/") or not is_page or request.path in PAGES:
+            return response
+        if response.status_code < 400:
+            return response
+        broken = ("SERVER_ERROR", "Something broke here. It is logged; the request can be sent again.")
+        return error_response(response.status_code, *WORDS.get(response.status_code, broken))
 
 
 class RefusalMiddleware:

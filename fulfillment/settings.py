@@ -66,6 +66,8 @@ def embedded_secret_key():
 
 # Security
 SECRET_KEY = required("SECRET_KEY", "a random text of at least 50 characters") or embedded_secret_key()
+# Earlier keys: what they signed stays good until they are taken out.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1]")
 if PRODUCTION:
     if DEBUG:
@@ -121,6 +123,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.forms",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_htmx",
     "import_export",
     "csp",
@@ -128,6 +132,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "fulfillment.middleware.ApiErrorMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -174,6 +179,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+BULK_MAX_BYTES = env_int("BULK_MAX_BYTES", 200 * 1024 * 1024)  # of a body of POST /api/orders/bulk
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # Database
@@ -187,6 +193,8 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
         "max_size": env_int("DATABASE_POOL_SIZE", 8),
         "timeout": 10,
     }
+    # The default of 4 is for spinning disks: routing would read the whole stock table instead of its index.
+    DATABASES["default"]["OPTIONS"].setdefault("options", "-c random_page_cost=1.1")
 elif DATABASE_URL:
     raise ImproperlyConfigured(
         "DATABASE_URL must start with postgres:// (leave it empty for the embedded SQLite file)."
@@ -207,7 +215,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Background work: one queue per lane, so that slow work of one kind never delays another.
-LANES = ["routing", "labels", "webhooks", "reports"]
+LANES = ["routing", "labels", "webhooks", "reports", "bulk"]
 CELERY_BROKER_URL = required("CELERY_BROKER_URL", "redis://host:6379/0")
 if PRODUCTION and not CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
     raise ImproperlyConfigured("CELERY_BROKER_URL must name a Redis server in production.")
@@ -242,6 +250,26 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "expire-promises": {
+        "task": "orders.tasks.expire_promises",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "forget-bulks": {
+        "task": "orders.tasks.forget_bulks",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "deliver-webhooks": {
+        "task": "fulfillment.overview.tasks.deliver_webhooks",
+        "schedule": 5.0,
+        "options": {"expires": 5, "queue": "webhooks"},
+    },
+    "forget-old-events": {
+        "task": "fulfillment.overview.tasks.forget_old_events",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "give-up-old-plans": {
         "task": "routing.tasks.give_up_old",
         "schedule": 300.0,
@@ -263,7 +291,7 @@ CACHES = {
         {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": CACHE_URL,
-            "KEY_PREFIX": "fulfillment",
+            "KEY_PREFIX": env("CACHE_KEY_PREFIX", "fulfillment"),
         }
         if CACHE_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
@@ -304,9 +332,28 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "fulfillment.core.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Fulfillment",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api",
+    "POSTPROCESSING_HOOKS": ["fulfillment.core.api.document.add_components"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
 }
 
+API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 6000)  # of one token or person
+
 # The business
+# Subscribers on this machine, also without https: for development only.
+WEBHOOK_LOOPBACK_ALLOWED = env_bool("WEBHOOK_LOOPBACK_ALLOWED", not PRODUCTION)
+FORCE_CANCEL_ALLOWED = env_bool("FORCE_CANCEL_ALLOWED", False)
 GS1_COMPANY_PREFIX = env("GS1_COMPANY_PREFIX")
 DEMO_CARRIER_ALLOWED = env_bool("DEMO_CARRIER_ALLOWED", not PRODUCTION)
 

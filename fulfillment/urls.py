@@ -1,8 +1,9 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from fulfillment.core.views import healthz
+from fulfillment.core.views import api_status, healthz
 
 urlpatterns = [
     path("", include("fulfillment.overview.urls")),
@@ -11,7 +12,16 @@ urlpatterns = [
     path("f/<slug:slug>/", include("packing.urls")),
     path("f/<slug:slug>/", include("shipping.urls")),
     path("hq/routing/", include("routing.urls")),
+    path("api/", include("fulfillment.core.api_urls")),
     path("api/", include("orders.api_urls")),
+    path("api/", include("fulfillment.overview.api_urls")),
+    path("api/", include("picking.api_urls")),
+    path("api/", include("packing.api_urls")),
+    path("api/", include("shipping.api_urls")),
+    path("", include("fulfillment.core.api.signin_urls")),
+    path("api/status", api_status, name="api-status"),
+    path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="api-document"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="api-document"), name="api-docs"),
     path(
         "login/",
         auth_views.LoginView.as_view(redirect_authenticated_user=True),

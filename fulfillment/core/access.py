@@ -16,14 +16,10 @@ def permissions_at(user, facility=None):
         return frozenset()
     if user.is_superuser:
         return frozenset(Permission.values)
-    if not hasattr(user, "_permissions"):
-        user._permissions = {}
-        for membership in user.memberships.select_related("role"):
-            user._permissions.setdefault(membership.facility_id, set()).update(membership.role.permissions)
-    everywhere = user._permissions.get(None, set())
+    everywhere = user.granted.get(None, set())
     if facility is None:
         return frozenset(everywhere)
-    return frozenset(everywhere | user._permissions.get(facility.pk, set()))
+    return frozenset(everywhere | user.granted.get(facility.pk, set()))
 
 
 def at_facility(permission):

@@ -32,6 +32,7 @@ from .models import (
     Membership,
     OutboxEntry,
     Permission,
+    RefreshToken,
     Role,
     SafetyStock,
     StatusChange,
@@ -43,7 +44,7 @@ from .models import (
 )
 from .models.facility import default_services
 from .resources import ArticleResource, FacilityResource, StockResource
-from .services import facilities
+from .services import facilities, tokens
 
 LARGEST_IMPORT = 10 * 1024 * 1024  # bytes
 INTERNAL = ("custom_attributes", "tags")
@@ -460,7 +461,7 @@ class UserAdmin(DjangoUserAdmin):
     inlines = (MembershipInline,)
     fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
-        (_("Access"), {"fields": ("is_active", "is_staff", "is_superuser")}),
+        (_("Access"), {"fields": ("is_active", "is_staff", "is_superuser", "channel")}),
         (_("Record"), {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = (
@@ -520,6 +521,23 @@ class ApiTokenForm(forms.ModelForm):
     scopes = choices_field(ApiToken.Scope.choices, _("scopes"))
 
 
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("user", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name")
+    actions = ("revoke",)
+
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
+    def revoke(self, request, queryset):
+        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        self.message_user(request, _("%(count)s revoked.") % {"count": count})
+
+    def has_revoke_permission(self, request):
+        return request.user.has_perm("core.change_refreshtoken")
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
     """The secret is shown once, after the token was made; only its hash is stored."""
@@ -553,6 +571,7 @@ class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         secret = None if change else obj.issue()
         super().save_model(request, obj, form, change)
+        tokens.forget()
         if secret:
             self.message_user(
                 request,
@@ -566,7 +585,7 @@ class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request, queryset):
-        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        count = tokens.revoke(queryset, now=timezone.now())
         self.message_user(request, _("%(count)s tokens revoked.") % {"count": count})
 
 

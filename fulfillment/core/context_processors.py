@@ -40,6 +40,7 @@ def _navigation(request, user):
             (Permission.ORDERS, _("Orders"), "inbox", "overview:order-list"),
             (Permission.ROUTING, _("Routing"), "route", "routing:open-plans"),
             (Permission.ORDERS, _("Work"), "wrench", "overview:work-list"),
+            (Permission.CONNECT, _("Shops"), "plug", "core:shop-list"),
         ]
         arguments = []
     else:

@@ -16,10 +16,14 @@ class Refused(Exception):
         super().__init__(params)
         self.params = params
 
+    @classmethod
+    def code_of_class(cls):
+        """Stable name for programs: ``LinesPending`` -> ``LINES_PENDING``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
+
     @property
     def code(self):
-        """Stable name for programs: ``LinesPending`` -> ``LINES_PENDING``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).upper()
+        return self.code_of_class()
 
     @property
     def message(self):
@@ -38,6 +42,12 @@ class Refused(Exception):
 
 class WrongStatus(Refused):
     text = _("%(thing)s is %(status)s; “%(action)s” is not possible now.")
+
+
+class NotSupportedYet(Refused):
+    """A part of the wire format that has no mechanism here; nothing is changed."""
+
+    text = _("%(feature)s is not supported yet.")
 
 
 class VersionConflict(Refused):

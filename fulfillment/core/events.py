@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from . import outbox
+from . import outbox, rows
 from .models import OutboxEntry
 from .status import require_transaction
 
@@ -58,8 +58,15 @@ class Delivery:
         return f"{self.handler.__module__}.{self.handler.__qualname__}"
 
 
+_observers = defaultdict(list)
 _reactions = defaultdict(list)
 _deliveries = defaultdict(list)
+
+
+def observe(event_type, handler):
+    """Call ``handler([event, ...], by=..., now=...)`` before the reactions: it notes what happened and changes nothing."""
+    if handler not in _observers[event_type]:
+        _observers[event_type].append(handler)
 
 
 def react(event_type, handler):
@@ -92,21 +99,31 @@ def delivery_for(key, event_name):
 
 def emit(event, *, by, now):
     """Announce what happened: reactions run now and may refuse, deliveries are written to the outbox."""
+    emit_all([event], by=by, now=now)
+
+
+def emit_all(announced, *, by, now):
+    """``emit`` for several events of one kind, with one query for the outbox."""
     require_transaction()
-    for handler in _reactions[type(event)]:
-        handler(event, by=by, now=now)
-    deliveries = _deliveries[type(event)]
-    if deliveries:
-        OutboxEntry.objects.bulk_create(
-            OutboxEntry(
-                event=type(event).__name__,
-                payload=event.payload(),
-                handler=delivery.key,
-                lane=delivery.lane,
-                due_at=now,
-                created_at=now,
-            )
-            for delivery in deliveries
+    if announced:
+        for handler in _observers[type(announced[0])]:
+            handler(announced, by=by, now=now)
+    for event in announced:
+        for handler in _reactions[type(event)]:
+            handler(event, by=by, now=now)
+    entries = [
+        OutboxEntry(
+            event=type(event).__name__,
+            payload=event.payload(),
+            handler=delivery.key,
+            lane=delivery.lane,
+            due_at=now,
+            created_at=now,
         )
-        for lane in {delivery.lane for delivery in deliveries}:
+        for event in announced
+        for delivery in _deliveries[type(event)]
+    ]
+    if entries:
+        rows.insert(OutboxEntry, entries)
+        for lane in {entry.lane for entry in entries}:
             transaction.on_commit(functools.partial(outbox.wake, lane))

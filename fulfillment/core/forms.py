@@ -2,6 +2,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .models import ApiToken
 from .queries import find_article, find_location
 from .services.stock import MOST_UNITS
 
@@ -111,3 +112,26 @@ class StockCorrectionForm(FirstErrorFocus, forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "list": "reasons"}),
     )
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class ShopForm(FirstErrorFocus, forms.Form):
+    """A new API token of a shop."""
+
+    channel = forms.CharField(
+        label=_("Sales channel"),
+        max_length=100,
+        help_text=_("The shop or marketplace that the orders come from. A new name makes a new channel."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "channels"}),
+    )
+    name = forms.CharField(
+        label=_("Name of the token"),
+        max_length=100,
+        help_text=_("Which program uses it, for example “Web shop, production”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"),
+        choices=ApiToken.Scope.choices,
+        initial=[ApiToken.Scope.READ, ApiToken.Scope.ORDERS],
+        widget=forms.CheckboxSelectMultiple,
+    )

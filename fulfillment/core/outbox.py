@@ -36,19 +36,19 @@ def backoff(attempts):
 
 def wake(lane):
     """Tell a worker that the lane has due rows. A lost message only delays until the next sweep."""
+    send("fulfillment.core.tasks.dispatch", lane, lane=lane)
+
+
+def send(task, queue, **fields):
+    """Send a message that may get lost: a sweep of Celery beat finds what it was about."""
     try:
-        current_app.send_task(
-            "fulfillment.core.tasks.dispatch",
-            kwargs={"lane": lane},
-            queue=lane,
-            retry=False,
-        )
+        current_app.send_task(task, kwargs=fields, queue=queue, retry=False)
     except OperationalError:
-        logger.warning("The broker does not answer; lane %s waits for the sweep.", lane)
+        logger.warning("The broker does not answer; queue %s waits for the sweep.", queue)
     except Exception:
         # What was committed must not end in an error page, whatever a transport raises: the embedded one
         # reads its exchange file while another process writes it.
-        logger.exception("The broker failed; lane %s waits for the sweep.", lane)
+        logger.exception("The broker failed; queue %s waits for the sweep.", queue)
 
 
 def due(now):

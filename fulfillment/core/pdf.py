@@ -5,8 +5,10 @@ The fetcher answers for data addresses only: no document can reach the network o
 
 import functools
 import importlib
+import io
 import threading
 
+import pypdf
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
@@ -66,3 +68,15 @@ def render_pdf(template, context, *, stylesheet, language, max_pages=None):
         if max_pages is not None and len(document.pages) > max_pages:
             raise TooManyPages(f"{template} takes {len(document.pages)} pages.")
         return document.write_pdf()
+
+
+def join_pdfs(files):
+    """One PDF with the pages of several, as bytes; a single one stays as it is, byte by byte."""
+    if len(files) == 1:
+        return files[0]
+    joined = pypdf.PdfWriter()
+    for data in files:
+        joined.append(io.BytesIO(data))
+    target = io.BytesIO()
+    joined.write(target)
+    return target.getvalue()

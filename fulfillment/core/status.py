@@ -5,6 +5,7 @@ from django_fsm import TransitionNotAllowed
 
 from .errors import VersionConflict, WrongStatus
 from .models import StatusChange, User
+from .rows import insert
 
 
 def require_transaction():
@@ -37,7 +38,13 @@ def _log(entity, action, before, by, at, reason):
 def log_created(*entities, by, now, reason=""):
     """Write the first log row of new entities, in one query."""
     require_transaction()
-    StatusChange.objects.bulk_create([_log(entity, "create", "", by, now, reason) for entity in entities])
+    insert(StatusChange, [_log(entity, "create", "", by, now, reason) for entity in entities])
+
+
+def log_change(entity, action, *, by, now, reason=""):
+    """Write the log row of a step that changes an entity but not its status."""
+    require_transaction()
+    _log(entity, action, entity.status, by, now, reason).save(force_insert=True)
 
 
 def transit(transition, *args, by, now, reason=""):

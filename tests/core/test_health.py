@@ -43,11 +43,19 @@ def test_lane_without_any_worker_is_named(client):
 
 
 def test_dead_database_is_named(client, monkeypatch):
-    def down():
+    def down(*fields):
         raise DatabaseError
 
-    monkeypatch.setattr(views.connection, "cursor", down)
+    monkeypatch.setattr(views.Heartbeat.objects, "values_list", down)
 
     answer = client.get("/healthz")
 
     assert (answer.status_code, answer.json()["database"]) == (503, "DatabaseError")
+
+
+def test_programs_read_a_word(client):
+    assert client.get("/api/status").json() == {"status": "DEGRADED"}
+
+    alive()
+
+    assert client.get("/api/status").json() == {"status": "UP"}

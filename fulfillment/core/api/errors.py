@@ -38,16 +38,30 @@ def flatten(detail, path=""):
         yield path, str(detail)
 
 
-def exception_handler(exc, context):
+def errors_of(exc):
+    """A refusal or an error of the framework as the list that the API answers."""
     if isinstance(exc, Refused):
-        set_rollback()
         body = error(exc.code, exc.english)
         if isinstance(exc, VersionConflict):
             body |= {
                 "requestVersion": exc.params["requested"],
                 "version": exc.params["current"],
             }
-        return Response([body], status=exc.status_code)
+        return [body]
+    if isinstance(exc, exceptions.ValidationError):
+        # An index in a list of errors is only there when the list holds the errors of several items.
+        return [
+            error("VALIDATION_FAILED", f"{path}: {message}" if path else message)
+            for path, message in flatten(exc.detail)
+            if message
+        ]
+    return [error(str(getattr(exc.detail, "code", "ERROR")).upper(), str(exc.detail))]
+
+
+def exception_handler(exc, context):
+    if isinstance(exc, Refused):
+        set_rollback()
+        return Response(errors_of(exc), status=exc.status_code)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
@@ -60,16 +74,7 @@ def exception_handler(exc, context):
         headers["WWW-Authenticate"] = challenge
     if seconds := getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(seconds))
-    if isinstance(exc, exceptions.ValidationError):
-        # An index in a list of errors is only there when the list holds the errors of several items.
-        body = [
-            error("VALIDATION_FAILED", f"{path}: {message}" if path else message)
-            for path, message in flatten(exc.detail)
-            if message
-        ]
-    else:
-        body = [error(str(getattr(exc.detail, "code", "ERROR")).upper(), str(exc.detail))]
-    return Response(body, status=exc.status_code, headers=headers)
+    return Response(errors_of(exc), status=exc.status_code, headers=headers)
 
 
 def error_response(status_code, summary, description=""):

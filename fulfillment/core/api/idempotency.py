@@ -28,7 +28,7 @@ def _replay(row, digest):
 def once(request, step):
     """Run ``step(is_second)`` in one transaction with its key; a known key replays the stored answer.
 
-    The key belongs to the token. It is inserted first, so that a parallel request with the same key waits for
+    The key belongs to the caller. It is inserted first, so that a parallel request with the same key waits for
     this one and then finds the answer. A step that fails leaves no key behind and may be tried again.
     An IntegrityError means that something unique exists, perhaps since a moment: the step is called a second time
     and says what it is.
@@ -51,7 +51,7 @@ def _attempt(request, step, key, digest, *, is_second):
         with transaction.atomic():
             if not key:
                 return step(is_second)
-            row = IdempotencyKey(token=request.auth, key=key, digest=digest)
+            row = IdempotencyKey(caller=caller_of(request), key=key, digest=digest)
             try:
                 row.save(force_insert=True)
             except IntegrityError as error:
@@ -63,4 +63,8 @@ def _attempt(request, step, key, digest, *, is_second):
             row.save(update_fields=["status_code", "location", "answer"])
             return response
     except _KeyTakenError:
-        return _replay(IdempotencyKey.objects.get(token=request.auth, key=key), digest)
+        return _replay(IdempotencyKey.objects.get(caller=caller_of(request), key=key), digest)
+
+
+def caller_of(request):
+    return f"{request.user._meta.model_name}:{request.user.pk}"

@@ -16,7 +16,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
-def _same(value, path, errors):
+def anything(value, path, errors):
     return value
 
 
@@ -75,6 +75,11 @@ def moment(value, path, errors):
     return value
 
 
+def read_moment(text):
+    """The time that a checked ``moment`` is, in UTC: databases refuse offsets that RFC 3339 allows."""
+    return datetime.datetime.fromisoformat(text.upper()).astimezone(datetime.UTC)
+
+
 def email(value, path, errors):
     if type(value) is not str or len(value) > 254 or not EMAIL.fullmatch(value):
         errors.append((path, "must be an e-mail address"))
@@ -106,7 +111,7 @@ class Map:
 
 
 class List:
-    def __init__(self, item=_same, most=500, least=0):
+    def __init__(self, item=anything, most=500, least=0):
         self.item, self.most, self.least = item, most, least
 
     def __call__(self, value, path, errors):
@@ -125,9 +130,11 @@ class Object:
     """``required`` and ``optional`` map names to parts. A closed object refuses every other property.
 
     ``one_of``: names of which at least one must be given. ``rule(clean, path, errors)`` looks at the whole.
+    ``name`` makes it a schema of its own in the OpenAPI document.
     """
 
-    def __init__(self, required=None, optional=None, *, closed=False, one_of=(), rule=None):
+    def __init__(self, required=None, optional=None, *, closed=False, one_of=(), rule=None, name=""):
+        self.name = name
         self.required = list(required or {})
         self.parts = {**(required or {}), **(optional or {})}
         self.closed, self.one_of, self.rule = closed, one_of, rule
@@ -155,6 +162,26 @@ class Object:
         if self.rule is not None and len(errors) == before:
             self.rule(clean, prefix, errors)
         return clean
+
+
+class Choice:
+    """One of several objects, told apart by the text in their property ``key``: ``{"ModifyPickJob": Object(...)}``."""
+
+    def __init__(self, key, options):
+        self.key, self.options = key, options
+
+    def __call__(self, value, path, errors):
+        if type(value) is not dict:
+            errors.append((path or "body", "must be an object"))
+            return value
+        chosen = value.get(self.key)
+        part = self.options.get(chosen) if type(chosen) is str else None
+        if part is None:
+            errors.append(
+                (f"{path}.{self.key}" if path else self.key, f"must be one of {', '.join(self.options)}")
+            )
+            return value
+        return part(value, path, errors)
 
 
 def validate(schema, value):

@@ -21,6 +21,7 @@ ROLES = {
             "ORDERS",
             "ROUTING",
             "ROUTING_PUBLISH",
+            "CONNECT",
         ],
     ),
 }

@@ -7,17 +7,19 @@ from .facility import (
     StorageLocation,
     Zone,
 )
-from .log import Heartbeat, IdempotencyKey, OutboxEntry, StatusChange
-from .staff import ApiToken, Channel, Membership, Permission, Role, User
+from .log import ApiRequest, Counter, Heartbeat, IdempotencyKey, OutboxEntry, StatusChange
+from .staff import ApiToken, Channel, Membership, Permission, RefreshToken, Role, User
 from .stock import Article, ArticleCode, Listing, SafetyStock, Stock, StockMovement
 
 __all__ = [
+    "ApiRequest",
     "ApiToken",
     "Article",
     "ArticleCode",
     "Carrier",
     "Channel",
     "ClosingDay",
+    "Counter",
     "Document",
     "Facility",
     "FacilityCarrier",
@@ -27,6 +29,7 @@ __all__ = [
     "Membership",
     "OutboxEntry",
     "Permission",
+    "RefreshToken",
     "Role",
     "SafetyStock",
     "StatusChange",

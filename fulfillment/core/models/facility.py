@@ -149,6 +149,8 @@ class Facility(Stateful):
     capacity_enabled = models.BooleanField(_("limit by capacity"), default=False)
     capacity_planning_days = models.PositiveSmallIntegerField(_("days of capacity planning"), default=3)
     zero_stock_on_short_pick = models.BooleanField(_("short pick empties the location"), default=False)
+    # What a program sent beside this (contact, further addresses ...), kept and shown as it came.
+    extra = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = FacilityQuerySet.as_manager()
 

@@ -89,9 +89,9 @@ class Heartbeat(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The stored answer to a POST with an ``Idempotency-Key``, per token."""
+    """The stored answer to a POST with an ``Idempotency-Key``, per caller."""
 
-    token = models.ForeignKey("core.ApiToken", on_delete=models.CASCADE, related_name="+")
+    caller = models.CharField(max_length=60)
     key = models.CharField(max_length=255)
     digest = models.CharField(max_length=64)
     status_code = models.PositiveSmallIntegerField(null=True)
@@ -100,7 +100,35 @@ class IdempotencyKey(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["token", "key"], name="idempotency_key_once")]
+        constraints = [models.UniqueConstraint(fields=["caller", "key"], name="idempotency_key_once")]
 
     def __str__(self):
         return self.key
+
+
+class Counter(models.Model):
+    """How often something happened in a window of time, where no shared cache counts. Written by ``core.limits``."""
+
+    key = models.CharField(max_length=150, primary_key=True)
+    ends_at = models.BigIntegerField()  # seconds since 1970
+    hits = models.PositiveIntegerField()
+
+    def __str__(self):
+        return f"{self.key}: {self.hits}"
+
+
+class ApiRequest(models.Model):
+    """A request of an API token, where no shared cache keeps it. Written by ``core.journal``."""
+
+    token = models.ForeignKey("core.ApiToken", on_delete=models.CASCADE, related_name="requests")
+    at = models.DateTimeField(db_index=True)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=200)
+    status = models.PositiveSmallIntegerField()
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["token", "-id"], name="api_request_token")]
+
+    def __str__(self):
+        return f"{self.method} {self.path} {self.status}"

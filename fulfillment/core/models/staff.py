@@ -1,3 +1,5 @@
+import datetime
+import functools
 import hashlib
 import secrets
 
@@ -22,6 +24,7 @@ class Permission(models.TextChoices):
     ORDERS = "ORDERS", _("Manage orders")
     ROUTING = "ROUTING", _("See routing decisions")
     ROUTING_PUBLISH = "ROUTING_PUBLISH", _("Publish routing configuration")
+    CONNECT = "CONNECT", _("Connect shops")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -43,6 +46,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(_("name"), max_length=100, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may use the administration"), default=False)
+    channel = models.ForeignKey(
+        "core.Channel",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("sales channel"),
+        help_text=_("Of the orders that this account imports through the API."),
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -56,6 +68,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self):
         return self.name or self.email
+
+    @functools.cached_property
+    def granted(self):
+        """What the roles allow, read once: ``{facility id or None for everywhere: {Permission}}``."""
+        granted = {}
+        for membership in self.memberships.select_related("role"):
+            granted.setdefault(membership.facility_id, set()).update(membership.role.permissions)
+        return granted
 
     def has_perm(self, perm, obj=None):
         """Who may use the administration may use all of it; the work at the facilities asks for roles instead."""
@@ -143,8 +163,22 @@ class Channel(models.Model):
         return self.name
 
 
-class ApiToken(models.Model):
-    """A bearer token of a sales channel. Only its hash is stored; the secret has 256 random bits, so one round is enough."""
+class Secret:
+    """A random text of 256 bits that is stored as its hash; one round is enough for so many. It ends or is revoked."""
+
+    expires_at: datetime.datetime | None
+    revoked_at: datetime.datetime | None
+
+    def is_usable(self, now):
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+    @staticmethod
+    def hash(secret):
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ApiToken(Secret, models.Model):
+    """A bearer token of a sales channel."""
 
     class Scope(models.TextChoices):
         READ = "READ", _("Read")
@@ -183,15 +217,30 @@ class ApiToken(models.Model):
     def __str__(self):
         return f"{self.name} ({self.hint}…)"
 
-    def is_usable(self, now):
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
-
-    @staticmethod
-    def hash(secret):
-        return hashlib.sha256(secret.encode()).hexdigest()
-
     def issue(self):
         """Set digest and hint from a new secret and return the secret, which nobody can read again."""
         secret = f"ful_{secrets.token_urlsafe(32)}"
         self.digest, self.hint = self.hash(secret), secret[:10]
         return secret
+
+
+class RefreshToken(Secret, models.Model):
+    """What a program got when it signed in with a password: good for new access tokens until it ends or is revoked."""
+
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="refresh_tokens", verbose_name=_("user")
+    )
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    password_stamp = models.CharField(max_length=16, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires at"), db_index=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = _("sign-in of a program")
+        verbose_name_plural = _("sign-ins of programs")
+
+    def __str__(self):
+        return f"{self.user} · {self.created_at:%Y-%m-%d %H:%M}"

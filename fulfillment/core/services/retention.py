@@ -2,14 +2,15 @@
 
 import datetime
 
-from ..models import IdempotencyKey, OutboxEntry
+from .. import journal
+from ..models import ApiRequest, Counter, IdempotencyKey, OutboxEntry, RefreshToken
 
 KEEP_ANSWERS = datetime.timedelta(days=7)
 KEEP_DONE_WORK = datetime.timedelta(days=30)
 
 
 def forget_old(*, now):
-    """Delete stored answers after a week and finished outbox work after a month; returns how many rows.
+    """Delete stored answers after a week, finished outbox work after a month, and what ended; returns how many rows.
 
     Failed work is never deleted: a person has to look at it.
     """
@@ -17,4 +18,7 @@ def forget_old(*, now):
     work, _kinds = OutboxEntry.objects.filter(
         state=OutboxEntry.State.DONE, done_at__lt=now - KEEP_DONE_WORK
     ).delete()
-    return answers + work
+    counters, _kinds = Counter.objects.filter(ends_at__lt=now.timestamp()).delete()
+    sign_ins, _kinds = RefreshToken.objects.filter(expires_at__lt=now).delete()
+    requests, _kinds = ApiRequest.objects.filter(at__lt=now - journal.KEPT_FOR).delete()
+    return answers + work + counters + sign_ins + requests

@@ -7,13 +7,14 @@ from collections import Counter
 from itertools import islice
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, ProtectedError, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ..errors import Refused
 from ..events import StockIncreased, emit
 from ..models import Article, Listing, Stock, StockMovement, User
+from ..status import check_version
 
 MOST_UNITS = 1_000_000  # per booking: a scanned code in the quantity field is a mistake, not a delivery
 BATCH = 200
@@ -25,6 +26,15 @@ class NotEnoughStock(Refused):
 
 class UnknownArticle(Refused):
     text = _("There is no article %(sku)s. Create it first or correct the SKU.")
+
+
+class StockExists(Refused):
+    status_code = 400
+    text = _("%(sku)s has stock %(existing)s at this place already. Change that one.")
+
+
+class StockInUse(Refused):
+    text = _("A job has units of this stock of %(sku)s. Set its value to 0 instead of deleting it.")
 
 
 class UnitsOutOfRange(Refused):
@@ -126,15 +136,56 @@ def receive(facility, sku, units, *, location=None, expires_on=None, by, now, re
 
 
 @transaction.atomic
-def correct(stock_id, value, *, reason, by, now, seen=None, kind=StockMovement.Kind.CORRECTION):
+def open_stock(
+    facility, sku, value, *, location=None, expires_on=None, is_defective=False, by, now, reason=""
+):
+    """Book the first units of an article at a place; returns the new stock row. Creates the listing where missing.
+
+    Refuses a place that has a row already, an unknown article, and a location of another facility.
+    """
+    _check_units(value, least=0)
+    if location is not None and location.facility_id != facility.pk:
+        raise ForeignLocation(location=location, facility=facility)
+    article = Article.objects.filter(sku=sku).first()
+    if article is None:
+        raise UnknownArticle(sku=sku)
+    listing, _created = Listing.objects.get_or_create(facility=facility, article=article)
+    lock_listings([listing.pk])
+    place = {"listing": listing, "location": location, "expires_on": expires_on, "is_defective": is_defective}
+    existing = Stock.objects.filter(**place).first()
+    if existing is not None:
+        raise StockExists(sku=sku, existing=existing.pk)
+    stock = Stock.objects.create(**place, created_at=now)
+    _book({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
+    if value:
+        _announce_increase([facility.pk], by=by, now=now)
+    return stock
+
+
+@transaction.atomic
+def remove(stock_id, *, by, now):
+    """Book a stock row out and delete it with its ledger. Refuses one that a job has units of."""
+    lock_listings(Stock.objects.filter(pk=stock_id).values_list("listing_id", flat=True))
+    stock = Stock.objects.select_related("listing__article").get(pk=stock_id)
+    try:
+        with transaction.atomic():
+            stock.movements.all().delete()
+            stock.delete()
+    except ProtectedError as error:
+        raise StockInUse(sku=stock.listing.article.sku) from error
+
+
+@transaction.atomic
+def correct(stock_id, value, *, reason, by, now, seen=None, version=None, kind=StockMovement.Kind.CORRECTION):
     """Set the counted value of a stock row; returns the row.
 
-    A count below what is reserved is kept; routing looks at it again. Refuses a negative count, and (with ``seen``,
-    the value the person had before the eyes) a stock that changed meanwhile.
+    A count below what is reserved is kept; routing looks at it again. Refuses a negative count, an old version, and
+    (with ``seen``, the value the person had before the eyes) a stock that changed meanwhile.
     """
     _check_units(value, least=0)
     lock_listings(Stock.objects.filter(pk=stock_id).values_list("listing_id", flat=True))
     stock = Stock.objects.select_related("listing").get(pk=stock_id)
+    check_version(stock, version)
     if seen is not None and seen != stock.value:
         raise CountedMeanwhile(seen=seen, value=stock.value)
     delta = value - stock.value
@@ -154,20 +205,14 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     for count in counts:
         _check_units(count.value, least=0)
     pairs = {(count.facility_id, count.article_id) for count in counts}
-    Listing.objects.bulk_create(
-        (Listing(facility_id=facility, article_id=article) for facility, article in sorted(pairs)),
-        ignore_conflicts=True,
-        batch_size=1000,
-    )
-    facilities = {facility for facility, _article in pairs}
-    listing_ids = {
-        (facility, article): pk
-        for batch in batches(sorted({article for _facility, article in pairs}))
-        for pk, facility, article in Listing.objects.filter(
-            facility__in=facilities, article__in=batch
-        ).values_list("pk", "facility_id", "article_id")
-        if (facility, article) in pairs
-    }
+    listing_ids = _listing_ids(pairs)
+    if missing := pairs - listing_ids.keys():
+        Listing.objects.bulk_create(
+            (Listing(facility_id=facility, article_id=article) for facility, article in sorted(missing)),
+            ignore_conflicts=True,
+            batch_size=1000,
+        )
+        listing_ids = _listing_ids(pairs)
     facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
     # Key order over all batches: the batches are slices of the sorted keys.
     for batch in batches(sorted(facility_of)):
@@ -194,6 +239,19 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
         now=now,
     )
     return sum(delta != 0 for delta in deltas.values())
+
+
+def _listing_ids(pairs):
+    """``{(facility id, article id): listing id}`` of those that exist."""
+    facilities = {facility for facility, _article in pairs}
+    return {
+        (facility, article): pk
+        for batch in batches(sorted({article for _facility, article in pairs}))
+        for pk, facility, article in Listing.objects.filter(
+            facility__in=facilities, article__in=batch
+        ).values_list("pk", "facility_id", "article_id")
+        if (facility, article) in pairs
+    }
 
 
 def batches(items):

@@ -122,6 +122,12 @@ def form_fields(form):
 
 
 @register.filter
+def whole(value):
+    """A number that no line end breaks at its hyphens, unless it is longer than a line."""
+    return format_html('<span class="whole">{}</span>', value)
+
+
+@register.filter
 def grams(value):
     """A weight for people: grams, from a kilogram on kilograms."""
     if value is None:

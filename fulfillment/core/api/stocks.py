@@ -1,0 +1,416 @@
+"""Stock in the API."""
+
+import datetime
+from collections import defaultdict
+
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from ..models import Article, Facility, Listing, Stock, StorageLocation
+from ..services import stock as stock_service
+from . import paging, wire
+from .access import READ, STOCK
+from .document import PAGE, operation
+from .errors import error
+from .facilities import gone
+from .idempotency import once
+from .references import URN, at_facilities, facility_in_body
+from .schema import Integer, Text, validate
+from .search import Field, payload, search
+from .views import ApiView
+
+IMPORTED = "API"
+# What a stock row shows: a page of five hundred need not load all that a facility and an article are.
+SHOWN = (
+    *("version", "created_at", "modified_at", "value", "expires_on", "is_defective", "custom_attributes"),
+    *("location__is_pickable", "location__is_accessible"),
+    *("listing__reserved", "listing__facility__tenant_facility_id", "listing__article__sku"),
+)
+
+
+def _expiry(data, path):
+    """The day on which the units expire, None when they do not."""
+    text = (data.get("properties") or {}).get("expiry")
+    if not text:
+        return None
+    try:
+        return datetime.date.fromisoformat(text[:10])
+    except ValueError:
+        raise ValidationError(
+            {f"{path}properties.expiry": ["must begin with a day like 2026-12-31"]}
+        ) from None
+
+
+class StockView(ApiView):
+    def stocks(self):
+        rows = Stock.objects.select_related("listing__facility", "listing__article", "location").only(*SHOWN)
+        return self.at_my_facilities(rows, "listing__facility")
+
+    def represent(self, rows):
+        today = timezone.now().date()
+        return [wire.represent_stock(row, today) for row in rows]
+
+    def answer(self, pk, **options):
+        (body,) = self.represent([self.stocks().get(pk=pk)])
+        return Response(body, **options)
+
+
+class StockList(StockView):
+    access = {"GET": READ, "POST": STOCK, "PUT": STOCK}
+
+    @operation(
+        "listStocks",
+        "Stock, the newest first",
+        query={
+            **PAGE,
+            **dict.fromkeys(("facilityRef", "tenantFacilityId", "tenantArticleId", "locationRef"), Text()),
+        },
+        answers={200: wire.stocks},
+    )
+    def get(self, request):
+        rows = self.stocks()
+        if references := paging.values(request, "facilityRef"):
+            rows = at_facilities(rows, references, "listing__facility")
+        if numbers := paging.values(request, "tenantFacilityId"):
+            rows = rows.filter(listing__facility__tenant_facility_id__in=numbers)
+        if skus := paging.values(request, "tenantArticleId"):
+            rows = rows.filter(listing__article__sku__in=skus)
+        if (locations := paging.ids(request, "locationRef")) is not None:
+            rows = rows.filter(location__in=locations)
+        size = paging.read_size(request)
+        found, total = paging.page(request, rows)
+        info = {"hasNextPage": len(found) == size, "hasPreviousPage": "startAfterId" in request.query_params}
+        if found:
+            info |= {"startCursor": str(found[0].pk), "endCursor": str(found[-1].pk)}
+        return Response({"stocks": self.represent(found), "pageInfo": info, "total": total})
+
+    @operation(
+        "createStock",
+        "Book the first units of an article at a place",
+        body=wire.stock_for_creation,
+        answers={201: wire.stock},
+        errors=(409, 422),
+    )
+    def post(self, request):
+        data = validate(wire.stock_for_creation, request.data)
+        selector = data.get("facility")
+        facility = facility_in_body(self, selector or data, "facility." if selector else "")
+        location = None
+        if reference := data.get("locationRef"):
+            pk = paging.as_uuid(reference)
+            location = StorageLocation.objects.filter(facility=facility, pk=pk).first() if pk else None
+            if location is None:
+                raise ValidationError(
+                    {"locationRef": [f"There is no location {reference!r} at this facility."]}
+                )
+
+        def step(is_second):
+            row = stock_service.open_stock(
+                facility,
+                data["tenantArticleId"],
+                data["value"],
+                location=location,
+                expires_on=_expiry(data, ""),
+                is_defective="DEFECTIVE" in data.get("conditions", ()),
+                by=request.user,
+                now=timezone.now(),
+                reason=IMPORTED,
+            )
+            return self.answer(row.pk, status=201, headers={"Location": reverse("api-stock", args=[row.pk])})
+
+        return once(request, step)
+
+    @operation(
+        "upsertStocks",
+        "Set up to 500 counted values: by the id of the stock, or by its place",
+        body=wire.stocks_for_upsert,
+        answers={200: wire.stock_results},
+    )
+    def put(self, request):
+        data = validate(wire.stocks_for_upsert, request.data)
+        plan = _Plan(self, data["stocks"])
+        stock_service.count_many(plan.counts(), by=request.user, now=timezone.now(), reason=IMPORTED)
+        return Response(plan.results())
+
+
+class _Plan:
+    """Rows of a bulk request with what they mean; queries do not depend on how many there are."""
+
+    def __init__(self, view, rows):
+        self.view, self.rows = view, rows
+        self.problems = {}  # index: (code, text)
+        self.places = {}  # index: (facility id, article id, location id, expires on)
+        by_id = self._named_by_id()
+        facilities, articles, locations = self._references()
+        for index, row in enumerate(rows):
+            if "id" in row:
+                self._take_stock(index, row, by_id)
+            else:
+                self._take_place(index, row, facilities, articles, locations)
+        wanted = set(self.places.values())
+        self.before = {
+            place: value
+            for *place_of, value in self._rows().values_list(
+                "listing__facility", "listing__article", "location", "expires_on", "value"
+            )
+            if (place := tuple(place_of)) in wanted
+        }
+
+    def _named_by_id(self):
+        ids = [found for row in self.rows if (found := paging.as_uuid(row.get("id", "")))]
+        return {stock.pk: stock for stock in self.view.stocks().filter(pk__in=ids)}
+
+    def _references(self):
+        rows = [row for row in self.rows if "id" not in row]
+        names = {_facility_name(row) for row in rows}
+        known = self.view.at_my_facilities(Facility.objects.all(), "pk")
+        facilities = {}
+        for pk, number in known.filter(pk__in=filter(None, map(paging.as_uuid, names))).values_list(
+            "pk", "tenant_facility_id"
+        ) | known.filter(tenant_facility_id__in=names).values_list("pk", "tenant_facility_id"):
+            facilities[str(pk)] = facilities[number] = pk
+        skus = {row.get("tenantArticleId") for row in rows}
+        articles = dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk"))
+        wanted = [found for row in rows if (found := paging.as_uuid(row.get("locationRef", "")))]
+        locations = dict(StorageLocation.objects.filter(pk__in=wanted).values_list("pk", "facility_id"))
+        return facilities, articles, locations
+
+    def _take_stock(self, index, row, by_id):
+        stock = by_id.get(paging.as_uuid(row["id"]))
+        if stock is None:
+            self.problems[index] = ("NOT_FOUND", f"stocks[{index}].id: there is no stock {row['id']!r}.")
+        elif row.get("version", stock.version) != stock.version:
+            self.problems[index] = (
+                "VERSION_CONFLICT",
+                f"stocks[{index}].version: {row['version']} was sent, {stock.version} is stored.",
+            )
+        elif stock.is_defective:
+            self.problems[index] = (
+                "NOT_SUPPORTED_YET",
+                f"stocks[{index}]: defective stock is counted one by one.",
+            )
+        else:
+            listing = stock.listing
+            self.places[index] = (
+                listing.facility_id,
+                listing.article_id,
+                stock.location_id,
+                stock.expires_on,
+            )
+
+    def _take_place(self, index, row, facilities, articles, locations):
+        path = f"stocks[{index}]."
+        facility, article = facilities.get(_facility_name(row)), articles.get(row.get("tenantArticleId"))
+        reference = row.get("locationRef")
+        location = paging.as_uuid(reference) if reference else None
+        if facility is None:
+            self.problems[index] = ("UNKNOWN_FACILITY", f"{path}facility: there is none that you may use.")
+        elif article is None:
+            self.problems[index] = ("UNKNOWN_ARTICLE", f"{path}tenantArticleId: there is no such article.")
+        elif reference and locations.get(location) != facility:
+            self.problems[index] = ("FOREIGN_LOCATION", f"{path}locationRef: not a location of the facility.")
+        elif row.get("conditions"):
+            self.problems[index] = (
+                "NOT_SUPPORTED_YET",
+                f"{path}conditions: count defective units one by one.",
+            )
+        else:
+            self.places[index] = (facility, article, location, _expiry(row, path))
+
+    def counts(self):
+        """What ``count_many`` takes."""
+        return [
+            stock_service.Count(facility, article, self.rows[index]["value"], location, expires_on)
+            for index, (facility, article, location, expires_on) in self.places.items()
+        ]
+
+    def _rows(self):
+        """The sound stock at the facilities and of the articles that are named; some may be at other places."""
+        places = list(self.places.values())
+        return (
+            self.view.stocks()
+            .filter(
+                listing__facility__in={place[0] for place in places},
+                listing__article__in={place[1] for place in places},
+                is_defective=False,
+            )
+            .order_by()
+        )
+
+    def results(self):
+        """One result per row, in their order."""
+        today, results = timezone.now().date(), []
+        after = {
+            (row.listing.facility_id, row.listing.article_id, row.location_id, row.expires_on): row
+            for row in self._rows()
+        }
+        for index, _row in enumerate(self.rows):
+            if index in self.problems:
+                results.append({"status": "FAILED", "errors": [error(*self.problems[index])]})
+                continue
+            place = self.places[index]
+            stored, earlier = after[place], self.before.get(place)
+            status = {None: "CREATED", stored.value: "UNCHANGED"}.get(earlier, "UPDATED")
+            results.append({"status": status, "stock": wire.represent_stock(stored, today)})
+        return results
+
+
+def _facility_name(row):
+    """The id or number by which a row names its facility."""
+    selector = row.get("facility") or row
+    name = selector.get("facilityRef") or selector.get("tenantFacilityId") or ""
+    return name.removeprefix(URN)
+
+
+class StockDetail(StockView):
+    access = {"GET": READ, "PUT": STOCK, "DELETE": STOCK}
+
+    @operation("getStock", "One stock row", answers={200: wire.stock}, errors=(404,))
+    def get(self, request, pk):
+        get_object_or_404(self.stocks(), pk=pk)
+        return self.answer(pk)
+
+    @operation(
+        "updateStock",
+        "Set the counted value",
+        body=wire.stock_for_update,
+        answers={200: wire.stock},
+        errors=(404, 409, 422),
+    )
+    def put(self, request, pk):
+        row = get_object_or_404(self.stocks(), pk=pk)
+        data = validate(wire.stock_for_update, request.data)
+        if data.get("locationRef", str(row.location_id)) != str(row.location_id):
+            raise ValidationError(
+                {"locationRef": ["a stock row keeps its place; count it to 0 and open another"]}
+            )
+        stock_service.correct(
+            pk,
+            data["value"],
+            reason=IMPORTED,
+            version=data.get("version"),
+            by=request.user,
+            now=timezone.now(),
+        )
+        return self.answer(pk)
+
+    @operation("deleteStock", "Delete a stock row", answers={200: None}, errors=(404, 422))
+    def delete(self, request, pk):
+        get_object_or_404(self.stocks(), pk=pk)
+        stock_service.remove(pk, by=request.user, now=timezone.now())
+        return gone()
+
+
+class StockSearch(StockView):
+    access = {"POST": READ}
+    fields = {
+        "id": Field("pk", "id"),
+        "created": Field("created_at", "time", is_sortable=True),
+        "lastModified": Field("modified_at", "time", is_sortable=True),
+        "facilityRef": Field("listing__facility", "id"),
+        "tenantFacilityId": Field("listing__facility__tenant_facility_id"),
+        "tenantArticleId": Field("listing__article__sku"),
+        "locationRef": Field("location", "id"),
+        "value": Field("value", "number"),
+    }
+
+    @operation("searchStocks", "Search stock", body=payload, answers={200: wire.stocks})
+    def post(self, request):
+        rows, info, total = search(request.data, self.stocks(), self.fields)
+        body = {"stocks": self.represent(rows), "pageInfo": info}
+        return Response(body if total is None else body | {"total": total})
+
+
+class StockSummaries(ApiView):
+    access = {"GET": READ}
+
+    @operation(
+        "listStockSummaries",
+        "Figures per article over facilities: in stock, reserved, available for picking",
+        query={
+            **PAGE,
+            **dict.fromkeys(
+                ("facilityRefs", "facilityStatus", "facilityServiceTypes", "tenantArticleIds", "channelRefs"),
+                Text(),
+            ),
+            "maxPageSize": Integer(1, 100),
+            "allowStale": Text(10),
+        },
+        answers={200: wire.summaries},
+    )
+    def get(self, request):
+        facilities = self.at_my_facilities(Facility.objects.all(), "pk")
+        if references := paging.values(request, "facilityRefs"):
+            facilities = at_facilities(facilities, references, "pk")
+        if statuses := paging.values(request, "facilityStatus"):
+            facilities = facilities.filter(status__in=statuses)
+        keys = set(facilities.values_list("pk", flat=True))
+        if services := set(paging.values(request, "facilityServiceTypes")):
+            offered = facilities.values_list("pk", "services")
+            keys = {pk for pk, offers in offered if services & set(offers)}
+        articles = Article.objects.filter(listings__facility__in=keys).distinct()
+        if skus := paging.values(request, "tenantArticleIds"):
+            articles = articles.filter(sku__in=skus)
+        found, total = paging.page(request, articles)
+        return Response({"stockSummaries": _summaries(found, keys), "total": total})
+
+
+def _summaries(articles, facility_ids):
+    today = timezone.now().date()
+    ids = [article.pk for article in articles]
+    listings = Listing.objects.filter(article__in=ids, facility__in=facility_ids)
+    rows = defaultdict(list)
+    for listing in listings.with_available(today).order_by("facility_id"):
+        rows[listing.article_id].append(listing)
+    values = defaultdict(lambda: {"total": 0, "accessible": 0, "pickable": 0, "sound": 0})
+    for listing_id, value, pickable, accessible, expires_on, is_defective in (
+        Stock.objects.filter(listing__in=listings)
+        .order_by()
+        .values_list(
+            "listing",
+            "value",
+            "location__is_pickable",
+            "location__is_accessible",
+            "expires_on",
+            "is_defective",
+        )
+    ):
+        own = values[listing_id]
+        own["total"] += value
+        own["accessible"] += value if accessible is not False else 0
+        own["pickable"] += value if pickable is not False else 0
+        is_sound = not is_defective and (expires_on is None or expires_on >= today)
+        own["sound"] += value if is_sound and accessible is not False else 0
+    return [_summary(article, rows[article.pk], values) for article in articles]
+
+
+def _summary(article, listings, values):
+    picking = sum(listing.available for listing in listings)
+    on_stock = sum(
+        max(values[listing.pk]["sound"] - listing.reserved - listing.safety, 0) for listing in listings
+    )
+    total = sum(values[listing.pk]["total"] for listing in listings)
+    return {
+        "article": wire.without_empty(
+            {"tenantArticleId": article.sku, "title": article.title, "imageUrl": article.image_url}
+        ),
+        "details": {
+            "available": picking,
+            "availableForPicking": picking,
+            "availableOnStock": on_stock,
+            "availableToPromise": on_stock,
+            "readyToPick": picking,
+            "reserved": sum(listing.reserved for listing in listings),
+            "safetyStock": sum(listing.safety for listing in listings),
+            "stockOnHand": total,
+            "totalAmount": total,
+            "byTrait": {
+                "ACCESSIBLE": sum(values[listing.pk]["accessible"] for listing in listings),
+                "PICKABLE": sum(values[listing.pk]["pickable"] for listing in listings),
+            },
+        },
+        "includedFacilityRefs": [str(listing.facility_id) for listing in listings],
+    }

@@ -1,0 +1,87 @@
+import datetime
+import uuid
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from fulfillment.core import rows
+from fulfillment.core.models import Article, IdempotencyKey, StatusChange
+from orders.models import Order, OrderLine
+from tests.factories.core import ArticleFactory
+from tests.factories.orders import OrderFactory
+
+pytestmark = pytest.mark.django_db
+TEXTS = ["", "plain", 'tab\tline\nback\\slash "quoted" \\N', "ü€🙂", "\\.", "null"]
+JSON = [{}, [], {"a": [1, 2.5, None, True, "\\N\n\t"]}, "text", 0, None, [{}]]
+AT = datetime.datetime(2026, 3, 2, 9, 30, 0, 123456, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
+
+
+@pytest.mark.parametrize("count", [1, rows.FEW, 50])
+def test_every_value_comes_back_as_it_was_written(count):
+    made = [
+        IdempotencyKey(
+            caller="test",
+            key=f"{number} {TEXTS[number % len(TEXTS)]}",
+            digest="",
+            status_code=None if number % 2 else number,
+            answer=JSON[number % len(JSON)],
+            created_at=AT,
+        )
+        for number in range(count)
+    ]
+
+    rows.insert(IdempotencyKey, made)
+
+    found = list(IdempotencyKey.objects.order_by("pk"))
+    names = ["caller", "key", "digest", "status_code", "location", "answer", "created_at"]
+    assert [[getattr(row, name) for name in names] for row in found] == [
+        [getattr(row, name) for name in names] for row in made
+    ]
+
+
+def test_the_whole_of_an_order_comes_back():
+    article = ArticleFactory()
+    pattern = OrderFactory((article, 2), customAttributes={"ü": "\t"})
+    line = pattern.lines.get()
+    orders, lines = [], []
+    for number in range(rows.FEW):
+        order = Order.objects.get(pk=pattern.pk)
+        order.pk, order.process_id, order.tenant_order_id = uuid.uuid4(), uuid.uuid4(), f"copy-{number}"
+        orders.append(order)
+        lines.append(
+            OrderLine(
+                order=order, position=1, article=article, sku="x", title="y", quantity=2, wire=line.wire
+            )
+        )
+
+    rows.insert(Order, orders)
+    rows.insert(OrderLine, lines)
+
+    skipped = {"id", "process_id", "tenant_order_id", "modified_at"}
+    for copy in Order.objects.filter(tenant_order_id__startswith="copy-"):
+        assert copy.modified_at >= pattern.modified_at
+        assert copy.lines.get().article == article
+        for field in Order._meta.concrete_fields:
+            if field.attname not in skipped:
+                assert getattr(copy, field.attname) == getattr(pattern, field.attname), field
+
+
+def test_what_the_database_refuses_is_an_integrity_error_and_writes_nothing():
+    many = [Article(sku=f"S-{number}", title="Mug") for number in range(rows.FEW)]
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.insert(Article, [*many, Article(sku="S-0", title="Mug")])
+
+    assert not Article.objects.exists()
+
+
+def test_many_rows_take_one_statement_and_none_takes_none():
+    changes = [StatusChange(entity="x", entity_id=uuid.uuid4(), action="a", after="b") for _n in range(60)]
+    with CaptureQueriesContext(connection) as many:
+        rows.insert(StatusChange, changes)
+    with CaptureQueriesContext(connection) as none:
+        rows.insert(StatusChange, [])
+
+    assert (len(many), len(none)) == (1, 0)
+    assert StatusChange.objects.count() == 60
