@@ -19,3 +19,29 @@ class OrderCancelled(Event):
     """Later stages veto by refusing in the same transaction."""
 
     order_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class OrderModified(Event):
+    """The shop changed an order. A stage that is too far refuses what it can no longer do."""
+
+    order_id: uuid.UUID
+    is_demand_changed: bool  # lines, units, or where they go: its parts are placed anew
+    is_time_changed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class PromiseConfirmed(Event):
+    order_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PromiseExpired(Event):
+    order_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class BulkReceived(Event):
+    """Many orders are stored and wait for a worker."""
+
+    bulk_id: uuid.UUID

@@ -1,14 +1,19 @@
 import dataclasses
+import datetime
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
 from fulfillment.core.ids import uuid7
-from fulfillment.core.models import Article, Channel, Facility
+from fulfillment.core.models import ApiToken, Article, Channel, Facility, StatusChange, User
 from fulfillment.core.models.base import LockingQuerySet, Stateful
+
+# How far ahead a promise may end, at the least and at the most.
+PROMISE = (datetime.timedelta(minutes=1), datetime.timedelta(hours=8))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +88,11 @@ class OrderQuerySet(LockingQuerySet):
             ~Exists(elsewhere) | Exists(elsewhere.filter(facility_id__in=facility_ids)),
         )
 
+    def seen_at(self, facility_ids):
+        """Orders that a stage of one of the facilities had to do with, or that are collected there."""
+        steps = StatusChange.objects.filter(order_id=OuterRef("pk"), facility_id__in=facility_ids)
+        return self.filter(Q(collect_facility__in=facility_ids) | Exists(steps))
+
     def for_list(self):
         return self.select_related("channel", "collect_facility").prefetch_related("lines")
 
@@ -111,6 +121,7 @@ class Order(Stateful):
     channel = models.ForeignKey(
         Channel,
         on_delete=models.PROTECT,
+        db_index=False,  # order_channel begins with it
         related_name="orders",
         verbose_name=_("sales channel"),
     )
@@ -185,7 +196,8 @@ class Order(Stateful):
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant_order_id"], name="order_number"),
+            models.Index(fields=["tenant_order_id", "channel"], name="order_number"),
+            models.Index(fields=["channel", "-id"], name="order_channel"),  # a shop's list, newest first
             models.Index(fields=["status", "target_time"], name="order_status_target"),
         ]
 
@@ -230,6 +242,14 @@ class Order(Stateful):
     def unlock(self):
         """Let operations begin: the order was routed and reserved, but held back."""
 
+    @transition(field=status, source=Status.PROMISED, target=Status.OPEN)
+    def confirm_promise(self):
+        """The consumer ordered what was promised."""
+
+    @transition(field=status, source=Status.PROMISED, target=Status.OBSOLETE)
+    def expire(self):
+        """Nobody confirmed the promise in time."""
+
 
 class OrderLine(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -260,6 +280,88 @@ class OrderLine(models.Model):
 
     def __str__(self):
         return f"{self.quantity} × {self.sku}"
+
+
+class BulkImport(models.Model):
+    """Many orders that came at once: they stand in a file, one per line, until a worker has written them all."""
+
+    class Status(models.TextChoices):
+        OPEN = "OPEN", _("Waiting")
+        IN_PROGRESS = "IN_PROGRESS", _("In progress")
+        FINISHED = "FINISHED", _("Finished")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="bulk_imports")
+    token = models.ForeignKey(ApiToken, on_delete=models.SET_NULL, null=True, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    caller = models.CharField(max_length=60)
+    # What the Idempotency-Key said, None without one.
+    key = models.CharField(max_length=255, null=True)
+    sha256 = models.CharField(max_length=64)
+    facility_ids = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    is_dry_run = models.BooleanField(default=False)
+    total = models.PositiveIntegerField()
+    # How far the work is: rows, and bytes of the file.
+    position = models.PositiveIntegerField(default=0)
+    offset = models.PositiveBigIntegerField(default=0)
+    counts = models.JSONField(default=dict)  # {outcome: rows}
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = LockingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("bulk import")
+        verbose_name_plural = _("bulk imports")
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "key"], name="bulk_import_key_once"),
+            models.CheckConstraint(condition=Q(position__lte=F("total")), name="bulk_import_position"),
+        ]
+
+    def __str__(self):
+        return str(self.pk)
+
+    @property
+    def status(self):
+        if self.finished_at is not None:
+            return self.Status.FINISHED
+        return self.Status.IN_PROGRESS if self.position else self.Status.OPEN
+
+    @property
+    def by(self):
+        """Who brought the orders; None when that account is gone."""
+        return self.token or self.user
+
+
+class BulkResult(models.Model):
+    """What became of one row of a bulk; written in the transaction of its order."""
+
+    class Outcome(models.TextChoices):
+        CREATED = "CREATED", _("Created")
+        REPLAYED = "REPLAYED", _("Existed already")
+        REFUSED = "REFUSED", _("Refused")
+        VALID = "VALID", _("Valid")
+
+    bulk = models.ForeignKey(BulkImport, on_delete=models.CASCADE, related_name="results")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    order_id = models.UUIDField(null=True)
+    tenant_order_id = models.CharField(max_length=255, blank=True)
+    errors = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["bulk", "number"], name="bulk_result_once"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["CREATED", "REPLAYED", "REFUSED", "VALID"]),
+                name="bulk_result_outcome",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.number}: {self.outcome}"
 
 
 class ParcelRecord(models.Model):

@@ -3,17 +3,42 @@
 import datetime
 import uuid
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from fulfillment.core.errors import Refused
-from fulfillment.core.events import emit
+from fulfillment.core import rows
+from fulfillment.core.errors import Refused, VersionConflict, WrongStatus
+from fulfillment.core.events import emit, emit_all
 from fulfillment.core.models import Article, Facility
-from fulfillment.core.status import check_version, log_created, require_transaction, transit
-from orders.events import OrderCancelled, OrderPlaced, OrderUnlocked
-from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
+from fulfillment.core.status import check_version, log_change, log_created, require_transaction, transit
+from orders.events import (
+    OrderCancelled,
+    OrderModified,
+    OrderPlaced,
+    OrderUnlocked,
+    PromiseConfirmed,
+    PromiseExpired,
+)
+from orders.models import PROMISE, Order, OrderLine, ParcelRecord, ShortRecord
 
+MOST_LINES = 500
+EXTENSION = datetime.timedelta(hours=1)
+# The columns that a shop can change later.
+MODIFIABLE = [
+    "consumer",
+    "custom_attributes",
+    "delivery_preferences",
+    "extra",
+    "recipient_name",
+    "country",
+    "latitude",
+    "longitude",
+    "target_time",
+]
+# What tells whether an order is one that was sent before.
+AS_SENT = ["consumer", "custom_attributes", "delivery_preferences", "extra", "order_date", "tags"]
 # What an order keeps in columns of its own; everything else the shop sent is kept in ``extra``.
 OWN_FIELDS = {
     "consumer",
@@ -42,46 +67,116 @@ class FacilityNotAllowed(Refused):
     text = _("%(path)s: this token may not use facility %(reference)s.")
 
 
+class OrderEnded(Refused):
+    text = _("Order %(order)s is %(status)s and can no longer be changed.")
+
+
+class UnknownLine(Refused):
+    status_code = 400
+    text = _("orderLineItems[%(index)s].id: order %(order)s has no line %(line)s.")
+
+
+class OtherArticle(Refused):
+    status_code = 400
+    text = _("orderLineItems[%(index)s].article: a line keeps its article. Add a line for another one.")
+
+
+class LineNotRemovable(Refused):
+    """A line stands in plans and their history, so it cannot go."""
+
+    code = "NOT_SUPPORTED_YET"
+    text = _(
+        "orderLineItems[%(index)s].quantity: a line cannot be removed. Cancel the order and place it anew."
+    )
+
+
+class TooManyLines(Refused):
+    status_code = 400
+    text = _("orderLineItems: an order has at most %(most)s lines.")
+
+
+class PromiseEnded(Refused):
+    text = _("The promise of order %(order)s has ended.")
+
+
+class BadPromiseEnd(Refused):
+    status_code = 400
+    text = _("validUntil: must be later than before, and 1 minute to 8 hours ahead.")
+
+
+class ForceCancelOff(Refused):
+    text = _("FORCE_CANCEL is switched off in this installation.")
+
+
+class ForceCancelTooFar(Refused):
+    code = "NOT_SUPPORTED_YET"
+    text = _("Order %(order)s cannot be cancelled by force: %(why)s")
+
+
 class AddressMissing(Refused):
     status_code = 400
     text = _("consumer.addresses: an order that is shipped needs an address.")
 
 
 def moment(value):
-    """A datetime from RFC 3339 text; datetimes and None pass, and a time without zone is read as UTC."""
+    """A datetime in UTC from RFC 3339 text; None passes, and a time without zone is read as UTC.
+
+    Databases refuse offsets that RFC 3339 allows.
+    """
     if isinstance(value, str):
         value = datetime.datetime.fromisoformat(value.upper())
-    if value is not None and value.tzinfo is None:
-        value = value.replace(tzinfo=datetime.UTC)
-    return value
+    if value is None:
+        return None
+    return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
 
 
-def _find_facilities(named, allowed):
-    """The facilities of ``[(path, {"facilityRef" | "tenantFacilityId"})]``, in that order, with one query."""
+def _named_facilities(data):
+    """``[(path, {"facilityRef" | "tenantFacilityId"})]`` of an order in wire form: where it is collected comes first."""
+    preferences = data.get("deliveryPreferences") or {}
+    named = [("deliveryPreferences.collect[0]", entry) for entry in preferences.get("collect") or []]
+    chosen = (preferences.get("shipping") or {}).get("preselectedFacilities") or []
+    return named + [
+        (f"deliveryPreferences.shipping.preselectedFacilities[{index}]", entry)
+        for index, entry in enumerate(chosen)
+    ]
+
+
+def _load_facilities(named):
+    """The facilities that are named, by each reference, with one query."""
     if not named:
-        return []
+        return {}
     ids, numbers = set(), set()
     for _path, data in named:
         if data.get("facilityRef"):
             try:
                 ids.add(uuid.UUID(data["facilityRef"]))
             except ValueError:
-                continue  # not found below, with its path
+                continue  # not found later, with its path
         else:
             numbers.add(data.get("tenantFacilityId"))
     rows = list(Facility.objects.filter(Q(pk__in=ids) | Q(tenant_facility_id__in=numbers)))
-    by_reference = {str(row.pk): row for row in rows} | {row.tenant_facility_id: row for row in rows}
+    return {str(row.pk): row for row in rows} | {row.tenant_facility_id: row for row in rows}
+
+
+def _resolve_facilities(named, known, allowed):
+    """The facilities that an order names, in that order. Refuses an unknown one, and one that is not allowed."""
     found = []
     for path, data in named:
         field = "facilityRef" if data.get("facilityRef") else "tenantFacilityId"
         reference = data.get(field, "")
-        facility = by_reference.get(reference.lower() if field == "facilityRef" else reference)
+        facility = known.get(reference.lower() if field == "facilityRef" else reference)
         if facility is None:
             raise UnknownFacility(path=f"{path}.{field}", reference=reference)
         if allowed is not None and facility.pk not in allowed:
             raise FacilityNotAllowed(path=f"{path}.{field}", reference=reference)
         found.append(facility)
     return found
+
+
+def refuse_number_in_use(channel, number):
+    existing = Order.objects.live().filter(channel=channel, tenant_order_id=number).first()
+    if existing is not None:
+        raise NumberTaken(number=number, existing=existing.pk, status=existing.status)
 
 
 @transaction.atomic(savepoint=False)
@@ -102,31 +197,92 @@ def place(data, *, channel, by, now, allowed_facilities=None, look_for_number=Tr
     """
     number = data.get("tenantOrderId") or None
     if number is not None and look_for_number:
-        existing = Order.objects.live().filter(channel=channel, tenant_order_id=number).first()
-        if existing is not None:
-            raise NumberTaken(number=number, existing=existing.pk, status=existing.status)
+        refuse_number_in_use(channel, number)
 
+    order, chosen = _build(data, channel, _load_facilities(_named_facilities(data)), allowed_facilities, now)
+    items = data["orderLineItems"]
+    articles = _find_articles(items)
+    order.save(force_insert=True)
+    lines = OrderLine.objects.bulk_create(_build_lines(order, items, articles))
+    order.placed_lines = lines  # spares the API's answer a query
+    if chosen:
+        order.preselected_facilities.set(chosen)
+    log_created(order, by=by, now=now)
+    emit(OrderPlaced(order_id=order.pk), by=by, now=now)
+    return order
+
+
+def place_many(bodies, *, channel, by, now, allowed_facilities=None, is_dry_run=False):
+    """Accept several orders with the same few queries for any number of them; a bad one does not keep the others out.
+
+    An order whose number is that of a live order with the same content is taken for that order, sent again.
+
+    Args:
+        bodies: orders as of ``place``; the other arguments as well.
+        is_dry_run: judge only, write nothing.
+    Returns:
+        For each body (order, whether it is new) or the ``Refused``.
+    """
+    require_transaction()
+    numbers = {data["tenantOrderId"] for data in bodies if data.get("tenantOrderId")}
+    live = Order.objects.live().filter(channel=channel, tenant_order_id__in=numbers)
+    taken = {
+        order.tenant_order_id: (order, [line.wire for line in order.lines.all()])
+        for order in (live.prefetch_related("lines") if numbers else ())
+    }
+    known = _load_facilities([named for data in bodies for named in _named_facilities(data)])
+    articles = _find_articles([item for data in bodies for item in data["orderLineItems"]])
+    results: list[tuple[Order, bool] | Refused] = []
+    new, lines, chosen = [], [], []
+    for data in bodies:
+        number = data.get("tenantOrderId") or None
+        try:
+            order, facilities = _build(data, channel, known, allowed_facilities, now)
+            if number in taken:
+                existing, existing_items = taken[number]
+                if existing_items != data["orderLineItems"] or any(
+                    getattr(existing, name) != getattr(order, name) for name in AS_SENT
+                ):
+                    raise NumberTaken(number=number, existing=existing.pk, status=existing.status)
+                results.append((existing, False))
+                continue
+        except Refused as refusal:
+            results.append(refusal)
+            continue
+        if number is not None:
+            taken[number] = (order, data["orderLineItems"])
+        results.append((order, True))
+        new.append(order)
+        lines += _build_lines(order, data["orderLineItems"], articles)
+        chosen += [
+            Order.preselected_facilities.through(order=order, facility=facility)
+            for facility in dict.fromkeys(facilities)
+        ]
+    if new and not is_dry_run:
+        rows.insert(Order, new)
+        rows.insert(OrderLine, lines)
+        rows.insert(Order.preselected_facilities.through, chosen)
+        log_created(*new, by=by, now=now)
+        emit_all([OrderPlaced(order_id=order.pk) for order in new], by=by, now=now)
+    return results
+
+
+def _build(data, channel, known_facilities, allowed, now):
+    """The order of a body in wire form, not saved, and the facilities the shop chose. Refuses as ``place`` says."""
+    facilities = _resolve_facilities(_named_facilities(data), known_facilities, allowed)
     preferences = data.get("deliveryPreferences") or {}
     collect = (preferences.get("collect") or [None])[0]
     shipping = preferences.get("shipping") or {}
-    named = [("deliveryPreferences.collect[0]", collect)] if collect else []
-    named += [
-        (f"deliveryPreferences.shipping.preselectedFacilities[{index}]", entry)
-        for index, entry in enumerate(shipping.get("preselectedFacilities") or [])
-    ]
-    facilities = _find_facilities(named, allowed_facilities)
-    collect_facility = facilities.pop(0) if collect else None
-
     order = Order(
         status=data.get("status") or Order.Status.OPEN,
         channel=channel,
-        tenant_order_id=number,
+        tenant_order_id=data.get("tenantOrderId") or None,
         order_date=moment(data["orderDate"]),
         kind=Order.Kind.COLLECT if collect else Order.Kind.SHIPPING,
         service_level=shipping.get("serviceLevel") or Order.ServiceLevel.DELIVERY,
         target_time=moment(preferences.get("targetTime") or (collect or {}).get("provisioningTime")),
         promised_until=moment((data.get("promisesOptions") or {}).get("validUntil")),
-        collect_facility=collect_facility,
+        collect_facility=facilities.pop(0) if collect else None,
         is_paid=bool(collect.get("paid", False)) if collect else True,
         consumer=data["consumer"],
         delivery_preferences=preferences,
@@ -135,20 +291,18 @@ def place(data, *, channel, by, now, allowed_facilities=None, look_for_number=Tr
         extra={name: value for name, value in data.items() if name not in OWN_FIELDS},
         created_at=now,
     )
-    address = order.shipping_address
-    if address is None and not collect:
-        raise AddressMissing
-    if address is not None:
-        order.recipient_name = address.name[:200]
-        order.country = address.country
-        order.latitude, order.longitude = _coordinates(data["consumer"], address)
-    order.recipient_name = order.recipient_name or order.email[:200]
+    _read_address(order)
+    return order, facilities
 
-    items = data["orderLineItems"]
+
+def _find_articles(items):
+    """``{SKU: article id}`` of lines in wire form, as far as they are known."""
     skus = {item["article"]["tenantArticleId"] for item in items}
-    articles = dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk"))
-    order.save(force_insert=True)
-    lines = OrderLine.objects.bulk_create(
+    return dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk")) if skus else {}
+
+
+def _build_lines(order, items, articles, start=1):
+    return [
         OrderLine(
             order=order,
             position=position,
@@ -159,14 +313,21 @@ def place(data, *, channel, by, now, allowed_facilities=None, look_for_number=Tr
             scannable_codes=item.get("scannableCodes") or [],
             wire=item,
         )
-        for position, item in enumerate(items, start=1)
-    )
-    order.placed_lines = lines  # spares the API's answer a query
-    if facilities:
-        order.preselected_facilities.set(facilities)
-    log_created(order, by=by, now=now)
-    emit(OrderPlaced(order_id=order.pk), by=by, now=now)
-    return order
+        for position, item in enumerate(items, start=start)
+    ]
+
+
+def _read_address(order):
+    """Fill the columns that are read from the consumer. Refuses shipping without an address."""
+    address = order.shipping_address
+    if address is None and order.kind == Order.Kind.SHIPPING:
+        raise AddressMissing
+    order.recipient_name, order.country, order.latitude, order.longitude = "", "", None, None
+    if address is not None:
+        order.recipient_name = address.name[:200]
+        order.country = address.country
+        order.latitude, order.longitude = _coordinates(order.consumer, address)
+    order.recipient_name = order.recipient_name or order.email[:200]
 
 
 def _coordinates(consumer, address):
@@ -179,13 +340,171 @@ def _coordinates(consumer, address):
 
 
 @transaction.atomic
-def unlock(order_id, *, by, now, version=None):
+def unlock(order_id, *, target_time=None, by, now, version=None):
     """Let operations begin on a held order. Refuses any status but LOCKED, and an old version."""
     order = Order.objects.lock(pk=order_id)
     check_version(order, version)
+    if target_time is not None:
+        _set_target_time(order, target_time)
+        order.save(update_fields=["target_time", "delivery_preferences", "modified_at"])
     transit(order.unlock, by=by, now=now)
     emit(OrderUnlocked(order_id=order.pk), by=by, now=now)
     return order
+
+
+def _set_target_time(order, moment):
+    order.target_time = moment
+    order.delivery_preferences = {**order.delivery_preferences, "targetTime": moment.isoformat()}
+
+
+@transaction.atomic
+def confirm_promise(order_id, *, number=None, by, now, version=None):
+    """Make a promised order a real one. Refuses a promise that has ended, a number in use, and an old version.
+
+    Args:
+        number: the order number of the shop, which it may not have had when it asked for the promise.
+    """
+    order = _lock_promise(order_id, "confirm promise", now, version)
+    if number is not None and number != order.tenant_order_id:
+        refuse_number_in_use(order.channel, number)
+        order.tenant_order_id = number
+        order.save(update_fields=["tenant_order_id", "modified_at"])
+    transit(order.confirm_promise, by=by, now=now)
+    emit(PromiseConfirmed(order_id=order.pk), by=by, now=now)
+    return order
+
+
+@transaction.atomic
+def extend_promise(order_id, *, until=None, by, now, version=None):
+    """Let a promise end later, by an hour when nothing else is said. Refuses one that has ended, and an old version."""
+    order = _lock_promise(order_id, "extend promise", now, version)
+    if until is None:
+        until = min(order.promised_until + EXTENSION, now + PROMISE[1])
+    if until < order.promised_until or not PROMISE[0] <= until - now <= PROMISE[1]:
+        raise BadPromiseEnd
+    order.promised_until = until
+    order.extra = {**order.extra, "promisesOptions": {"validUntil": until.isoformat()}}
+    order.version += 1
+    order.save(update_fields=["promised_until", "extra", "version", "modified_at"])
+    log_change(order, "extend_promise", by=by, now=now)
+    return order
+
+
+def _lock_promise(order_id, action, now, version):
+    order = Order.objects.lock(pk=order_id)
+    check_version(order, version)
+    if order.status != Order.Status.PROMISED:
+        raise WrongStatus(thing=order, status=order.get_status_display(), action=action)
+    if order.promised_until <= now:
+        raise PromiseEnded(order=order)
+    return order
+
+
+def expire_promises(*, now):
+    """End the promises that nobody confirmed in time, each in a transaction of its own; returns how many."""
+    ended = Order.objects.filter(status=Order.Status.PROMISED, promised_until__lte=now)
+    expired = 0
+    for order_id in ended.order_by("promised_until").values_list("pk", flat=True):
+        with transaction.atomic():
+            order = Order.objects.lock(pk=order_id)
+            if order.status == Order.Status.PROMISED and order.promised_until <= now:
+                transit(order.expire, by=None, now=now, reason=str(_("The promise ended.")))
+                emit(PromiseExpired(order_id=order.pk), by=None, now=now)
+                expired += 1
+    return expired
+
+
+@transaction.atomic
+def modify(order_id, changes, *, by, now, version=None):
+    """Change an order before it is picked; what changes nothing leaves it as it is.
+
+    Other lines, units or another address let routing place the order anew. Refuses an order that has ended, an
+    old version, and whatever a later stage refuses because it has begun.
+
+    Args:
+        changes: ``OrderForUpdate`` in wire form, validated. The consumer and the attributes are replaced as a
+            whole, lines are changed one by one.
+    """
+    order = Order.objects.lock(pk=order_id)
+    check_version(order, version)
+    return _modify(order, changes, by=by, now=now)
+
+
+@transaction.atomic
+def replace_addresses(order_id, addresses, *, only=None, by, now, version=None):
+    """Replace the addresses of the consumer; with ``only`` those of one type. Refuses what ``modify`` refuses."""
+    order = Order.objects.lock(pk=order_id)
+    check_version(order, version)
+    kept = [
+        address
+        for address in order.consumer.get("addresses", [])
+        if only is not None and address.get("addressType", "POSTAL_ADDRESS") != only
+    ]
+    consumer = {**order.consumer, "addresses": [*addresses, *kept]}
+    return _modify(order, {"consumer": consumer}, by=by, now=now)
+
+
+def _modify(order, changes, *, by, now):
+    if order.status not in Order.LIVE:
+        raise OrderEnded(order=order, status=order.get_status_display())
+    before = {name: getattr(order, name) for name in MODIFIABLE}
+    address = order.shipping_address
+    if "consumer" in changes:
+        order.consumer = changes["consumer"]
+        _read_address(order)
+    if "customAttributes" in changes:
+        order.custom_attributes = changes["customAttributes"]
+    if "pricing" in changes:
+        order.extra = {**order.extra, "pricing": changes["pricing"]}
+    if "preferredHandlingTime" in changes:
+        _set_target_time(order, moment(changes["preferredHandlingTime"]))
+    has_other_lines = _change_lines(order, changes.get("orderLineItems") or [])
+    changed = [name for name, value in before.items() if getattr(order, name) != value]
+    if not changed and not has_other_lines:
+        return order
+    order.version += 1
+    order.save(update_fields=[*changed, "version", "modified_at"])
+    log_change(order, "modify", by=by, now=now, reason=changes.get("comment", ""))
+    is_shipped_elsewhere = order.kind == Order.Kind.SHIPPING and order.shipping_address != address
+    emit(
+        OrderModified(
+            order_id=order.pk,
+            is_demand_changed=has_other_lines or is_shipped_elsewhere,
+            is_time_changed="target_time" in changed,
+        ),
+        by=by,
+        now=now,
+    )
+    return order
+
+
+def _change_lines(order, items):
+    """Other quantities for lines that are named by id, and new lines; returns whether anything differs."""
+    if not items:
+        return False
+    lines = {str(line.pk): line for line in order.lines.all()}
+    differs, new = False, []
+    for index, item in enumerate(items):
+        if "id" not in item:
+            new.append(item)
+            continue
+        line = lines.get(item["id"].lower())
+        if line is None:
+            raise UnknownLine(index=index, order=order, line=item["id"])
+        if item.get("article", {}).get("tenantArticleId", line.sku) != line.sku:
+            raise OtherArticle(index=index)
+        quantity = item.get("quantity", line.quantity)
+        if quantity == 0:
+            raise LineNotRemovable(index=index)
+        if quantity != line.quantity:
+            line.quantity, line.wire = quantity, {**line.wire, "quantity": quantity}
+            line.save(update_fields=["quantity", "wire"])
+            differs = True
+    if len(lines) + len(new) > MOST_LINES:
+        raise TooManyLines(most=MOST_LINES)
+    last = max(line.position for line in lines.values())
+    OrderLine.objects.bulk_create(_build_lines(order, new, _find_articles(new), start=last + 1))
+    return differs or bool(new)
 
 
 @transaction.atomic
@@ -201,6 +520,23 @@ def cancel(order_id, *, by, now, reason="", version=None):
     transit(order.cancel, now, by=by, now=now, reason=reason)
     emit(OrderCancelled(order_id=order.pk), by=by, now=now)
     return order
+
+
+@transaction.atomic
+def force_cancel(order_id, *, by, now, reason="", version=None):
+    """Cancel an order that ``cancel`` would refuse, when the installation allows it.
+
+    What is picked would have to go back to its shelf as work for somebody. There is no such work yet, so an
+    order with picked units is refused here as well.
+    """
+    if not settings.FORCE_CANCEL_ALLOWED:
+        raise ForceCancelOff
+    try:
+        return cancel(order_id, by=by, now=now, reason=reason, version=version)
+    except VersionConflict:
+        raise
+    except Refused as refusal:
+        raise ForceCancelTooFar(order=Order.objects.get(pk=order_id), why=refusal.message) from refusal
 
 
 def record_parcel(
