@@ -17,7 +17,35 @@ class PlanCancelled(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class PlanReplaced(Event):
+    """The part is placed anew, perhaps elsewhere; what its facility had begun for it is not wanted any more."""
+
+    plan_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
 class RevisionPublished(Event):
     """From now on routing follows another configuration, so orders that wait may be served."""
 
     number: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanSplit(Event):
+    """An order goes out in several parts; this is the first."""
+
+    plan_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanWaiting(Event):
+    """A part found no facility for now."""
+
+    plan_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanNotRoutable(Event):
+    """A part waited too long: staff decide."""
+
+    plan_id: uuid.UUID

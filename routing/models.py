@@ -145,6 +145,7 @@ class RoutingPlan(Stateful):
         FENCED_OUT = "FENCED_OUT", _("Every facility misses a fence.")
         NO_STOCK = "NO_STOCK", _("No facility that may serve it has a unit in stock.")
         NOT_ENOUGH_STOCK = "NOT_ENOUGH_STOCK", _("The facilities that may serve it do not have all units.")
+        ORDER_MODIFIED = "ORDER_MODIFIED", _("The order was changed and is placed anew.")
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="routing_plans")
@@ -248,6 +249,25 @@ class RoutingPlan(Stateful):
     )
     def cancel(self):
         """Nothing of this part will be delivered by this plan."""
+
+    @transition(
+        field=status,
+        source=[
+            Status.INITIAL,
+            Status.ROUTING,
+            Status.ROUTED,
+            Status.WAITING,
+            Status.RETRYABLE,
+            Status.NOT_ROUTABLE,
+            Status.FALLBACK_ROUTING,
+            Status.LOCKED,
+            Status.PROMISED,
+        ],
+        target=Status.REROUTED,
+    )
+    def replace(self, reason):
+        """Another plan takes its place."""
+        self.reroute_reason = reason
 
 
 class RoutingPlanLine(models.Model):

@@ -95,6 +95,13 @@ def load_configuration(order_id):
     )
 
 
+_NO_NUMBER = Value(None, output_field=IntegerField())
+
+
+def _text(field):
+    return Cast(field, CharField())
+
+
 @functools.lru_cache(maxsize=100_000)
 def _key(text):
     """An id as its database writes it (SQLite leaves out the dashes), in the form that the rules use."""
@@ -108,41 +115,33 @@ def load_available(article_ids, today):
     facilities: ids are read as text, because building ids from thousands of rows costs more than the query, and
     safety stock comes as further rows (without ``reserved``) instead of by a subquery per listing.
     """
-    text = CharField()
     stock = (
         Stock.objects.usable(today)
         .filter(listing__article_id__in=article_ids, listing__status=Listing.Status.ACTIVE)
         .order_by()
         .values_list(
-            Cast("listing__facility_id", text), Cast("listing__article_id", text), "listing__reserved"
+            _text("listing__facility_id"), _text("listing__article_id"), "listing__reserved", "value"
         )
-        .annotate(units=Sum("value"))
     )
     safety = (
         SafetyStock.objects.filter(article_id__in=article_ids)
         .order_by()
-        .values_list(
-            Cast("facility_id", text),
-            Cast("article_id", text),
-            Value(None, output_field=IntegerField()),
-            "value",
-        )
+        .values_list(_text("facility_id"), _text("article_id"), _NO_NUMBER, "value")
     )
     available: dict[str, dict[str, int]] = {}
     kept = {}
     for facility, article, reserved, units in stock.union(safety, all=True):
         if reserved is None:
             kept[facility and _key(facility), _key(article)] = units
-        elif units > reserved:
-            available.setdefault(_key(facility), {})[_key(article)] = units - reserved
-    if kept:
-        for facility, shelf in available.items():
-            for article in shelf:
-                shelf[article] -= kept.get((facility, article), kept.get((None, article), 0))
-    return {
-        facility: {article: units for article, units in shelf.items() if units > 0}
-        for facility, shelf in available.items()
-    }
+            continue
+        shelf = available.setdefault(_key(facility), {})
+        article = _key(article)
+        shelf[article] = shelf.get(article, -reserved) + units
+    for facility, shelf in available.items():
+        for article, units in shelf.items():
+            safe = kept.get((facility, article), kept.get((None, article), 0))
+            shelf[article] = max(units - safe, 0)
+    return available
 
 
 def waiting_orders(today, *, facility_id=None):

@@ -18,14 +18,22 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
-from fulfillment.core.events import StockIncreased, emit
+from fulfillment.core.events import StockIncreased, emit, emit_all
 from fulfillment.core.models import Article, Facility, Listing, User
 from fulfillment.core.services.stock import lock_listings
 from fulfillment.core.status import log_created, transit
 from orders.models import Order, OrderLine
 from routing import rules
 from routing.decisions import decision_data
-from routing.events import PlanCancelled, PlanRouted, RevisionPublished
+from routing.events import (
+    PlanCancelled,
+    PlanNotRoutable,
+    PlanReplaced,
+    PlanRouted,
+    PlanSplit,
+    PlanWaiting,
+    RevisionPublished,
+)
 from routing.models import (
     DecisionLog,
     FenceSetting,
@@ -67,6 +75,12 @@ class _TakenMeanwhile(Exception):
 def route_placed_order(event):
     """Route a new order. Called again for the same order, it does nothing."""
     route_order(event.order_id, by=None, now=timezone.now())
+
+
+def route_modified_order(event):
+    """Place an order anew that was changed. Called again, it finds no part that waits, and does nothing."""
+    if event.is_demand_changed:
+        retry(event.order_id, by=None, now=timezone.now())
 
 
 def retry_waiting(event):
@@ -169,9 +183,13 @@ class _Run:
         reason = self.reason(unknown, candidates, survivors, outcome, fixed)
         plans = self.write_plans(parts, "" if whole else reason)
         self.write_decision(demand, candidates, exclusions, outcome, parts, fixed, "" if whole else reason)
+        if len(plans) > 1:
+            emit(PlanSplit(plan_id=plans[0].pk), by=self.by, now=self.now)
+        routed = [PlanRouted(plan_id=plan.pk) for plan in plans if plan.status == ROUTED]
+        emit_all(routed, by=self.by, now=self.now)
         for plan in plans:
-            if plan.status == ROUTED:
-                emit(PlanRouted(plan_id=plan.pk), by=self.by, now=self.now)
+            if plan.pk in self.fresh and plan.status == RoutingPlan.Status.RETRYABLE:
+                emit(PlanWaiting(plan_id=plan.pk), by=self.by, now=self.now)
         return plans
 
     def find_articles(self):
@@ -297,6 +315,7 @@ class _Run:
         ]
         new = [plan for plan in plans if plan is not self.waiting]
         RoutingPlan.objects.bulk_create(new)
+        self.fresh = {plan.pk for plan in new}
         if self.waiting is not None:
             self.update_waiting(plans, drafts, reason)
         plan_lines = [
@@ -348,6 +367,7 @@ class _Run:
                 transit(plan.hold, by=self.by, now=self.now)
         elif plan.reason != reason or plan.status != RoutingPlan.Status.RETRYABLE:
             transit(plan.postpone, reason, self.now, by=self.by, now=self.now, reason=reason)
+            self.fresh.add(plan.pk)
         else:
             plan.retried_at = self.now
             plan.save(update_fields=["retried_at", "modified_at"])
@@ -373,6 +393,31 @@ def consume(plan_id, picked, *, by, now):
     return plan
 
 
+def reserve_again(plan_id, listing_of, *, now):
+    """Reserve the units of a part whose picking was taken back, as many as are there now. After its stock is back.
+
+    Args:
+        listing_of: ``{plan line id: listing id}``.
+    """
+    plan = RoutingPlan.objects.lock(pk=plan_id)
+    listings = lock_listings(listing_of.values())
+    available = dict(
+        Listing.objects.filter(pk__in=listings).with_available(now.date()).values_list("pk", "available")
+    )
+    reservations = []
+    for line in plan.lines.order_by("pk"):
+        listing = listings[listing_of[line.pk]]
+        units = max(min(line.quantity, available[listing.pk]), 0)
+        available[listing.pk] -= units
+        listing.reserved += units
+        if units:
+            reservations.append(Reservation(plan_line=line, listing=listing, quantity=units, created_at=now))
+    for listing in listings.values():
+        listing.save(update_fields=["reserved"])
+    Reservation.objects.bulk_create(reservations)
+    plan.lines.update(done=0)
+
+
 @transaction.atomic
 def release(plan_id, *, by, now, reason=""):
     """Cancel a part of an order and give its reserved units back."""
@@ -386,11 +431,54 @@ def release(plan_id, *, by, now, reason=""):
 
 def on_order_cancelled(event, *, by, now):
     """Cancel every part and give the reserved units back."""
-    held = Reservation.objects.filter(plan_line__plan__order_id=event.order_id)
-    lock_listings(held.values_list("listing_id", flat=True))  # of all parts in key order, not part by part
-    for plan in RoutingPlan.objects.filter(order_id=event.order_id).lock_all():
-        if plan.status in RoutingPlan.CANCELLABLE:
-            _cancel(plan, by=by, now=now, reason=str(_("The order was cancelled.")))
+    for plan in _lock_live_parts(event.order_id):
+        _cancel(plan, by=by, now=now, reason=str(_("The order was cancelled.")))
+
+
+def on_promise_expired(event, *, by, now):
+    """Give back what was reserved for a promise that nobody confirmed."""
+    for plan in _lock_live_parts(event.order_id):
+        _cancel(plan, by=by, now=now, reason=str(_("The promise ended.")))
+
+
+def on_order_modified(event, *, by, now):
+    """Replace the parts of an order with other lines or another address by one part that waits for its facility.
+
+    An order without parts is not routed yet: the run to come reads it as it is now.
+    """
+    if not event.is_demand_changed:
+        return
+    parts = _lock_live_parts(event.order_id)
+    if not parts:
+        return
+    reason = RoutingPlan.Reason.ORDER_MODIFIED
+    for plan in parts:
+        gave_back = _give_back(plan)
+        transit(plan.replace, reason, by=by, now=now, reason=reason)
+        emit(PlanReplaced(plan_id=plan.pk), by=by, now=now)
+        if gave_back:
+            emit(StockIncreased(facility_id=plan.facility_id), by=by, now=now)
+    plan = RoutingPlan.objects.create(
+        status=RoutingPlan.Status.RETRYABLE,
+        order_id=event.order_id,
+        predecessor=parts[0],
+        run=max(plan.run for plan in parts),
+        reason=reason,
+        created_at=now,
+    )
+    lines = OrderLine.objects.filter(order_id=event.order_id)
+    RoutingPlanLine.objects.bulk_create(
+        RoutingPlanLine(plan=plan, order_line=line, quantity=line.quantity) for line in lines
+    )
+    log_created(plan, by=by, now=now, reason=reason)
+
+
+def _lock_live_parts(order_id):
+    """The parts of an order that may still end, locked; the listings of all before, in key order, not part by part."""
+    held = Reservation.objects.filter(plan_line__plan__order_id=order_id)
+    lock_listings(held.values_list("listing_id", flat=True))
+    plans = RoutingPlan.objects.filter(order_id=order_id).lock_all()
+    return [plan for plan in plans if plan.status in RoutingPlan.CANCELLABLE]
 
 
 def on_order_unlocked(event, *, by, now):
@@ -415,6 +503,7 @@ def give_up_old(*, now):
             plan = RoutingPlan.objects.lock(pk=plan_id)
             if plan.status == RoutingPlan.Status.RETRYABLE:
                 transit(plan.give_up, by=None, now=now, reason=plan.reason)
+                emit(PlanNotRoutable(plan_id=plan.pk), by=None, now=now)
                 given_up += 1
     return given_up
 

@@ -55,6 +55,6 @@ def decision(request, pk):
     context = {
         "order": order,
         "plans": order.routing_plans.select_related("facility").prefetch_related("lines__order_line"),
-        "runs": [explain(log) for log in order.decisions.select_related("revision").order_by("-run")],
+        "runs": explain(order),
     }
     return render(request, "routing/decision.html", context)

@@ -114,7 +114,9 @@ def rank(
         [round(sum(row), DIGITS) for row in zip(*points, strict=True)] if points else [0.0] * len(candidates)
     )
 
-    order = sorted(range(len(candidates)), key=lambda i: (-totals[i], candidates[i].site.key))
+    keys = [candidate.site.key for candidate in candidates]
+    order = sorted(range(len(candidates)), key=keys.__getitem__)
+    order.sort(key=totals.__getitem__, reverse=True)  # stable: equal totals stay in the order of their keys
     winner, tied = _draw(
         [(totals[i], candidates[i]) for i in order],
         demand.lines,
@@ -179,7 +181,8 @@ def split(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed:
             break
         part, remainder = take(ranking.winner, remainder)
         parts.append(part)
-        candidates = [c for c in candidates if c is not ranking.winner and c.supply(remainder)]
+        if remainder:
+            candidates = [c for c in candidates if c is not ranking.winner and c.supply(remainder)]
     return Split(tuple(rankings), tuple(parts), remainder)
 
 

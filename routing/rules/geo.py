@@ -1,15 +1,16 @@
-from math import asin, cos, radians, sin, sqrt
+from functools import lru_cache
+from math import asin, cos, dist, radians, sin
 
 EARTH_RADIUS_KM = 6371.0
 
 
 def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Great-circle distance between two (latitude, longitude) pairs in degrees."""
-    lat_a, lon_a, lat_b, lon_b = (
-        radians(a[0]),
-        radians(a[1]),
-        radians(b[0]),
-        radians(b[1]),
-    )
-    chord = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))
+    """Great-circle distance between two (latitude, longitude) pairs in degrees, from the chord between the points."""
+    return 2 * EARTH_RADIUS_KM * asin(min(1.0, dist(_direction(a), _direction(b)) / 2))
+
+
+@lru_cache(maxsize=20_000)  # the facilities stay, the addresses pass
+def _direction(position):
+    """The point on the unit sphere, as (x, y, z)."""
+    latitude, longitude = radians(position[0]), radians(position[1])
+    return cos(latitude) * cos(longitude), cos(latitude) * sin(longitude), sin(latitude)
