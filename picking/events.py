@@ -21,3 +21,52 @@ class PickJobAborted(Event):
     """Picking ended with nothing picked."""
 
     pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobStarted(Event):
+    """Somebody began to pick, or went on."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobPaused(Event):
+    """The job was put aside."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobPicked(Event):
+    """No unit is open any more; the stock is lowered when the job is closed."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobReset(Event):
+    """Everything begins again: nothing is picked, and what had left the stock is back."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobRestarted(Event):
+    """Picking goes on after it had ended; what had left the stock is back."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobCancelled(Event):
+    """The job is not wanted any more."""
+
+    pick_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PickJobRerouted(Event):
+    """Its part is placed anew."""
+
+    pick_job_id: uuid.UUID

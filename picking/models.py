@@ -30,6 +30,9 @@ class PickJobQuerySet(LockingQuerySet):
         """Most urgent first; jobs without a target time on top."""
         return self.select_related("order", "editor").order_by(F("target_time").asc(nulls_first=True), "pk")
 
+    def for_api(self):
+        return self.select_related("order", "editor").prefetch_related("lines__order_line")
+
 
 class PickJob(Stateful):
     """The part of an order that one facility picks."""
@@ -51,6 +54,7 @@ class PickJob(Stateful):
         ZERO_PICKED = "ZERO_PICKED", _("Nothing picked")
 
     UNFINISHED = ["OPEN", "IN_PROGRESS", "PAUSED", "PICKED"]
+    BEGUN = ["IN_PROGRESS", "PAUSED", "PICKED", "CLOSED"]
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.OPEN, protected=True)
     sub_status = models.CharField(
@@ -129,23 +133,37 @@ class PickJob(Stateful):
         """No line is open any more."""
         self.picked_at = now
 
-    @transition(field=status, source=Status.PICKED, target=Status.IN_PROGRESS)
-    def resume(self):
-        """A booking was undone before closing."""
-        self.picked_at = None
+    @transition(field=status, source=[Status.PICKED, Status.CLOSED], target=Status.IN_PROGRESS)
+    def restart(self, picker):
+        """Picking goes on after it had ended."""
+        self.editor = picker
+        self.picked_at = self.closed_at = None
+        self.sub_status = self.SubStatus.NONE
+
+    @transition(
+        field=status,
+        source=[Status.IN_PROGRESS, Status.PAUSED, Status.PICKED, Status.CLOSED],
+        target=Status.OPEN,
+    )
+    def reset(self):
+        """Everything begins again."""
+        self.editor = None
+        self.started_at = self.picked_at = self.closed_at = None
+        self.sub_status = self.SubStatus.NONE
 
     @transition(field=status, source=Status.PICKED, target=Status.CLOSED)
     def close(self, sub_status, now):
         self.sub_status = sub_status
         self.closed_at = now
 
-    @transition(
-        field=status,
-        source=[Status.OPEN, Status.IN_PROGRESS, Status.PAUSED, Status.PICKED],
-        target=Status.ABORTED,
-    )
-    def abort(self, sub_status):
-        self.sub_status = sub_status
+    @transition(field=status, source=[Status.IN_PROGRESS, Status.PICKED], target=Status.ABORTED)
+    def close_empty(self):
+        """Picking ended with nothing."""
+        self.sub_status = self.SubStatus.ZERO_PICKED
+
+    @transition(field=status, source=[Status.OPEN, Status.IN_PROGRESS, Status.PAUSED], target=Status.ABORTED)
+    def abort(self):
+        """The facility gives up."""
 
     @transition(
         field=status,
@@ -154,6 +172,18 @@ class PickJob(Stateful):
     )
     def cancel(self):
         """The order or the plan is no longer wanted."""
+
+    @transition(
+        field=status,
+        source=[Status.OPEN, Status.IN_PROGRESS, Status.PAUSED, Status.PICKED],
+        target=Status.OBSOLETE,
+    )
+    def make_obsolete(self):
+        """Something else takes its place."""
+
+    @transition(field=status, source=Status.OPEN, target=Status.REROUTED)
+    def reroute(self):
+        """Its part of the order is placed anew."""
 
 
 class PickLineQuerySet(models.QuerySet):
@@ -215,6 +245,14 @@ class PickLine(models.Model):
     @property
     def open_units(self):
         return self.quantity - self.picked - self.short
+
+    def count(self, picked, short, reason):
+        """Set the figures; the state follows from them."""
+        self.picked, self.short, self.short_reason = picked, short, reason if short else ""
+        if not self.open_units:
+            self.status = self.Status.CLOSED
+        else:
+            self.status = self.Status.IN_PROGRESS if picked or short else self.Status.OPEN
 
 
 class Allocation(models.Model):

@@ -177,20 +177,14 @@ def _lock(job_id, by):
     return job
 
 
-def _book(event, line, *, picked=0, short=0):
-    """Change a line's figures under its job's lock, and note what undo has to take back."""
-    line.picked += picked
-    line.short += short
-    line.status = (
-        PickLine.Status.CLOSED
-        if not line.open_units
-        else PickLine.Status.IN_PROGRESS
-        if line.picked or line.short
-        else PickLine.Status.OPEN
-    )
-    if not line.short:
-        line.short_reason = ""
+def _book(event, job, line, *, picked=0, short=0):
+    """Change a line's figures under its job's lock, and note what undo has to take back.
+
+    Programs that decided on the older figures hear of it by the version.
+    """
+    line.count(line.picked + picked, line.short + short, line.short_reason)
     line.save(update_fields=["picked", "short", "status", "short_reason"])
+    services.raise_version(job)
     event.line, event.picked_delta, event.short_delta = line, picked, short
 
 
@@ -223,7 +217,7 @@ def _scan(event, action, job_id, by, now):
     line = next((line for line in matching if line.open_units), matching[-1])
     if units > line.open_units:
         raise TooMany(open=line.open_units, title=line.title)
-    _book(event, line, picked=units)
+    _book(event, job, line, picked=units)
     return (*_outcome(job, line), line)
 
 
@@ -261,7 +255,7 @@ def _quantity(event, action, job_id, by, now):
         raise QuantityMissing
     if action.quantity > line.open_units:
         raise TooMany(open=line.open_units, title=line.title)
-    _book(event, line, picked=action.quantity)
+    _book(event, job, line, picked=action.quantity)
     return (*_outcome(job, line), line)
 
 
@@ -273,7 +267,7 @@ def _short(event, action, job_id, by, now):
     if not line.open_units:
         raise TooMany(open=0, title=line.title)
     line.short_reason = action.reason
-    _book(event, line, short=line.open_units)
+    _book(event, job, line, short=line.open_units)
     kind, _text = _outcome(job, line)
     return (
         kind,
@@ -285,7 +279,15 @@ def _short(event, action, job_id, by, now):
 def _undo(event, action, job_id, by, now):
     job = _lock(job_id, by)
     last = (
-        ScanEvent.objects.filter(job=job, undone_by=None, undoes=None)
+        # What was booked before a reset, or is not there any more because another client counted, stays.
+        ScanEvent.objects.filter(
+            job=job,
+            undone_by=None,
+            undoes=None,
+            received_at__gte=job.started_at,
+            line__picked__gte=F("picked_delta"),
+            line__short__gte=F("short_delta"),
+        )
         .exclude(picked_delta=0, short_delta=0)
         .select_related("line")
         .order_by(F("received_at").desc(), F("pk").desc())
@@ -294,7 +296,7 @@ def _undo(event, action, job_id, by, now):
     if last is None:
         raise NothingToUndo
     line = last.line
-    _book(event, line, picked=-last.picked_delta, short=-last.short_delta)
+    _book(event, job, line, picked=-last.picked_delta, short=-last.short_delta)
     event.undoes = last
     return (
         "ok",

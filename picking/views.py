@@ -18,7 +18,7 @@ from fulfillment.core.models import Permission
 
 from . import scans, services
 from .forms import ActionForm, FindForm, ScanForm, new_action_id
-from .models import PickJob, ShortReason
+from .models import PickJob, ScanEvent, ShortReason
 from .queries import jobs_at, next_job, walk_of
 
 PAGE_SIZE = 25
@@ -71,6 +71,9 @@ def job_detail(request, pk):
         "reasons": ShortReason.choices,
         "scan_texts": {
             "waiting": _("No connection. {n} waiting, nothing is lost."),
+            "rejected": _("The server did not take %(what)s. It is kept below as a task.")
+            % {"what": "{what}"},
+            "kinds": dict(ScanEvent.Kind.choices),
             "signIn": _("Sign in"),
         },
         "action_ids": {name: new_action_id() for name in ("scan", "plus", "all", "short", "undo", "close")},

@@ -428,3 +428,34 @@ def test_stale_answer_of_a_vanished_job_is_stored(device, facility):
 
     assert send(device, gone, **fields).status_code == 409
     assert send(device, gone, **fields)["Idempotent-Replay"] == "true"
+
+
+def test_booking_raises_the_version_for_programs(job, picker):
+    before = PickJob.objects.get(pk=job.pk).version
+
+    act(job, "scan", by=picker, code=code_of(first(job)))
+    act(job, "undo", by=picker)
+
+    assert PickJob.objects.get(pk=job.pk).version == before + 2
+
+
+def test_undo_does_not_reach_behind_a_reset(job, picker):
+    act(job, "quantity", by=picker, line=first(job).pk, quantity=2)
+    picking.reset(job.pk, by=None, now=timezone.now())
+    picking.start(job.pk, by=picker, now=timezone.now())
+    act(job, "quantity", by=picker, line=first(job).pk, quantity=1)
+
+    answers = [act(job, "undo", by=picker).status_code for _time in range(2)]
+
+    assert answers == [scans.BOOKED, scans.REFUSED]
+    assert first(job).picked == 0
+
+
+def test_undo_leaves_what_a_program_counted_lower(job, picker):
+    act(job, "quantity", by=picker, line=first(job).pk, quantity=2)
+    picking.book(job.pk, [picking.Count(first(job).pk, picked=1)], by=picker, now=timezone.now())
+
+    answer = act(job, "undo", by=picker)
+
+    assert answer.status_code == scans.REFUSED
+    assert first(job).picked == 1

@@ -5,7 +5,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from picking import services as picking
 from picking.models import PickJob, PickLine
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.picking import book, code_of, pick_job, started_pick_job
@@ -304,3 +306,14 @@ def test_administration_shows_jobs_and_changes_none(client, facility, picker):
         .result_count
         == 2
     )
+
+
+def test_job_that_a_program_picked_is_closed_on_the_screen(client, facility, picker):
+    job = started_pick_job(picker, 1, facility=facility)
+    picking.book(job.pk, [picking.Count(job.lines.get().pk, picked=1)], by=picker, now=timezone.now())
+
+    assert "Close job" in text(open_job(client, job))
+    press(client, job, "close")
+
+    job.refresh_from_db()
+    assert job.status == "CLOSED"
