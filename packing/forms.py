@@ -31,7 +31,9 @@ class ScanForm(forms.Form):
     code = forms.CharField(
         label=_("Scan an article"),
         max_length=200,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True, "inputmode": "text"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autofocus": True, "inputmode": "text", "data-scan": True}
+        ),
     )
     package = forms.UUIDField(widget=forms.HiddenInput)
 

@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
@@ -30,6 +30,11 @@ class PackJobQuerySet(LockingQuerySet):
             )
             .order_by(F("target_time").asc(nulls_first=True), "pk")
         )
+
+    def for_api(self):
+        # Grouping by the JSON of an order line would be slow, so that is read beside the lines.
+        lines = PackLine.objects.with_packed().prefetch_related("order_line")
+        return self.select_related("order", "editor").prefetch_related(Prefetch("lines", lines))
 
     def matching(self, text):
         """Jobs with this short id, order number or package code."""
@@ -126,6 +131,18 @@ class PackJob(Stateful):
     def cancel(self):
         """The order is no longer wanted."""
 
+    @transition(
+        field=status,
+        source=[Status.OPEN, Status.IN_PROGRESS, Status.PAUSED],
+        target=Status.OBSOLETE,
+    )
+    def make_obsolete(self):
+        """Its goods are being picked again."""
+
+    @transition(field=status, source=Status.OBSOLETE, target=Status.OPEN)
+    def renew(self):
+        """Its goods were picked again."""
+
 
 class PackLineQuerySet(models.QuerySet):
     def with_packed(self):
@@ -157,6 +174,11 @@ class PackLine(models.Model):
         return f"{self.quantity} × {self.title}"
 
 
+class PackageQuerySet(models.QuerySet):
+    def for_api(self):
+        return self.select_related("job").prefetch_related("items__line__order_line")
+
+
 class Package(models.Model):
     """A box of a pack job with its own scannable code; becomes a parcel when it is shipped."""
 
@@ -168,6 +190,8 @@ class Package(models.Model):
     length_mm = models.PositiveIntegerField(_("length (mm)"), null=True, blank=True)
     width_mm = models.PositiveIntegerField(_("width (mm)"), null=True, blank=True)
     height_mm = models.PositiveIntegerField(_("height (mm)"), null=True, blank=True)
+
+    objects = PackageQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]

@@ -5,6 +5,7 @@ Lines, packages and weights change only under the lock of their job; steps that 
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.codes import new_code
@@ -12,13 +13,13 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import User
 from fulfillment.core.queries import find_article
-from fulfillment.core.status import log_created, transit
+from fulfillment.core.status import check_version, log_change, log_created, transit
 from orders.models import Order
 from picking.models import PickJob
 
-from .events import PackJobClosed
+from .events import PackJobCancelled, PackJobClosed, PackJobCreated, PackJobUpdated
 from .models import Package, PackageItem, PackJob, PackLine
-from .weights import expected_weight, is_unlikely
+from .weights import USUAL_G, expected_weight, is_unlikely
 
 PACKAGE_CODE_PREFIX = "P"
 MOST_PACKAGES = 99
@@ -30,7 +31,7 @@ class NotInProgress(Refused):
 
 
 class PackedBySomeoneElse(Refused):
-    text = _("%(packer)s is packing %(job)s. Pause it first if you want to take it over.")
+    text = _("%(packer)s is packing %(job)s. Take it over if you want to go on with it.")
 
 
 class UnknownCode(Refused):
@@ -83,6 +84,18 @@ class WeightMissing(Refused):
     text = _("Package %(number)s has no weight yet.")
 
 
+class PackingBegan(Refused):
+    text = _("%(job)s is being packed or is packed; its picking can no longer be taken back.")
+
+
+class PackJobNeedsPickJob(Refused):
+    text = _("A pack job is opened when its pick job is closed. Name such a job in pickJobRef.")
+
+
+class NotALine(Refused):
+    text = _("%(line)s is not a line of %(job)s.")
+
+
 class AlreadyPacked(Refused):
     text = _("%(job)s is packed already; the order can no longer be cancelled.")
 
@@ -90,14 +103,25 @@ class AlreadyPacked(Refused):
 def on_pick_job_closed(event, *, by, now):
     """Open a pack job with the units that were picked. Runs in the transaction that closes the pick job."""
     pick_job = PickJob.objects.get(pk=event.pick_job_id)
-    job = PackJob.objects.create(
-        facility_id=pick_job.facility_id,
-        order_id=pick_job.order_id,
-        pick_job=pick_job,
-        kind=pick_job.kind,
-        short_id=pick_job.short_id,
-        target_time=pick_job.target_time,
-    )
+    job = PackJob.objects.filter(pick_job=pick_job).first()
+    if job is None:
+        job = PackJob.objects.create(
+            facility_id=pick_job.facility_id,
+            order_id=pick_job.order_id,
+            pick_job=pick_job,
+            kind=pick_job.kind,
+            short_id=pick_job.short_id,
+            target_time=pick_job.target_time,
+            custom_attributes=pick_job.custom_attributes,
+            tags=pick_job.tags,
+        )
+        log_created(job, by=by, now=now)
+        announcement: type[PackJobCreated | PackJobUpdated] = PackJobCreated
+    else:  # the picking was taken back and has ended again
+        job = PackJob.objects.lock(pk=job.pk)
+        job.lines.all().delete()
+        transit(job.renew, by=by, now=now)
+        announcement = PackJobUpdated
     PackLine.objects.bulk_create(
         PackLine(
             job=job,
@@ -109,7 +133,17 @@ def on_pick_job_closed(event, *, by, now):
         )
         for line in pick_job.lines.filter(picked__gt=0)
     )
-    log_created(job, by=by, now=now)
+    emit(announcement(pack_job_id=job.pk), by=by, now=now)
+
+
+def on_pick_job_reopened(event, *, by, now):
+    """Let go of goods that are picked again; refuses when their packing has begun."""
+    for job in PackJob.objects.filter(pick_job_id=event.pick_job_id).lock_all():
+        if job.status not in {PackJob.Status.OPEN, PackJob.Status.OBSOLETE, PackJob.Status.CANCELED}:
+            raise PackingBegan(job=job)
+        if job.status == PackJob.Status.OPEN:
+            transit(job.make_obsolete, by=by, now=now)
+            emit(PackJobCancelled(pack_job_id=job.pk), by=by, now=now)
 
 
 def on_order_cancelled(event, *, by, now):
@@ -119,13 +153,16 @@ def on_order_cancelled(event, *, by, now):
             raise AlreadyPacked(job=job)
         if job.status in PackJob.UNFINISHED:
             transit(job.cancel, by=by, now=now, reason=str(_("The order was cancelled.")))
+            emit(PackJobCancelled(pack_job_id=job.pk), by=by, now=now)
 
 
-def _lock_for_status(job_id):
+def _lock_for_status(job_id, version=None):
     # The order is the mutex of everything that belongs to it, and comes before the job in the lock order.
     order_id = PackJob.objects.values_list("order_id", flat=True).get(pk=job_id)
     Order.objects.lock(pk=order_id)
-    return PackJob.objects.lock(pk=job_id)
+    job = PackJob.objects.lock(pk=job_id)
+    check_version(job, version)
+    return job
 
 
 def _check_packer(job, by):
@@ -166,20 +203,35 @@ def _put(package, line, units):
 
 
 @transaction.atomic
-def start(job_id, *, by, now):
+def start(job_id, *, by, now, version=None):
     """Begin or continue a pack job as its packer, with a first package ready. Refuses a running or finished job."""
-    job = _lock_for_status(job_id)
+    return _start(_lock_for_status(job_id, version), by, now)
+
+
+def _start(job, by, now):
     transit(job.start, by if isinstance(by, User) else None, now, by=by, now=now)
     if not job.packages.exists():
         _add_package(job)
+    emit(PackJobUpdated(pack_job_id=job.pk), by=by, now=now)
     return job
 
 
 @transaction.atomic
-def pause(job_id, *, by, now):
-    """Put a running pack job aside; anybody at the facility may, so that a colleague can take it over."""
+def take_over(job_id, *, by, now):
+    """Go on with a job that a colleague began; what is packed stays packed. Refuses a finished job."""
     job = _lock_for_status(job_id)
-    return transit(job.pause, by=by, now=now)
+    if job.status == PackJob.Status.IN_PROGRESS:
+        transit(job.pause, by=by, now=now, reason=str(gettext("Taken over")))
+    return _start(job, by, now)
+
+
+@transaction.atomic
+def pause(job_id, *, by, now, version=None):
+    """Put a running pack job aside; anybody at the facility may, so that a colleague can take it over."""
+    job = _lock_for_status(job_id, version)
+    transit(job.pause, by=by, now=now)
+    emit(PackJobUpdated(pack_job_id=job.pk), by=by, now=now)
+    return job
 
 
 @transaction.atomic
@@ -209,6 +261,7 @@ def put(job_id, line_id, package_id, quantity, *, by, now):
     if quantity > line.quantity - line.packed:
         raise TooManyUnits(left=line.quantity - line.packed, title=line.title)
     _put(package, line, quantity)
+    _raise_version(job)
     return line
 
 
@@ -249,6 +302,7 @@ def scan(job_id, code, package_id, *, by, now):
         if now_in:
             _put(package, line, now_in)
             rest -= now_in
+    _raise_version(job)
     return lines[0], units
 
 
@@ -263,12 +317,17 @@ def take_out(job_id, line_id, package_id, quantity, *, by, now):
     item = package.items.filter(line=line).first()
     if item is None or item.quantity < quantity:
         raise NotInPackage(packed=item.quantity if item else 0, title=line.title)
-    if item.quantity == quantity:
+    _lower(item, quantity)
+    _raise_version(job)
+
+
+def _lower(item, units):
+    if item.quantity == units:
         item.delete()
     else:
-        item.quantity -= quantity
+        item.quantity -= units
         item.save(update_fields=["quantity"])
-    _forget_weight(package)
+    _forget_weight(item.package)
 
 
 @transaction.atomic
@@ -281,6 +340,7 @@ def pack_all(job_id, package_id=None, *, by, now):
     for line in job.lines.with_packed():
         if line.packed < line.quantity:
             _put(package, line, line.quantity - line.packed)
+    _raise_version(job)
     return package
 
 
@@ -306,17 +366,75 @@ def set_weight(job_id, package_id, grams, *, confirmed=False, by, now):
 
 
 @transaction.atomic
-def close(job_id, *, by, now):
+def count(job_id, packed, *, by, now, version=None):
+    """Set how many units of some lines are packed in all: what is new goes into the last package, what is too many
+    comes out of it first.
+
+    Args:
+        packed: ``{line id: units}``.
+    Refuses a job that is not in progress or in another packer's hands, lines of other jobs, more than was picked.
+    """
+    job = _lock_for_status(job_id, version)
+    _check_packer(job, by)
+    lines = {line.pk: line for line in job.lines.with_packed()}
+    for line_id, units in packed.items():
+        line = lines.get(line_id)
+        if line is None:
+            raise NotALine(line=line_id, job=job)
+        if units > line.quantity:
+            raise TooManyUnits(left=line.quantity - line.packed, title=line.title)
+        if units > line.packed:
+            _put(job.packages.last() or _add_package(job), line, units - line.packed)
+        elif units < line.packed:
+            _take_back(line, line.packed - units)
+    return _touch(job, "count", by=by, now=now)
+
+
+def _take_back(line, units):
+    for item in line.items.select_related("package").order_by("-package__number"):
+        out = min(units, item.quantity)
+        _lower(item, out)
+        units -= out
+
+
+def _raise_version(job, *changed):
+    """Save what clients see of a locked job and changed without a transition."""
+    job.version += 1
+    job.save(update_fields=["version", "modified_at", *changed])
+
+
+def _touch(job, action, *changed, by, now):
+    """The same with a log row, for what no screen notes."""
+    _raise_version(job, *changed)
+    log_change(job, action, by=by, now=now)
+    emit(PackJobUpdated(pack_job_id=job.pk), by=by, now=now)
+    return job
+
+
+@transaction.atomic
+def modify(job_id, *, by, now, custom_attributes=None, target_time=None, version=None):
+    """Replace the free attributes or the target time of a job; None leaves them as they are."""
+    job = _lock_for_status(job_id, version)
+    job.custom_attributes = job.custom_attributes if custom_attributes is None else custom_attributes
+    job.target_time = target_time or job.target_time
+    return _touch(job, "modify", "custom_attributes", "target_time", by=by, now=now)
+
+
+@transaction.atomic
+def close(job_id, *, by, now, version=None, is_weight_estimated=False):
     """Close a pack job and let its labels be made.
 
-    Empty packages vanish. Refuses while units are not packed or, for parcels, a package has no weight.
+    Empty packages vanish. Refuses while units are not packed or, for parcels, a package has no weight, unless
+    ``is_weight_estimated`` says that the weight of its articles will do.
     """
-    job = _lock_for_status(job_id)
+    job = _lock_for_status(job_id, version)
     _check_packer(job, by)
     left = sum(line.quantity - line.packed for line in job.lines.with_packed())
     if left:
         raise UnitsLeft(units=left)
     job.packages.filter(items=None).delete()
+    if is_weight_estimated:
+        _estimate_weights(job)
     if job.needs_weights:
         unweighed = job.packages.filter(weight_g=None).first()
         if unweighed is not None:
@@ -324,3 +442,10 @@ def close(job_id, *, by, now):
     transit(job.close, now, by=by, now=now)
     emit(PackJobClosed(pack_job_id=job.pk), by=by, now=now)
     return job
+
+
+def _estimate_weights(job):
+    for package in job.packages.filter(weight_g=None).prefetch_related("items__line__article"):
+        contents = ((item.quantity, item.line.article.weight_g) for item in package.items.all())
+        package.weight_g = min(expected_weight(contents) or USUAL_G, MOST_GRAMS)
+        package.save(update_fields=["weight_g"])

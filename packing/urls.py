@@ -7,6 +7,7 @@ urlpatterns = [
     path("pack/", views.job_list, name="job-list"),
     path("pack/<uuid:pk>/", views.job_detail, name="job-detail"),
     path("pack/<uuid:pk>/start/", views.job_start, name="job-start"),
+    path("pack/<uuid:pk>/take-over/", views.job_take_over, name="job-take-over"),
     path("pack/<uuid:pk>/pause/", views.job_pause, name="job-pause"),
     path("pack/<uuid:pk>/scan/", views.job_scan, name="job-scan"),
     path("pack/<uuid:pk>/all/", views.job_pack_all, name="job-pack-all"),

@@ -73,6 +73,7 @@ def _context(request, job, shown, *, weight_form=None):
         "job": job,
         "work": current,
         "mine": job.status == PackJob.Status.IN_PROGRESS and job.editor_id == request.user.pk,
+        "packer": job.editor or _("Another system"),
         "scan_form": ScanForm(initial={"package": current.current.pk if current.current else None}),
         "undo": current.last_step(shown.get("line"), shown.get("units")),
     }
@@ -106,6 +107,14 @@ def job_detail(request, pk):
 @at_facility(Permission.PACK)
 def job_start(request, pk):
     job = packing.start(_job(request, pk).pk, by=request.user, now=timezone.now())
+    return redirect("packing:job-detail", request.facility.slug, job.pk)
+
+
+@require_POST
+@at_facility(Permission.PACK)
+def job_take_over(request, pk):
+    job = packing.take_over(_job(request, pk).pk, by=request.user, now=timezone.now())
+    messages.info(request, _("%(job)s is yours now.") % {"job": job})
     return redirect("packing:job-detail", request.facility.slug, job.pk)
 
 

@@ -3,6 +3,8 @@
 # A package weighs at least its articles, less what scales and master data are off,
 # and at most that much more, plus a box with filling.
 LIGHTEST, HEAVIEST, BOX_G = 0.9, 1.2, 1500
+# What a package is said to weigh when nobody weighed it and the weight of an article is unknown.
+USUAL_G = 1000
 
 
 def expected_weight(contents):

@@ -11,6 +11,7 @@ const KINDS = {
   too_many: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   unknown: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   stale: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
+  rejected: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   waiting: { tone: "info", notes: [], shake: [20, 20] },
   login: { tone: "bad", notes: [[220, 400]], shake: [300] },
 };

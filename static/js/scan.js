@@ -1,79 +1,16 @@
 // The scan loop of a pick job: reads the scanner, keeps every action until the server has answered it, shows the answer.
 
 import { show } from "./feedback.js";
+import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
 
 const script = document.querySelector("script[data-url]");
 const texts = JSON.parse(document.getElementById("scan-texts").textContent);
 const feedback = document.getElementById("feedback");
 
-/** Calls `onCode` with what a scanner types, wherever the focus is. A scanner types fast and ends with Enter or Tab. */
-class ScanInput {
-  constructor(onCode, { gap = 60, idle = 150, min = 4 } = {}) {
-    Object.assign(this, { onCode, gap, idle, min, buffer: "", last: 0, timer: 0 });
-    addEventListener("keydown", (event) => this.key(event), true); // before buttons react
-    addEventListener("input", (event) => { // Android scanners insert text without usable keys
-      const field = event.target;
-      if (!field.matches?.("[data-scan]")) return;
-      clearTimeout(this.timer);
-      if (/[\r\n\t]$/.test(field.value)) this.take(field);
-      else if ((event.data ?? "").length >= this.min) this.timer = setTimeout(() => this.take(field), this.idle);
-    }, true);
-  }
-
-  take(field) {
-    const code = field.value.trim();
-    field.value = "";
-    this.buffer = "";
-    if (code) this.onCode(code);
-  }
-
-  /** What of a scan has been typed so far, wherever it went. */
-  begun() {
-    const buffer = performance.now() - this.last < this.idle ? this.buffer : "";
-    this.buffer = "";
-    return (document.querySelector("[data-scan]")?.value ?? "") + buffer;
-  }
-
-  key(event) {
-    const element = document.activeElement;
-    const scanning = element?.matches("[data-scan]");
-    const typing = element?.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
-    const fast = event.timeStamp - this.last < this.gap;
-    this.last = event.timeStamp;
-    const ends = event.key === "Enter" || (event.key === "Tab" && fast) || (event.ctrlKey && event.key === "j");
-    if (ends) return this.end(event, element, scanning, typing, fast);
-    if (event.ctrlKey && event.key === "]") { // GS1 group separator
-      event.preventDefault();
-      if (scanning) element.value += "\x1d";
-      else this.buffer += "\x1d";
-      return;
-    }
-    if (typing || event.isComposing || event.altKey || event.metaKey || event.ctrlKey || event.key.length !== 1) return;
-    this.buffer = fast ? this.buffer + event.key : event.key;
-    if (fast) event.preventDefault(); // a space of the code must not press a button
-  }
-
-  end(event, element, scanning, typing, fast) {
-    if (scanning && element.value) {
-      event.preventDefault();
-      event.stopPropagation();
-      return this.take(element);
-    }
-    if (!typing && fast && this.buffer.length >= this.min) {
-      event.preventDefault();
-      event.stopPropagation();
-      const code = this.buffer;
-      this.buffer = "";
-      return this.onCode(code);
-    }
-    if (event.ctrlKey) event.preventDefault();
-    this.buffer = "";
-  }
-}
-
 /**
  * First in, first out; survives a reload. Together with the server, which stores each answer: exactly once.
- * What another user of this device scanned waits until that user signs in again.
+ * What another user of this device scanned waits until that user signs in again. What can never be answered is set
+ * aside as a task for the picker: the rest goes on.
  */
 class ActionQueue {
   constructor(url, user, onAnswer) {
@@ -100,7 +37,7 @@ class ActionQueue {
   }
 
   async add(action) {
-    const item = { ...action, id: crypto.randomUUID(), at: new Date().toISOString(), url: this.url, user: this.user };
+    const item = { ...action, id: crypto.randomUUID(), at: new Date().toISOString(), url: this.url, user: this.user, place: place() };
     await this.transaction("readwrite", (store) => store.add(item));
     return this.drain();
   }
@@ -115,13 +52,32 @@ class ActionQueue {
     });
   }
 
-  async waiting() {
+  async mine() {
     const items = await this.transaction("readonly", (store) => store.getAll());
     return items.filter((item) => item.user === this.user);
   }
 
+  async waiting() {
+    return (await this.mine()).filter((item) => !item.rejected);
+  }
+
+  async rejected() {
+    return (await this.mine()).filter((item) => item.rejected);
+  }
+
+  /** Try a rejected action once more, behind all others. */
+  async again({ n, rejected, ...item }) {
+    await this.drop({ n });
+    await this.transaction("readwrite", (store) => store.add(item));
+    return this.drain();
+  }
+
+  drop({ n }) {
+    return this.transaction("readwrite", (store) => store.delete(n));
+  }
+
   async send(item) {
-    const { n, url, user, ...body } = item;
+    const { n, url, user, place, rejected, ...body } = item;
     let response, answer;
     try {
       response = await fetch(url, {
@@ -131,21 +87,36 @@ class ActionQueue {
         body: JSON.stringify(body),
         headers: { "Content-Type": "application/json", "X-CSRFToken": token(), "Idempotency-Key": item.id },
       });
-      answer = await response.json();
-      // Not our server: a sign-in page of the network, or a proxy.
-      if (response.status >= 500 || (response.status !== 401 && answer.scan !== item.id)) throw new Error(response.status);
+      answer = await response.json().catch(() => null);
+      if (isForLater(response, answer, item)) throw new Error(response.status);
     } catch {
       this.onAnswer({ kind: "waiting", text: texts.waiting.replace("{n}", (await this.waiting()).length) });
       return false;
     }
-    if (response.status === 401) {
+    if (response.status === 401 && answer) {
       this.onAnswer(answer);
       return false;
     }
-    await this.transaction("readwrite", (store) => store.delete(n));
-    this.onAnswer(answer);
+    if (answer?.scan === item.id) {
+      await this.drop(item);
+      this.onAnswer(answer);
+    } else {
+      await this.transaction("readwrite", (store) => store.put({ ...item, rejected: response.status }));
+      this.onAnswer({ kind: "rejected", text: texts.rejected.replace("{what}", nameOf(item)) });
+    }
     return true;
   }
+}
+
+/** Broken or busy for now, or not our server: a sign-in page of the network answers 200, or leads elsewhere (0). */
+function isForLater({ status }, answer, item) {
+  if (status >= 500 || [0, 408, 425, 429].includes(status)) return true;
+  if (status === 401) return !answer;
+  return status < 400 && answer?.scan !== item.id;
+}
+
+function nameOf({ kind, code, place }) {
+  return `${place.name}: ${code ?? texts.kinds[kind]}`;
 }
 
 function token() {
@@ -156,8 +127,14 @@ function job() {
   return document.getElementById("work").dataset.job;
 }
 
+/** Where an action was done, to find the way back to it. */
+function place() {
+  return { name: document.getElementById("work").dataset.name, path: location.pathname };
+}
+
 async function onAnswer(answer) {
   show(feedback, answer);
+  if (answer.kind === "rejected") return listTasks();
   if (answer.kind === "login") feedback.firstElementChild.append(signInLink());
   if (answer.kind === "waiting" || answer.kind === "login") return;
   if (answer.kind === "closed") {
@@ -177,25 +154,37 @@ function signInLink() {
   });
 }
 
-function focusScan() {
-  document.querySelector("[data-scan]")?.focus({ preventScroll: true });
+/** What the server did not take, for the picker to decide: none vanishes. */
+async function listTasks() {
+  const box = document.getElementById("tasks");
+  const items = await queue.rejected();
+  box.hidden = !items.length;
+  box.querySelector("ul").replaceChildren(...items.map((item) => {
+    const task = document.getElementById("task").content.cloneNode(true).firstElementChild;
+    const link = task.querySelector("a");
+    link.textContent = nameOf(item);
+    link.href = item.place.path;
+    task.querySelector("[data-again]").addEventListener("click", async () => {
+      await queue.again(item);
+      await listTasks();
+    });
+    task.querySelector("[data-drop]").addEventListener("click", async () => {
+      await queue.drop(item);
+      await listTasks();
+      focusScan();
+    });
+    return task;
+  }));
 }
+
+let queue;
 
 // Without https a browser has neither ids nor locks: the plain forms of the page then do the work.
 if (isSecureContext) {
-  const queue = new ActionQueue(script.dataset.url, script.dataset.user, onAnswer);
+  queue = new ActionQueue(script.dataset.url, script.dataset.user, onAnswer);
   const input = new ScanInput((code) => queue.add({ kind: "scan", job: job(), code }));
 
-  // A scanner does not wait for the page: what it typed into the old field goes on in the new one.
-  let begun = "";
-  document.addEventListener("htmx:beforeSwap", () => {
-    begun = input.begun();
-  });
-  document.addEventListener("htmx:afterSwap", () => {
-    const field = document.querySelector("[data-scan]");
-    if (field) field.value = begun;
-    focusScan();
-  });
+  keepTyping(input);
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -223,5 +212,6 @@ if (isSecureContext) {
     event.preventDefault();
     queue.add({ kind: "undo", job: job() });
   });
+  listTasks();
   focusScan();
 }

@@ -52,6 +52,19 @@ document.addEventListener("submit", (event) => {
   dialog.showModal();
 }, true);
 
+// <button data-copy="#id">: the text of that element goes to the clipboard; the button says so.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = document.querySelector(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.querySelector("[data-done]").textContent = button.dataset.copied;
+  } catch {
+    getSelection().selectAllChildren(source); // no clipboard without https: it is marked, ready for the keys
+  }
+});
+
 // <button data-print="address of a PDF">: the browser's print dialog, without leaving the page.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-print]");

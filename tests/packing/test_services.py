@@ -11,7 +11,7 @@ from packing import services as packing
 from packing.models import Package, PackageItem, PackJob
 from picking.events import PickJobClosed
 from tests.factories.core import ArticleFactory, staff
-from tests.factories.packing import closed_pick_job, pack_job, started_pack_job
+from tests.factories.packing import closed_pick_job, pack_job, packed_job, started_pack_job
 
 pytestmark = pytest.mark.django_db
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
@@ -73,6 +73,33 @@ def test_paused_job_is_taken_over_with_its_packages(facility, packer):
     job.refresh_from_db()
     assert (job.status, job.editor, job.packages.count()) == ("IN_PROGRESS", colleague, 1)
     assert sum(line.packed for line in job.lines.with_packed()) == 3
+
+
+def test_job_in_hand_is_taken_over_with_its_packages(facility, packer):
+    job = started_pack_job(packer, 2, facility=facility)
+    package = packing.pack_all(job.pk, by=packer, now=NOON)
+    colleague = staff("packer", facility, email="bea@example.com")
+
+    packing.take_over(job.pk, by=colleague, now=NOON)
+
+    job.refresh_from_db()
+    assert (job.status, job.editor) == (PackJob.Status.IN_PROGRESS, colleague)
+    assert [package.pk] == [kept.pk for kept in job.packages.all()]
+    last = list(StatusChange.objects.filter(entity_id=job.pk).order_by("pk"))[-2:]
+    assert [(change.after, change.by, change.reason) for change in last] == [
+        ("PAUSED", colleague, "Taken over"),
+        ("IN_PROGRESS", colleague, ""),
+    ]
+
+
+def test_take_over_refuses_a_closed_job(facility, packer, closings):
+    job = packed_job(packer, facility=facility)
+
+    with pytest.raises(WrongStatus):
+        packing.take_over(job.pk, by=packer, now=NOON)
+
+    job.refresh_from_db()
+    assert job.status == PackJob.Status.CLOSED
 
 
 def test_packing_is_refused_before_the_start(facility, packer):

@@ -283,6 +283,27 @@ def test_colleague_sees_who_packs_and_can_pause(client, facility, packer):
     assert PackJob.objects.get().status == "PAUSED"
 
 
+def test_colleague_takes_over_after_a_question(client, facility, packer):
+    job = started_pack_job(packer, facility=facility)
+    bea = staff("packer", facility, email="bea@example.com")
+    client.force_login(bea)
+
+    page = client.get(address("job-detail", job.pk))
+    assert "Take over" in text(page)
+    assert f'data-confirm="{packer} is packing this order. Take it over?' in page.content.decode()
+    page = client.post(address("job-take-over", job.pk), follow=True)
+
+    assert "AS1 is yours now." in text(page)
+    assert "Pack everything into package 1" in text(page)
+    assert PackJob.objects.get().editor == bea
+
+
+def test_job_that_another_system_packs_has_a_name_for_it(client, facility):
+    job = started_pack_job(None, facility=facility)
+
+    assert "Another system is packing this order." in text(client.get(address("job-detail", job.pk)))
+
+
 def test_detail_needs_the_same_queries_for_one_and_for_three_lines(
     client, facility, packer, django_assert_num_queries, django_assert_max_num_queries
 ):

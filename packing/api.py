@@ -1,0 +1,255 @@
+"""Pack jobs and their packages in the API."""
+
+from functools import partial
+
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.response import Response
+
+from fulfillment.core.api import paging
+from fulfillment.core.api.access import PACK, READ
+from fulfillment.core.api.document import operation
+from fulfillment.core.api.idempotency import once
+from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.schema import Text, read_moment, validate
+from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.views import ApiView
+from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.status import check_version
+from picking import lists
+
+from . import services, wire
+from .models import Package, PackJob
+
+CHANGED = (404, 409, 422)
+CLOSE = partial(services.close, is_weight_estimated=True)
+
+
+class PackJobView(ApiView):
+    def jobs(self):
+        return self.at_my_facilities(PackJob.objects.all())
+
+    def job(self, pk):
+        return get_object_or_404(self.jobs(), pk=pk)
+
+    def answer(self, pk):
+        return Response(wire.represent(PackJob.objects.for_api().get(pk=pk)))
+
+
+class PackJobList(PackJobView):
+    """GET and POST /api/packjobs"""
+
+    access = {"GET": READ, "POST": PACK}
+
+    @operation(
+        "listPackJobs",
+        "Pack jobs, the newest first",
+        query={**lists.QUERY, **dict.fromkeys(("packJobIds", "processId", "pickJobRef"), Text(500))},
+        answers={200: wire.pack_jobs},
+    )
+    def get(self, request):
+        rows, total = lists.job_page(
+            request,
+            self.at_my_facilities(PackJob.objects.for_api()),
+            {"packJobIds": "pk", "processId": "order__process_id", "pickJobRef": "pick_job"},
+        )
+        return Response({"packJobs": [wire.represent(job) for job in rows], "total": total})
+
+    @operation(
+        "createPackJob",
+        "The pack job of a pick job: it exists as soon as the pick job is closed",
+        body=wire.pack_job_for_creation,
+        answers={303: None},
+        errors=(422,),
+    )
+    def post(self, request):
+        data = validate(wire.pack_job_for_creation, request.data)
+        pick_job = paging.as_uuid(data.get("pickJobRef"))
+        existing = self.jobs().filter(pick_job=pick_job).first() if pick_job else None
+        if existing is None:
+            raise services.PackJobNeedsPickJob
+        return Response(status=303, headers={"Location": reverse("api-pack-job", args=[existing.pk])})
+
+
+class PackJobSearch(PackJobView):
+    """POST /api/packjobs/search"""
+
+    access = {"POST": READ}
+    fields = {
+        "id": Field("pk", "id"),
+        "facilityRef": Field("facility", "id"),
+        "lastModified": Field("modified_at", "time", is_sortable=True),
+        "lineItems": {
+            "article": {
+                "tenantArticleId": Field("lines__order_line__sku"),
+                "title": Field("lines__title"),
+            }
+        },
+        "orderDate": Field("order__order_date", "time", is_sortable=True),
+        "shortId": Field("short_id"),
+        "status": Field("status"),
+        "targetTime": Field("due_at", "time", is_sortable=True),
+        "tenantOrderId": Field("order__tenant_order_id"),
+    }
+
+    @operation("searchPackJobs", "Search pack jobs", body=payload, answers={200: wire.pack_job_page})
+    def post(self, request):
+        jobs = lists.with_due_at(self.at_my_facilities(PackJob.objects.for_api()))
+        rows, info, total = search(request.data, jobs, self.fields)
+        body = {"packJobs": [wire.represent(row) for row in rows], "pageInfo": info}
+        return Response(body if total is None else body | {"total": total})
+
+
+class PackJobDetail(PackJobView):
+    """GET and PATCH /api/packjobs/{id}"""
+
+    access = {"GET": READ, "PATCH": PACK}
+
+    @operation("getPackJob", "One pack job", answers={200: wire.pack_job}, errors=(404,))
+    def get(self, request, pk):
+        return self.answer(self.job(pk).pk)
+
+    @operation(
+        "patchPackJob",
+        "Start, pack, pause or close a pack job: the actions are applied together, or none of them",
+        body=wire.patch,
+        answers={200: wire.pack_job},
+        errors=CHANGED,
+    )
+    def patch(self, request, pk):
+        data = validate(wire.patch, request.data)
+        job = self.job(pk)
+        check_version(job, data["version"])  # also when no action changes anything
+        steps = _patch_steps(job, data["actions"], by=request.user, now=timezone.now())
+        apply_together(steps, data["version"])
+        return self.answer(pk)
+
+
+def _patch_steps(job, actions, *, by, now):
+    """The services that a PATCH asks for: first what begins the work, then the lines, then what ends it."""
+    who = {"by": by, "now": now}
+    begin, change, end, packed = [], [], [], []
+    for action in actions:
+        name = action["action"]
+        if name == "ModifyPackLineItem":
+            packed.append(action)
+        elif name == "PausePackJob":
+            packed += action.get("packLineItemsUpdate", [])
+            end.append(partial(services.pause, job.pk, **who))
+        else:
+            if "customAttributes" in action:
+                change.append(
+                    partial(services.modify, job.pk, custom_attributes=action["customAttributes"], **who)
+                )
+            status = action.get("status")
+            if status == PackJob.Status.IN_PROGRESS != job.status:
+                begin.append(partial(services.start, job.pk, **who))
+            elif status in {None, job.status}:
+                continue
+            elif status in {PackJob.Status.CLOSED, PackJob.Status.PAUSED}:
+                end.append(
+                    partial(CLOSE if status == PackJob.Status.CLOSED else services.pause, job.pk, **who)
+                )
+            else:
+                raise NotSupportedYet(feature=f"Setting the status {status}")
+    counts = {_line_id(item, job): item["packed"] for item in packed if "packed" in item}
+    if counts:
+        change.append(partial(services.count, job.pk, counts, **who))
+    return [*begin, *change, *end]
+
+
+def _line_id(item, job):
+    found = paging.as_uuid(item["id"])
+    if found is None:
+        raise services.NotALine(line=item["id"], job=job)
+    return found
+
+
+class PackJobActions(PackJobView):
+    """POST /api/packjobs/{id}/actions"""
+
+    access = {"POST": PACK}
+
+    @operation(
+        "packJobAction",
+        "Do one step of a pack job",
+        body=wire.actions,
+        answers={200: wire.pack_job},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.actions, request.data)
+        self.job(pk)
+        if data["name"] in wire.UNSUPPORTED_ACTIONS:
+            raise NotSupportedYet(feature=data["name"])
+        target = read_moment(data["targetTime"])
+
+        def step(is_second):
+            services.modify(
+                pk, target_time=target, by=request.user, now=timezone.now(), version=data["version"]
+            )
+            return self.answer(pk)
+
+        return once(request, step)
+
+
+class ContainerView(PackJobView):
+    def container(self, job_pk, pk):
+        return get_object_or_404(Package.objects.for_api().filter(job=self.job(job_pk)), pk=pk)
+
+
+class ContainerList(ContainerView):
+    """GET and POST /api/packjobs/{id}/targetcontainers"""
+
+    access = {"GET": READ, "POST": PACK}
+
+    @operation(
+        "listTargetContainers", "The packages of a pack job", answers={200: wire.containers}, errors=(404,)
+    )
+    def get(self, request, pk):
+        packages = list(Package.objects.for_api().filter(job=self.job(pk)))
+        return Response(
+            {
+                "packingTargetContainers": [wire.represent_container(package) for package in packages],
+                "total": len(packages),
+            }
+        )
+
+    @operation(
+        "createTargetContainer",
+        "Open one more package",
+        body=wire.container_for_creation,
+        answers={201: wire.container},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.container_for_creation, request.data)
+        job = self.job(pk)
+        for name in wire.UNSUPPORTED_CONTAINER_PARTS:
+            if data.get(name):
+                raise NotSupportedYet(feature=name)
+
+        def step(is_second):
+            package = services.add_package(job.pk, by=request.user, now=timezone.now())
+            location = reverse("api-target-container", args=[job.pk, package.pk])
+            body = wire.represent_container(self.container(job.pk, package.pk))
+            return Response(body, status=201, headers={"Location": location})
+
+        return once(request, step)
+
+
+class ContainerDetail(ContainerView):
+    """GET and DELETE /api/packjobs/{id}/targetcontainers/{id}"""
+
+    access = {"GET": READ, "DELETE": PACK}
+
+    @operation("getTargetContainer", "One package", answers={200: wire.container}, errors=(404,))
+    def get(self, request, pk, package_pk):
+        return Response(wire.represent_container(self.container(pk, package_pk)))
+
+    @operation("deleteTargetContainer", "Remove an empty package", answers={204: None}, errors=(404, 422))
+    def delete(self, request, pk, package_pk):
+        package = self.container(pk, package_pk)
+        services.remove_package(pk, package.pk, by=request.user, now=timezone.now())
+        return Response(status=204)

@@ -1,0 +1,244 @@
+"""Pack jobs in the wire format."""
+
+from fulfillment.core.api.schema import (
+    Choice,
+    Integer,
+    List,
+    Number,
+    Object,
+    Text,
+    anything,
+    boolean,
+    free,
+    moment,
+)
+from fulfillment.core.api.search import page_info
+from orders.wire import MOST_UNITS, short, tag, text, versioned
+from orders.wire import address as consumer_address
+from picking.wire import (
+    editor,
+    line_article,
+    raw_address,
+    represent_job_parts,
+    represent_line_parts,
+    unavailable,
+    units,
+    version,
+)
+
+from .models import PackJob
+
+channel = Text(choices=["COLLECT", "SHIPPING"])
+
+# What is read
+
+loose_address = Object(optional=consumer_address.parts)
+pack_line = Object(
+    {"id": short, "article": line_article, "quantity": Integer(1), "packed": units},
+    {
+        "customAttributes": free,
+        "globalLineItemId": short,
+        "measurementUnitKey": short,
+        "originId": short,
+        "scannableCodes": List(short),
+        "tags": List(tag),
+    },
+    name="PackLineItem",
+)
+pack_job = Object(
+    {
+        "id": short,
+        **version,
+        "status": Text(choices=PackJob.Status.values),
+        "facilityRef": short,
+        "lineItems": List(pack_line),
+        "processId": short,
+        "documentsRef": short,
+        "workflowInformation": unavailable,
+    },
+    {
+        **versioned,
+        "anonymized": boolean,
+        "customAttributes": free,
+        "deliveryChannel": channel,
+        "editor": editor,
+        "invoice": loose_address,
+        "orderDate": moment,
+        "orderRef": short,
+        "pickJobRef": short,
+        "recipient": loose_address,
+        "recipientName": text,
+        "shortId": short,
+        "tags": List(tag),
+        "targetTime": moment,
+        "tenantOrderId": short,
+    },
+    name="PackJob",
+)
+pack_jobs = Object({"packJobs": List(pack_job), "total": Integer(0)}, name="PackJobs")
+pack_job_page = Object(
+    {"packJobs": List(pack_job), "pageInfo": page_info}, {"total": Integer(0)}, name="PackJobPaginatedResult"
+)
+container_line = Object(
+    {"id": short, "article": line_article, "quantity": Integer(1)},
+    {"originId": short, "globalLineItemId": short},
+    name="PackingTargetContainerLineItem",
+)
+dimensions = Object(optional=dict.fromkeys(["weightInG", "lengthInCm", "widthInCm", "heightInCm"], Number(0)))
+container = Object(
+    {"id": short, **version, "codes": List(short), "lineItems": List(container_line), "packJobRef": short},
+    {
+        "dimensions": dimensions,
+        "facilityRef": short,
+        "sequenceNumber": Integer(0, 10_000),
+        "shortId": short,
+        "type": Text(choices=["PHYSICAL", "VIRTUAL"]),
+    },
+    name="PackingTargetContainer",
+)
+containers = Object(
+    {"packingTargetContainers": List(container), "total": Integer(0)}, name="PackingTargetContainers"
+)
+
+# What is sent
+
+pack_job_for_creation = Object(
+    {"facilityRef": short, "lineItems": List(free)},
+    {
+        "assignedUsers": List(free),
+        "customAttributes": free,
+        "deliveryChannel": channel,
+        "invoice": free,
+        "operativeProcessRef": short,
+        "orderDate": moment,
+        "orderRef": short,
+        "pickJobRef": short,
+        "processId": short,
+        "recipient": free,
+        "recipientName": text,
+        "shortId": short,
+        "status": Text(choices=PackJob.Status.values),
+        "tags": List(tag, least=1),
+        "targetTime": moment,
+        "tenantOrderId": short,
+        "transfers": List(free),
+        "workflowInformation": free,
+    },
+    closed=True,
+    name="PackJobForCreation",
+)
+
+# A package gets a code of its own, and its units by the lines of the pack job.
+UNSUPPORTED_CONTAINER_PARTS = (
+    "codes",
+    "lineItems",
+    "operativeContainerTypeRef",
+    "packingContainerTypeRef",
+    "storageLocationRef",
+)
+container_for_creation = Object(
+    optional={**dict.fromkeys(UNSUPPORTED_CONTAINER_PARTS, anything), "sequenceNumber": Integer(0, 10_000)},
+    name="PackingTargetContainerForCreation",
+)
+
+
+def _named(key, name, required=None, optional=None, *, closed=True):
+    """One option of a ``Choice``."""
+    return Object({key: Text(choices=[name]), **(required or {})}, optional, closed=closed)
+
+
+packed_units = Object({"id": short, "packed": Integer(0, MOST_UNITS)}, name="PackLineItemForUpdate")
+patch = Object(
+    {
+        **version,
+        "actions": List(
+            Choice(
+                "action",
+                {
+                    "ModifyPackJob": _named(
+                        "action",
+                        "ModifyPackJob",
+                        optional={
+                            "customAttributes": free,
+                            "status": Text(choices=PackJob.Status.values),
+                        },
+                    ),
+                    "ModifyPackLineItem": _named(
+                        "action",
+                        "ModifyPackLineItem",
+                        {"id": short},
+                        {"packed": Integer(0, MOST_UNITS)},
+                    ),
+                    "PausePackJob": _named(
+                        "action", "PausePackJob", optional={"packLineItemsUpdate": List(packed_units)}
+                    ),
+                },
+            ),
+            least=1,
+        ),
+    },
+    name="PackJobPatchActions",
+)
+UNSUPPORTED_ACTIONS = (
+    "REPLACE_ASSIGNED_USERS",
+    "SPLIT_LINES_PACK_JOB",
+    "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
+    "MOVE_EACHES_TO_PACKING_SOURCE_CONTAINER",
+    "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER",
+)
+actions = Choice(
+    "name",
+    {
+        "ADD_TARGET_TIME": _named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
+        **{name: _named("name", name, closed=False) for name in UNSUPPORTED_ACTIONS},
+    },
+)
+
+
+def represent(job):
+    """A pack job as ``PackJob``. Loaded by ``PackJobQuerySet.for_api``."""
+    order = job.order
+    addresses = {
+        "recipient": raw_address(order, "PARCEL_LOCKER", "POSTAL_ADDRESS", "INVOICE_ADDRESS"),
+        "invoice": raw_address(order, "INVOICE_ADDRESS", "POSTAL_ADDRESS"),
+    }
+    return {
+        **represent_job_parts(job),
+        "deliveryChannel": job.kind,
+        "pickJobRef": str(job.pick_job_id),
+        "recipientName": order.recipient_name,
+        **{name: address for name, address in addresses.items() if address},
+        "lineItems": [
+            {**represent_line_parts(line), "originId": str(line.pick_line_id), "packed": line.packed}
+            for line in job.lines.all()
+        ],
+    }
+
+
+def represent_container(package):
+    """A package as ``PackingTargetContainer``; its version is that of its job."""
+    sizes = {
+        "weightInG": package.weight_g,
+        "lengthInCm": package.length_mm and package.length_mm / 10,
+        "widthInCm": package.width_mm and package.width_mm / 10,
+        "heightInCm": package.height_mm and package.height_mm / 10,
+    }
+    return {
+        "id": str(package.pk),
+        "version": package.job.version,
+        "codes": [package.code],
+        "dimensions": {name: size for name, size in sizes.items() if size is not None},
+        "facilityRef": str(package.job.facility_id),
+        "packJobRef": str(package.job_id),
+        "sequenceNumber": package.number,
+        "shortId": package.job.short_id,
+        "type": "PHYSICAL",
+        "lineItems": [
+            {
+                **represent_line_parts(item.line),
+                "originId": str(item.line.pick_line_id),
+                "quantity": item.quantity,
+            }
+            for item in package.items.all()
+        ],
+    }

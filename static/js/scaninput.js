@@ -1,0 +1,84 @@
+// Reads a scanner that types, and keeps what it types while the page changes.
+
+/** Calls `onCode` with what a scanner types, wherever the focus is. A scanner types fast and ends with Enter or Tab. */
+export class ScanInput {
+  constructor(onCode, { gap = 60, idle = 150, min = 4 } = {}) {
+    Object.assign(this, { onCode, gap, idle, min, buffer: "", last: 0, timer: 0 });
+    addEventListener("keydown", (event) => this.key(event), true); // before buttons react
+    addEventListener("input", (event) => { // Android scanners insert text without usable keys
+      const field = event.target;
+      if (!field.matches?.("[data-scan]")) return;
+      clearTimeout(this.timer);
+      if (/[\r\n\t]$/.test(field.value)) this.take(field);
+      else if ((event.data ?? "").length >= this.min) this.timer = setTimeout(() => this.take(field), this.idle);
+    }, true);
+  }
+
+  take(field) {
+    const code = field.value.trim();
+    field.value = "";
+    this.buffer = "";
+    if (code) this.onCode(code);
+  }
+
+  /** What of a scan has been typed so far, wherever it went. */
+  begun() {
+    const buffer = performance.now() - this.last < this.idle ? this.buffer : "";
+    this.buffer = "";
+    return (document.querySelector("[data-scan]")?.value ?? "") + buffer;
+  }
+
+  key(event) {
+    const element = document.activeElement;
+    const scanning = element?.matches("[data-scan]");
+    const typing = element?.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+    const fast = event.timeStamp - this.last < this.gap;
+    this.last = event.timeStamp;
+    const ends = event.key === "Enter" || (event.key === "Tab" && fast) || (event.ctrlKey && event.key === "j");
+    if (ends) return this.end(event, element, scanning, typing, fast);
+    if (event.ctrlKey && event.key === "]") { // GS1 group separator
+      event.preventDefault();
+      if (scanning) element.value += "\x1d";
+      else this.buffer += "\x1d";
+      return;
+    }
+    if (typing || event.isComposing || event.altKey || event.metaKey || event.ctrlKey || event.key.length !== 1) return;
+    this.buffer = fast ? this.buffer + event.key : event.key;
+    if (fast) event.preventDefault(); // a space of the code must not press a button
+  }
+
+  end(event, element, scanning, typing, fast) {
+    if (scanning && element.value) {
+      event.preventDefault();
+      event.stopPropagation();
+      return this.take(element);
+    }
+    if (!typing && fast && this.buffer.length >= this.min) {
+      event.preventDefault();
+      event.stopPropagation();
+      const code = this.buffer;
+      this.buffer = "";
+      return this.onCode(code);
+    }
+    if (event.ctrlKey) event.preventDefault();
+    this.buffer = "";
+  }
+}
+
+/** A scanner does not wait for the page: what it typed into the old field goes on in the new one. */
+export function keepTyping(input) {
+  let begun = "";
+  document.addEventListener("htmx:beforeSwap", () => {
+    begun = input.begun();
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const field = document.querySelector("[data-scan]");
+    if (!field) return;
+    field.value = begun;
+    focusScan();
+  });
+}
+
+export function focusScan() {
+  document.querySelector("[data-scan]")?.focus({ preventScroll: true });
+}

@@ -1,0 +1,369 @@
+import uuid
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from fulfillment.core.api.schema import validate
+from fulfillment.core.models import ApiToken
+from fulfillment.core.services import signin
+from packing import services as packing
+from packing import wire
+from packing.models import PackJob
+from picking.events import PickJobClosed
+from tests.apiclient import Api, described
+from tests.factories.core import ArticleFactory, FacilityFactory, api_token, staff
+from tests.factories.packing import closed_pick_job, pack_job, started_pack_job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("closings")]
+
+
+@pytest.fixture
+def api(client):
+    return Api(client)
+
+
+def as_person(client, user):
+    return Api(client, signin.access_token(user, now=timezone.now()))
+
+
+def url(job, rest=""):
+    return f"/api/packjobs/{job.pk}{rest}"
+
+
+def current(job):
+    return PackJob.objects.get(pk=job.pk)
+
+
+def line_ids(job):
+    return [str(pk) for pk in job.lines.values_list("pk", flat=True)]
+
+
+def patch(api, job, *actions, version=None):
+    return api.patch(url(job), {"version": version or current(job).version, "actions": list(actions)})
+
+
+def set_status(status):
+    return {"action": "ModifyPackJob", "status": status}
+
+
+def packed(line_id, units):
+    return {"action": "ModifyPackLineItem", "id": line_id, "packed": units}
+
+
+def contents(job):
+    return [
+        {str(item.line_id): item.quantity for item in package.items.all()} for package in job.packages.all()
+    ]
+
+
+def test_job_is_read_in_the_wire_format(api):
+    job = pack_job(2, 1)
+
+    response = api.get(url(job))
+
+    answer = response.json()
+    assert response.status_code == 200
+    validate(wire.pack_job, answer)
+    assert (answer["pickJobRef"], answer["facilityRef"]) == (str(job.pick_job_id), str(job.facility_id))
+    assert (answer["processId"], answer["deliveryChannel"]) == (str(job.order.process_id), "SHIPPING")
+    assert [(line["quantity"], line["packed"]) for line in answer["lineItems"]] == [(2, 0), (1, 0)]
+    assert answer["lineItems"][0]["article"]["title"] == job.lines.first().title
+
+
+def test_attributes_of_the_pick_job_are_copied():
+    pick_job = closed_pick_job(1)
+    pick_job.custom_attributes, pick_job.tags = {"a": 1}, [{"id": "brand", "value": "B"}]
+    pick_job.save(update_fields=["custom_attributes", "tags"])
+
+    packing.on_pick_job_closed(PickJobClosed(pick_job.pk), by=None, now=timezone.now())
+
+    job = PackJob.objects.get()
+    assert (job.custom_attributes, job.tags) == ({"a": 1}, [{"id": "brand", "value": "B"}])
+
+
+def test_patches_of_the_sdk_start_pack_and_close(api, closings):
+    job = pack_job(2, 1)
+    first, second = line_ids(job)
+
+    started = patch(api, job, set_status("IN_PROGRESS"), version=1)
+    counted = patch(api, job, packed(first, 2), packed(second, 1), version=started.json()["version"])
+    closed = patch(api, job, set_status("CLOSED"), version=counted.json()["version"])
+
+    assert [answer.status_code for answer in (started, counted, closed)] == [200, 200, 200]
+    assert [line["packed"] for line in counted.json()["lineItems"]] == [2, 1]
+    assert closed.json()["status"] == "CLOSED"
+    validate(wire.pack_job, closed.json())
+    # Nobody weighed the package, so it weighs what its three articles of 300 g do.
+    assert job.packages.get().weight_g == 900
+    assert closings == [job.pk]
+
+
+def test_package_of_unknown_articles_gets_the_usual_weight(api):
+    job = pack_job(1, articles=[ArticleFactory(weight_g=None)])
+
+    patch(api, job, set_status("IN_PROGRESS"), packed(line_ids(job)[0], 1), set_status("CLOSED"))
+
+    assert job.packages.get().weight_g == 1000
+
+
+def test_counts_are_absolute_and_come_out_of_the_last_package_first(api):
+    job = started_pack_job(None, 3)
+    (line,) = line_ids(job)
+    patch(api, job, packed(line, 2))
+    packing.add_package(job.pk, by=None, now=timezone.now())
+    patch(api, job, packed(line, 3))
+    assert contents(job) == [{line: 2}, {line: 1}]
+
+    response = patch(api, job, packed(line, 1))
+
+    assert response.json()["lineItems"][0]["packed"] == 1
+    assert contents(job) == [{line: 1}, {}]
+
+
+def test_pause_takes_counts_along(api):
+    job = started_pack_job(None, 2)
+
+    response = patch(
+        api,
+        job,
+        {"action": "PausePackJob", "packLineItemsUpdate": [{"id": line_ids(job)[0], "packed": 1}]},
+    )
+
+    assert (response.json()["status"], response.json()["lineItems"][0]["packed"]) == ("PAUSED", 1)
+
+
+def test_patch_that_fails_changes_nothing(api):
+    job = pack_job(1)
+
+    response = patch(api, job, set_status("IN_PROGRESS"), packed(line_ids(job)[0], 2))
+
+    assert (response.status_code, response.json()[0]["summary"]) == (422, "TOO_MANY_UNITS")
+    assert (current(job).status, current(job).version) == ("OPEN", 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        (packed(str(uuid.uuid4()), 1), "NOT_A_LINE"),
+        (packed("nothing", 1), "NOT_A_LINE"),
+        (set_status("CLOSED"), "UNITS_LEFT"),
+        (set_status("CANCELED"), "NOT_SUPPORTED_YET"),
+    ],
+)
+def test_patch_refuses_what_cannot_be_done(api, action, code):
+    response = patch(api, started_pack_job(None, 1), action)
+
+    assert (response.status_code, response.json()[0]["summary"]) == (422, code)
+
+
+def test_work_needs_a_started_job(api):
+    job = pack_job(1)
+
+    assert patch(api, job, packed(line_ids(job)[0], 1)).json()[0]["summary"] == "NOT_IN_PROGRESS"
+    assert patch(api, job, set_status("PAUSED")).json()[0]["summary"] == "WRONG_STATUS"
+
+
+def test_unknown_action_and_property_are_refused(api):
+    job = pack_job(1)
+
+    assert "must be one of ModifyPackJob" in described(patch(api, job, {"action": "Explode"}))[0]
+    assert described(patch(api, job, {"action": "ModifyPackJob", "colour": "red"})) == [
+        "actions[0].colour: is not a known property"
+    ]
+
+
+def test_old_version_is_refused_with_both(api):
+    job = started_pack_job(None, 1)
+
+    for response in (
+        patch(api, job, packed(line_ids(job)[0], 1), version=1),
+        patch(api, job, {"action": "ModifyPackJob"}, version=1),
+        api.post(
+            url(job, "/actions"),
+            {"name": "ADD_TARGET_TIME", "version": 1, "targetTime": "2030-01-02T03:04:05Z"},
+        ),
+    ):
+        assert response.status_code == 409
+        assert (response.json()[0]["requestVersion"], response.json()[0]["version"]) == (1, 2)
+
+
+def test_target_time_and_attributes_are_set(api):
+    job = pack_job(1)
+
+    response = api.post(
+        url(job, "/actions"), {"name": "ADD_TARGET_TIME", "version": 1, "targetTime": "2030-01-02T03:04:05Z"}
+    )
+    patched = patch(api, job, {"action": "ModifyPackJob", "customAttributes": {"b": 2}})
+
+    assert response.status_code == 200
+    assert current(job).target_time.year == 2030
+    assert (patched.json()["customAttributes"], patched.json()["version"]) == ({"b": 2}, 3)
+
+
+def test_action_without_mechanism_says_so(api):
+    response = api.post(url(pack_job(1), "/actions"), {"name": "SPLIT_LINES_PACK_JOB", "version": 1})
+
+    assert (response.status_code, response.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+
+
+def test_post_names_the_job_that_exists(api):
+    job = pack_job(1)
+    body = {"facilityRef": str(job.facility_id), "lineItems": [], "pickJobRef": str(job.pick_job_id)}
+
+    response = api.post("/api/packjobs", body)
+
+    assert (response.status_code, response["Location"]) == (303, url(job))
+    assert api.get(response["Location"]).json()["id"] == str(job.pk)
+
+
+def test_post_without_closed_pick_job_is_refused(api):
+    body = {"facilityRef": str(uuid.uuid4()), "lineItems": []}
+
+    for more in ({}, {"pickJobRef": str(uuid.uuid4())}, {"pickJobRef": "nothing"}):
+        response = api.post("/api/packjobs", body | more)
+        assert (response.status_code, response.json()[0]["summary"]) == (422, "PACK_JOB_NEEDS_PICK_JOB")
+    assert api.post("/api/packjobs", body | {"colour": "red"}).status_code == 400
+
+
+def test_person_packs_by_the_rules_of_the_screens(client):
+    facility = FacilityFactory()
+    packer, colleague = staff("packer", facility), staff("packer", facility)
+    job = started_pack_job(packer, 1, facility=facility)
+    actions = [packed(line_ids(job)[0], 1), set_status("CLOSED")]
+
+    refused = patch(as_person(client, colleague), job, *actions)
+    done = patch(as_person(client, packer), job, *actions)
+
+    assert refused.json()[0]["summary"] == "PACKED_BY_SOMEONE_ELSE"
+    assert (done.status_code, done.json()["editor"]["username"]) == (200, packer.email)
+    assert patch(as_person(client, staff("picker", facility)), job, *actions).status_code == 403
+
+
+def test_job_of_another_facility_is_not_found(client):
+    job = started_pack_job(None, 1)
+    foreign = Api(client, api_token(facilities=[FacilityFactory()]))
+
+    for response in (
+        foreign.get(url(job)),
+        patch(foreign, job, set_status("PAUSED")),
+        foreign.post(
+            url(job, "/actions"),
+            {"name": "ADD_TARGET_TIME", "version": 2, "targetTime": "2030-01-02T03:04:05Z"},
+        ),
+        foreign.get(url(job, "/targetcontainers")),
+        foreign.post(url(job, "/targetcontainers"), {}),
+        foreign.delete(url(job, f"/targetcontainers/{job.packages.get().pk}")),
+    ):
+        assert response.status_code == 404
+    assert foreign.get("/api/packjobs").json() == {"packJobs": [], "total": 0}
+    assert foreign.post("/api/packjobs/search", {"query": {}}).json()["packJobs"] == []
+
+
+def test_reading_does_not_allow_to_pack(client):
+    job = pack_job(1)
+    reader = Api(client, api_token(ApiToken.Scope.READ))
+
+    assert reader.get(url(job)).status_code == 200
+    assert patch(reader, job, set_status("IN_PROGRESS")).status_code == 403
+    assert reader.post(url(job, "/targetcontainers"), {}).status_code == 403
+    assert client.get(url(job)).status_code == 401
+
+
+def listed(response):
+    assert response.status_code == 200, response.content
+    validate(wire.pack_jobs, response.json())
+    return [job["id"] for job in response.json()["packJobs"]]
+
+
+def test_list_pages_and_filters(api):
+    jobs = [pack_job(1, number=number) for number in ("A-1", "A-2", "A-3")]
+    newest = [str(job.pk) for job in reversed(jobs)]
+    job = jobs[1]
+    found, none = [str(job.pk)], []
+
+    assert listed(api.get("/api/packjobs", {"size": 2})) == newest[:2]
+    assert listed(api.get("/api/packjobs", {"size": 2, "startAfterId": newest[1]})) == newest[2:]
+    for query, expected in [
+        ({"pickJobRef": str(job.pick_job_id)}, found),
+        ({"packJobIds": str(job.pk)}, found),
+        ({"processId": str(job.order.process_id)}, found),
+        ({"orderRef": str(job.order_id)}, found),
+        ({"tenantOrderId": "A-2"}, found),
+        ({"facilityRef": f"urn:fft:facility:tenantFacilityId:{job.facility.tenant_facility_id}"}, found),
+        ({"articleTitle": job.lines.get().title}, found),
+        ({"searchTerm": "A-2"}, found),
+        ({"status": "OPEN,PAUSED"}, newest),
+        ({"status[0]": "OPEN", "status[1]": "PAUSED"}, newest),
+        ({"status": "PACKABLE"}, none),
+        ({"channel": "COLLECT"}, none),
+        ({"orderBy": "ORDER_DATE_ASC"}, newest[::-1]),
+        ({"endOrderDate": "2020-01-01T00:00:00Z"}, none),
+    ]:
+        assert listed(api.get("/api/packjobs", query)) == expected, query
+
+
+def test_list_and_search_take_as_many_queries_for_three_as_for_one(api):
+    facility = FacilityFactory()
+
+    def count(call):
+        with CaptureQueriesContext(connection) as queries:
+            assert call().status_code == 200
+        return len(queries)
+
+    def all_of_them():
+        return (
+            count(lambda: api.get("/api/packjobs")),
+            count(lambda: api.post("/api/packjobs/search", {"query": {}})),
+        )
+
+    pack_job(1, facility=facility)
+    all_of_them()
+    one = all_of_them()
+    pack_job(1, 2, facility=facility, number="2")
+    pack_job(2, 1, facility=facility, number="3")
+
+    assert all_of_them() == one
+
+
+def test_search_looks_into_the_lines(api):
+    job, other = pack_job(1, number="A-1"), pack_job(1, number="A-2")
+    sku = other.lines.get().article.sku
+
+    def search(query, **more):
+        response = api.post("/api/packjobs/search", {"query": query, **more})
+        assert response.status_code == 200, response.content
+        validate(wire.pack_job_page, response.json())
+        return [found["id"] for found in response.json()["packJobs"]]
+
+    assert search({"lineItems": {"contains": {"article": {"tenantArticleId": {"eq": sku}}}}}) == [
+        str(other.pk)
+    ]
+    assert search({"tenantOrderId": {"like": "a-1"}}) == [str(job.pk)]
+    assert search({}, sort=[{"orderDate": "ASC"}]) == [str(job.pk), str(other.pk)]
+    colour = api.post("/api/packjobs/search", {"query": {"lineItems": {"contains": {"colour": {}}}}})
+    assert "query.lineItems.colour: cannot be searched" in described(colour)[0]
+
+
+def test_packages_are_target_containers(api):
+    job = started_pack_job(None, 2)
+    patch(api, job, packed(line_ids(job)[0], 2))
+
+    made = api.post(url(job, "/targetcontainers"), {})
+    listed_ = api.get(url(job, "/targetcontainers"))
+
+    validate(wire.container, made.json())
+    validate(wire.containers, listed_.json())
+    assert made.status_code == 201
+    assert api.get(made["Location"]).json() == made.json()
+    first, second = listed_.json()["packingTargetContainers"]
+    assert (first["lineItems"][0]["quantity"], second["lineItems"]) == (2, [])
+    assert first["codes"] == [job.packages.first().code]
+
+    assert api.delete(made["Location"]).status_code == 204
+    full = api.delete(url(job, f"/targetcontainers/{first['id']}"))
+    assert (full.status_code, full.json()[0]["summary"]) == (422, "PACKAGE_NOT_EMPTY")
+    assert job.packages.count() == 1
+    own_code = api.post(url(job, "/targetcontainers"), {"codes": ["X"]})
+    assert own_code.json()[0]["summary"] == "NOT_SUPPORTED_YET"
