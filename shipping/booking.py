@@ -20,12 +20,12 @@ from fulfillment.core.events import emit
 from fulfillment.core.models import Document
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
-from fulfillment.core.status import transit
+from fulfillment.core.status import check_version, transit
 from orders.models import Address
 
 from . import labels, notes, services
 from .carriers import Booking, CarrierError, Contact, Doc, Outcome, ParcelData, UnknownAdapter, adapter_of
-from .events import ShipmentConfirmed
+from .events import ParcelBooked, ParcelFailed, ShipmentConfirmed, ShipmentUpdated
 from .models import BookingAttempt, Parcel, Shipment
 
 logger = logging.getLogger(__name__)
@@ -162,14 +162,17 @@ def _store_failure(attempt, error):
                 Outcome.UNKNOWN: parcel.ask,
             }
             transit(step[error.outcome], problem, by=None, now=now, reason=error.message)
+            if error.outcome is Outcome.REJECTED:
+                emit(ParcelFailed(parcel_id=parcel.pk), by=None, now=now)
     if error.outcome is Outcome.RETRY:
         raise RetryLater(error.message, seconds=error.seconds)
 
 
-def enter_number(parcel_id, number, *, by, now):
+def enter_number(parcel_id, number, *, by, now, version=None):
     """Store the tracking number a person got from the carrier; the label is then drawn by us.
 
-    Refuses a number that no barcode holds, an address that no label holds, and a parcel that does not wait for one.
+    Refuses a number that no barcode holds, an address that no label holds, a parcel that does not wait for one, and
+    an old version.
     """
     number = number.strip()
     if not NUMBER.fullmatch(number):
@@ -177,6 +180,7 @@ def enter_number(parcel_id, number, *, by, now):
     parcel = Parcel.objects.select_related("carrier", "shipment__order", "shipment__facility").get(
         pk=parcel_id
     )
+    check_version(parcel, version)
     data = parcel_data(parcel, number)
     try:
         docs = (
@@ -205,6 +209,7 @@ def _store_booking(parcel_id, booking, *, attempt, by):
         step = parcel.done if attempt is not None else parcel.enter_number
         transit(step, booking, stored.get("label"), stored.get("return_label"), by=by, now=now)
         _record(parcel, now)
+        emit(ParcelBooked(parcel_id=parcel.pk), by=by, now=now)
         services.await_carrier(parcel, by=by, now=now)
         _confirm(parcel.shipment, note, snapshot, by=by, now=now)
 
@@ -265,6 +270,7 @@ def _confirm(shipment, note, snapshot, *, by, now):
     shipment.save(update_fields=["delivery_note", "modified_at"])
     transit(shipment.confirm, by=by, now=now)
     emit(ShipmentConfirmed(shipment_id=shipment.pk), by=by, now=now)
+    emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
 
 
 # What the papers say

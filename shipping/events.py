@@ -21,3 +21,49 @@ class ShipmentConfirmed(Event):
 @dataclasses.dataclass(frozen=True)
 class HandedOver(Event):
     handover_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ShipmentCreated(Event):
+    shipment_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ShipmentUpdated(Event):
+    """Its status or recipient changed."""
+
+    shipment_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelCreated(Event):
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelBooked(Event):
+    """It has its label and number."""
+
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelFailed(Event):
+    """The carrier refused it."""
+
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class HandoverCreated(Event):
+    handover_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class HandoverReverted(Event):
+    handover_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class HandoverCancelled(Event):
+    handover_job_id: uuid.UUID

@@ -19,6 +19,11 @@ class FacilityQuerySet(LockingQuerySet):
 
 
 class ShipmentQuerySet(FacilityQuerySet):
+    def for_api(self):
+        return self.select_related("order", "carrier", "facility").prefetch_related(
+            "parcels", "pick_job__lines__order_line"
+        )
+
     def for_list(self):
         return (
             self.select_related("order", "carrier")
@@ -101,6 +106,21 @@ class Shipment(Stateful):
     def cancel(self):
         """The order is no longer wanted."""
 
+    @transition(field=status, source=Status.INITIAL, target=Status.OBSOLETE)
+    def make_obsolete(self):
+        """Its goods are being picked again."""
+
+    @transition(field=status, source=Status.OBSOLETE, target=Status.INITIAL)
+    def renew(self):
+        """Its goods were picked again."""
+
+
+class ParcelQuerySet(FacilityQuerySet):
+    def for_api(self):
+        return self.select_related("order", "shipment", "carrier", "facility").prefetch_related(
+            "package__items__line__order_line"
+        )
+
 
 class Parcel(Stateful):
     class Status(models.TextChoices):
@@ -134,7 +154,7 @@ class Parcel(Stateful):
     problem = models.JSONField(_("problem"), default=dict, blank=True)
     warnings = models.JSONField(_("warnings"), default=list, blank=True)
 
-    objects = FacilityQuerySet.as_manager()
+    objects = ParcelQuerySet.as_manager()
 
     class Meta(Stateful.Meta):
         verbose_name = _("parcel")
@@ -266,6 +286,11 @@ class BookingAttempt(models.Model):
 
 
 class HandoverJobQuerySet(FacilityQuerySet):
+    def for_api(self):
+        return self.select_related("order", "parcel__carrier", "parcel__shipment").prefetch_related(
+            "lines__order_line"
+        )
+
     def open(self):
         return self.filter(status__in=HandoverJob.UNFINISHED)
 

@@ -4,6 +4,8 @@ import dataclasses
 
 from django.db.models import Count, Q
 
+from fulfillment.core.models import Document
+
 from .models import HandoverJob, Parcel, Shipment
 
 
@@ -62,3 +64,12 @@ def handovers_at(facility, text=""):
         else:
             by_carrier.setdefault(job.parcel.carrier, []).append(job)
     return Handovers(sorted(by_carrier.items(), key=lambda item: item[0].name), to_customers)
+
+
+def printable(shipment, parcels):
+    """The PDF documents of a packed job in the order they are printed: what is stuck on, parcel by parcel, then
+    what is put in. ZPL goes to a label printer, not into a PDF.
+    """
+    papers = [paper for parcel in parcels for paper in (parcel.label, parcel.return_label)]
+    papers.append(shipment and shipment.delivery_note)
+    return [paper for paper in papers if paper is not None and paper.format == Document.Format.PDF]

@@ -9,7 +9,7 @@ import datetime
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
@@ -18,16 +18,49 @@ from fulfillment.core.codes import parcel_codes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import Carrier, FacilityCarrier
-from fulfillment.core.status import log_created, transit
+from fulfillment.core.status import check_version, log_created, transit
 from orders.models import Address, Order
 from packing.models import PackJob
 from picking.models import PickJob
 
-from .events import HandedOver, ParcelRequested
+from .events import (
+    HandedOver,
+    HandoverCancelled,
+    HandoverCreated,
+    HandoverReverted,
+    ParcelCreated,
+    ParcelRequested,
+    ShipmentCreated,
+    ShipmentUpdated,
+)
 from .models import HandoverJob, HandoverLine, Parcel, Shipment
 
 REFUSED = "REFUSED"
 REVERT_WITHIN = datetime.timedelta(minutes=15)
+
+
+class ShipmentNeedsPickJob(Refused):
+    text = _("A shipment is opened when its pick job is closed. Name such a job in pickJobRef.")
+
+
+class HandoverNeedsGoods(Refused):
+    text = _("A handover job is opened when goods are ready for it. Name their pick job in pickJobRef.")
+
+
+class ShippingBegan(Refused):
+    text = _("The labels of %(shipment)s were asked for already; its picking can no longer be taken back.")
+
+
+class NotPackedYet(Refused):
+    text = _("%(shipment)s is not packed yet. Its labels can be asked for when the packing is finished.")
+
+
+class LabelsRequested(Refused):
+    text = _("The labels of %(shipment)s were asked for already. Correct its parcels instead.")
+
+
+class ParcelAtCarrier(Refused):
+    text = _("The carrier has the dimensions of %(parcel)s already.")
 
 
 class NoCarrier(Refused):
@@ -82,6 +115,11 @@ def on_pick_job_closed(event, *, by, now):
     job = PickJob.objects.select_related("order").get(pk=event.pick_job_id)
     if job.kind != Order.Kind.SHIPPING:
         return
+    for shipment in Shipment.objects.filter(pick_job=job).lock_all():
+        # The picking was taken back and has ended again.
+        transit(shipment.renew, by=by, now=now)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+        return
     shipment = Shipment.objects.create(
         facility_id=job.facility_id,
         order=job.order,
@@ -92,6 +130,18 @@ def on_pick_job_closed(event, *, by, now):
         created_at=now,
     )
     log_created(shipment, by=by, now=now)
+    emit(ShipmentCreated(shipment_id=shipment.pk), by=by, now=now)
+
+
+def on_pick_job_reopened(event, *, by, now):
+    """Let go of goods that are picked again; refuses when their labels were asked for."""
+    for shipment in Shipment.objects.filter(pick_job_id=event.pick_job_id).lock_all():
+        if shipment.status in {Shipment.Status.OBSOLETE, Shipment.Status.CANCELED}:
+            continue
+        if shipment.status != Shipment.Status.INITIAL:
+            raise ShippingBegan(shipment=shipment)
+        transit(shipment.make_obsolete, by=by, now=now)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
 
 
 def on_pack_job_closed(event, *, by, now):
@@ -111,7 +161,7 @@ def on_pack_job_closed(event, *, by, now):
 
 def on_order_cancelled(event, *, by, now):
     """Cancel shipments, parcels and handovers of an order; refuses when something was handed over."""
-    reason = str(_now("The order was cancelled."))
+    reason = str(gettext("The order was cancelled."))
     shipments = list(Shipment.objects.filter(order_id=event.order_id).lock_all())
     parcels = list(Parcel.objects.filter(order_id=event.order_id).lock_all())
     handovers = list(HandoverJob.objects.filter(order_id=event.order_id).lock_all())
@@ -121,22 +171,26 @@ def on_order_cancelled(event, *, by, now):
     for job in handovers:
         if job.status in HandoverJob.UNFINISHED:
             transit(job.cancel, HandoverJob.CancelReason.ORDER_CANCELED, by=by, now=now, reason=reason)
+            emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
     for parcel in parcels:
         if parcel.status not in {Parcel.Status.CANCELED, Parcel.Status.OBSOLETE}:
             transit(parcel.cancel, by=by, now=now, reason=reason)
     for shipment in shipments:
         if shipment.status in Shipment.UNFINISHED:
             transit(shipment.cancel, by=by, now=now, reason=reason)
+            emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
 
 
 # Labels
 
 
-def choose_carrier(shipment):
-    """The facility's first active carrier that delivers to the recipient's country, or None."""
+def choose_carrier(shipment, wanted=None):
+    """The facility's first active carrier (or the wanted one) that delivers to the recipient's country, or None."""
     active = FacilityCarrier.objects.filter(
         facility_id=shipment.facility_id, status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
     )
+    if wanted is not None:
+        active = active.filter(carrier=wanted)
     country = shipment.recipient["country"]
     for connection in active.select_related("carrier").order_by("priority", "pk"):
         if not connection.delivery_countries or country in connection.delivery_countries:
@@ -151,14 +205,65 @@ def _lock_shipment(shipment_id):
 
 
 @transaction.atomic
-def request_labels(shipment_id, *, by, now):
-    """Ask for the labels of a packed shipment that waited for a carrier. Refuses when there is still none."""
+def request_labels(shipment_id, *, carrier=None, by, now, version=None):
+    """Ask for the labels of a packed shipment that waited for a carrier.
+
+    Refuses when there is still none, when the goods are not packed yet, and an old version.
+
+    Args:
+        carrier: the one to take, None for the facility's first that delivers there.
+    """
     shipment = _lock_shipment(shipment_id)
-    carrier = choose_carrier(shipment)
-    if carrier is None:
+    check_version(shipment, version)
+    job = PackJob.objects.filter(pick_job_id=shipment.pick_job_id, status=PackJob.Status.CLOSED).first()
+    if job is None:
+        raise NotPackedYet(shipment=shipment)
+    chosen = choose_carrier(shipment, carrier)
+    if chosen is None:
         raise NoCarrier(country=shipment.recipient["country"])
-    _request(shipment, shipment.pick_job.pack_job, carrier, by=by, now=now)
+    _request(shipment, job, chosen, by=by, now=now)
     return shipment
+
+
+@transaction.atomic
+def correct_recipient(shipment_id, changes, *, by, now, version=None):
+    """Correct the address of a shipment before its labels are made; the order keeps what the shop sent.
+
+    Refuses an old version, and a shipment whose labels were asked for: its parcels are corrected one by one.
+
+    Args:
+        changes: fields of ``orders.models.Address``.
+    """
+    shipment = _lock_shipment(shipment_id)
+    check_version(shipment, version)
+    if shipment.status not in {Shipment.Status.INITIAL, Shipment.Status.RETRYABLE}:
+        raise LabelsRequested(shipment=shipment)
+    if _correct_recipient(shipment, changes):
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    return shipment
+
+
+@transaction.atomic
+def modify_parcel(parcel_id, *, dimensions=None, custom_attributes=None, by, now, version=None):
+    """Change what is known of a parcel. Refuses new dimensions once the carrier has them, and an old version.
+
+    Args:
+        dimensions: ``{"length_mm" | "width_mm" | "height_mm" | "weight_g": number}``.
+    """
+    parcel = lock_parcel(parcel_id)
+    check_version(parcel, version)
+    changes = dict(dimensions or {})
+    if changes and parcel.status not in {Parcel.Status.OPEN, Parcel.Status.FAILED}:
+        raise ParcelAtCarrier(parcel=parcel)
+    if custom_attributes is not None:
+        changes["custom_attributes"] = custom_attributes
+    changes = {name: value for name, value in changes.items() if getattr(parcel, name) != value}
+    if changes:
+        for name, value in changes.items():
+            setattr(parcel, name, value)
+        parcel.version += 1
+        parcel.save(update_fields=[*changes, "version", "modified_at"])
+    return parcel
 
 
 def _request(shipment, job, carrier, *, by, now):
@@ -181,7 +286,9 @@ def _request(shipment, job, carrier, *, by, now):
     ]
     Parcel.objects.bulk_create(parcels)
     log_created(*parcels, by=by, now=now)
+    emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
     for parcel in parcels:
+        emit(ParcelCreated(parcel_id=parcel.pk), by=by, now=now)
         emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
 
 
@@ -203,17 +310,20 @@ def lock_parcel(parcel_id):
 
 
 @transaction.atomic
-def request_again(parcel_id, *, recipient=None, by, now):
+def request_again(parcel_id, *, recipient=None, by, now, version=None):
     """Ask the carrier once more, because a person says so: the only way to a second booking.
 
-    Refuses a parcel that does not wait for a person.
+    Refuses a parcel that does not wait for a person, and an old version.
 
     Args:
         recipient: corrected fields of ``orders.models.Address`` for the labels; the order keeps what the shop sent.
     """
     parcel = lock_parcel(parcel_id)
+    check_version(parcel, version)
     is_corrected = _correct_recipient(parcel.shipment, recipient or {})
-    reason = _now("The address was corrected.") if is_corrected else ""
+    if is_corrected:
+        emit(ShipmentUpdated(shipment_id=parcel.shipment_id), by=by, now=now)
+    reason = gettext("The address was corrected.") if is_corrected else ""
     transit(parcel.request_again, by=by, now=now, reason=reason)
     emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
     return parcel
@@ -250,6 +360,7 @@ def _await_customer(pack_job, *, by, now):
         for line in pack_job.lines.all()
     )
     log_created(job, by=by, now=now)
+    emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
 
 
 def await_carrier(parcel, *, by, now):
@@ -276,6 +387,7 @@ def await_carrier(parcel, *, by, now):
         for item in parcel.package.items.select_related("line")
     )
     log_created(job, by=by, now=now)
+    emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
 
 
 def _lock_handover(job_id):
@@ -286,6 +398,18 @@ def _lock_handover(job_id):
         Shipment.objects.lock(pk=job.parcel.shipment_id)
         Parcel.objects.lock(pk=job.parcel_id)
     return HandoverJob.objects.lock(pk=job_id)
+
+
+@transaction.atomic
+def note_on_handover(job_id, custom_attributes, *, by, now, version=None):
+    """Replace the free attributes of a handover job. Refuses an old version."""
+    job = _lock_handover(job_id)
+    check_version(job, version)
+    if custom_attributes != job.custom_attributes:
+        job.custom_attributes = custom_attributes
+        job.version += 1
+        job.save(update_fields=["custom_attributes", "version", "modified_at"])
+    return job
 
 
 def find_parcel(facility, code):
@@ -310,15 +434,16 @@ def find_parcel(facility, code):
 
 
 @transaction.atomic
-def hand_over(job_id, *, refused=None, by, now):
+def hand_over(job_id, *, refused=None, by, now, version=None):
     """Hand a parcel to the carrier or goods to the customer.
 
-    Refuses more refused units than there are, refused units without a reason, and a handover of nothing.
+    Refuses an old version, more refused units than there are, refused units without a reason, and a handover of nothing.
 
     Args:
         refused: ``{handover line id: (units, reason)}`` for what the customer does not take.
     """
     job = _lock_handover(job_id)
+    check_version(job, version)
     refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
     if refused and job.channel != HandoverJob.Channel.COLLECT:
         raise OnlyCustomersRefuse(job=job)
@@ -353,14 +478,16 @@ def _complete_shipment(shipment, *, by, now):
     )
     if not waiting.exists():
         transit(shipment.complete, by=by, now=now)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
 
 
 @transaction.atomic
-def revert(job_id, *, reason, by, now):
-    """Take a handover back within 15 minutes. Refuses without a reason and later."""
+def revert(job_id, *, reason, by, now, version=None):
+    """Take a handover back within 15 minutes. Refuses without a reason, later, and an old version."""
     if not reason.strip():
         raise ReasonMissing
     job = _lock_handover(job_id)
+    check_version(job, version)
     if job.handed_over_at and now - job.handed_over_at > REVERT_WITHIN:
         raise RevertTooLate(minutes=REVERT_WITHIN.seconds // 60)
     transit(job.revert, by=by, now=now, reason=reason)
@@ -372,13 +499,16 @@ def revert(job_id, *, reason, by, now):
         shipment = job.parcel.shipment
         if shipment.status == Shipment.Status.COMPLETED:
             transit(shipment.reopen, by=by, now=now, reason=reason)
+            emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    emit(HandoverReverted(handover_job_id=job.pk), by=by, now=now)
     return job
 
 
 @transaction.atomic
-def cancel_handover(job_id, reason, *, by, now):
+def cancel_handover(job_id, reason, *, by, now, version=None):
     """End the handover of collected goods: the customer did not come or refuses everything."""
     job = _lock_handover(job_id)
+    check_version(job, version)
     if job.channel != HandoverJob.Channel.COLLECT:
         raise NotForTheCustomer(job=job)
     if reason not in {
@@ -389,4 +519,5 @@ def cancel_handover(job_id, reason, *, by, now):
     transit(job.cancel, reason, by=by, now=now)
     for line in job.lines.all():
         orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+    emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
     return job

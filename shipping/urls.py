@@ -6,6 +6,7 @@ app_name = "shipping"
 urlpatterns = [
     path("shipping/", views.shipment_list, name="shipment-list"),
     path("shipping/packed/<uuid:pk>/", views.pack_done, name="pack-done"),
+    path("shipping/packed/<uuid:pk>/documents/", views.pack_documents, name="pack-documents"),
     path("shipping/<uuid:pk>/request/", views.shipment_request, name="shipment-request"),
     path("shipping/parcels/<uuid:pk>/", views.parcel_detail, name="parcel-detail"),
     path("shipping/parcels/<uuid:pk>/request/", views.parcel_request, name="parcel-request"),

@@ -2,7 +2,8 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.db.models import Q
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,13 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from fulfillment.core.access import at_facility
 from fulfillment.core.models import Document, Permission
+from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.services import documents
 from packing.models import PackJob
 
 from . import booking, services
 from .forms import CancelForm, FindForm, NumberForm, RecipientForm, RefusedForm, RevertForm, ScanOutForm
 from .models import HandoverJob, Parcel, Shipment
-from .queries import handovers_at, shipments_at
+from .queries import handovers_at, printable, shipments_at
 
 PAGE_SIZE = 25
 MEDIA_TYPES = {"PDF": "application/pdf", "ZPL": "application/zpl"}
@@ -28,22 +30,47 @@ MEDIA_TYPES = {"PDF": "application/pdf", "ZPL": "application/zpl"}
 # Labels
 
 
+def _packed(request, pk):
+    """(pack job, its shipment or None, its parcels) with their documents."""
+    job = get_object_or_404(PackJob.objects.at(request.facility).select_related("order"), pk=pk)
+    shipment = Shipment.objects.filter(pick_job=job.pick_job_id).select_related("delivery_note").first()
+    parcels = list(shipment.parcels.select_related("label", "return_label", "carrier")) if shipment else []
+    return job, shipment, parcels
+
+
 @require_safe
 @at_facility(Permission.PACK)
 def pack_done(request, pk):
     """After packing: the labels as they come, to print. The packer may go on; they come without him."""
-    job = get_object_or_404(PackJob.objects.at(request.facility).select_related("order"), pk=pk)
-    shipment = Shipment.objects.filter(pick_job=job.pick_job_id).select_related("delivery_note").first()
-    parcels = list(shipment.parcels.select_related("label", "return_label", "carrier")) if shipment else []
+    job, shipment, parcels = _packed(request, pk)
+    is_waiting = any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels)
     context = {
         "job": job,
         "shipment": shipment,
         "parcels": parcels,
-        "is_waiting": any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels),
-        "next_job": PackJob.objects.at(request.facility).open().for_list().first(),
+        "is_waiting": is_waiting,
+        # One print for the whole job: not before the last label is there.
+        "printable": [] if is_waiting else printable(shipment, parcels),
+        "next_job": PackJob.objects.at(request.facility)
+        .open()
+        .for_list()
+        .exclude(Q(status=PackJob.Status.IN_PROGRESS) & ~Q(editor=request.user))
+        .first(),
     }
     template = "shipping/pack_done.html"
     return render(request, f"{template}#labels" if request.htmx else template, context)
+
+
+@require_safe
+@xframe_options_sameorigin
+@at_facility(Permission.PACK)
+def pack_documents(request, pk):
+    """All documents of a pack job as one PDF: the stored pages one after the other, nothing is drawn again."""
+    job, shipment, parcels = _packed(request, pk)
+    stored = printable(shipment, parcels)
+    if not stored:
+        raise Http404
+    return _file(join_pdfs([documents.read(row) for row in stored]), "PDF", f"{job.short_id}.pdf")
 
 
 @require_safe
@@ -132,11 +159,15 @@ def shipment_request(request, pk):
 def document(request, pk):
     """The stored bytes of a document, always the same. Shown in the browser, so that it can print them."""
     stored = get_object_or_404(Document.objects.filter(facility=request.facility), pk=pk)
+    return _file(documents.read(stored), stored.format, stored.name)
+
+
+def _file(data, format, name):  # noqa: A002
     return HttpResponse(
-        documents.read(stored),
-        content_type=MEDIA_TYPES[stored.format],
+        data,
+        content_type=MEDIA_TYPES[format],
         headers={
-            "Content-Disposition": content_disposition_header(as_attachment=False, filename=stored.name),
+            "Content-Disposition": content_disposition_header(as_attachment=False, filename=name),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         },

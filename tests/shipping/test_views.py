@@ -10,7 +10,7 @@ from packing.models import PackJob
 from shipping import services
 from shipping.models import HandoverJob, Parcel
 from tests.factories.core import FacilityCarrierFactory, FacilityFactory, staff
-from tests.factories.packing import pack_job
+from tests.factories.packing import pack_job, started_pack_job
 from tests.factories.shipping import collected, labelled, packed, parcel, shipment, work
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,9 @@ def text(response):
 def primaries(response):
     """The words of the primary buttons and links of the page."""
     found = re.findall(
-        r"<(button|a)\b[^>]*class=\"btn btn-primary[^>]*>(.*?)</\1>", response.content.decode(), re.DOTALL
+        r"<(button|a)\b[^>]*class=\"btn[^\"]* ?btn-primary[^>]*>(.*?)</\1>",
+        response.content.decode(),
+        re.DOTALL,
     )
     return [" ".join(re.sub(r"<[^>]+>", "", words).split()) for _tag, words in found]
 
@@ -68,6 +70,16 @@ def test_pack_done_leads_to_the_next_job(client, facility):
     assert primaries(client.get(address("pack-done", done.pk))) == ["Pack next: AS1"]
 
 
+def test_pack_done_does_not_lead_to_what_a_colleague_packs(client, facility, packer):
+    done = packed(facility=facility)
+    started_pack_job(staff("packer", facility), facility=facility, number="1002")
+    assert primaries(client.get(address("pack-done", done.pk))) == ["To the pack jobs"]
+
+    started_pack_job(packer, facility=facility, number="1003")
+
+    assert primaries(client.get(address("pack-done", done.pk))) == ["Pack next: AS1"]
+
+
 def test_pack_done_says_what_became_of_it(client, facility):
     rejected = parcel(facility=facility, address={"houseNumber": "REJECT"})
     work()
@@ -79,6 +91,59 @@ def test_pack_done_says_what_became_of_it(client, facility):
     assert "The address does not exist." in text(page)
     assert address("parcel-detail", rejected.pk) in page.content.decode()
     assert "Put it where customers collect" in text(client.get(address("pack-done", pick_up.pk)))
+
+
+def test_all_documents_are_printed_at_once_as_they_are_stored(client, facility, read_pdf):
+    done = shipment(facility=facility, packages=2)
+    page = address("pack-done", done.pick_job.pack_job.pk)
+    papers = address("pack-documents", done.pick_job.pack_job.pk)
+    assert primaries(client.get(page)) == ["To the pack jobs"]
+    assert client.get(papers).status_code == 404
+    work()
+    first, second = done.parcels.all()
+    done.refresh_from_db()
+
+    bar = client.get(page, **HTMX)
+    answer = client.get(papers)
+
+    assert primaries(bar) == ["Print all 5 documents"]
+    assert f'data-print="{papers}"' in bar.content.decode()
+    stored = [first.label, first.return_label, second.label, second.return_label, done.delivery_note]
+    printed = [read_pdf(documents.read(paper)) for paper in stored]
+    joined = read_pdf(answer.content)
+    assert joined.pages == sum(paper.pages for paper in printed)
+    assert joined.text == "\n".join(paper.text for paper in printed)
+    assert answer.headers["Content-Type"] == "application/pdf"
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert Document.objects.count() == 5
+
+
+def test_papers_are_not_joined_before_the_last_label_is_there(client, facility):
+    done = shipment(facility=facility, packages=2)
+    work()
+    Parcel.objects.filter(pk=done.parcels.last().pk).update(status="PROCESSING")
+
+    page = client.get(address("pack-done", done.pick_job.pack_job.pk))
+
+    assert primaries(page) == ["To the pack jobs"]
+
+
+def test_label_for_a_label_printer_is_left_out_of_the_pdf(client, facility, read_pdf):
+    done = labelled(facility=facility)
+    Document.objects.filter(pk=done.label_id).update(format="ZPL")
+
+    page = client.get(address("pack-done", done.package.job_id))
+    answer = client.get(address("pack-documents", done.package.job_id))
+
+    assert primaries(page) == ["Print all 2 documents"]
+    assert read_pdf(answer.content).text.startswith(read_pdf(documents.read(done.return_label)).text)
+
+
+def test_documents_of_another_facility_are_not_printed(client):
+    done = labelled(facility=FacilityFactory(slug="there"))
+
+    assert client.get(address("pack-documents", done.package.job_id)).status_code == 404
 
 
 def test_pack_done_without_a_carrier_says_so(client, facility):

@@ -1,0 +1,421 @@
+import io
+
+import pypdf
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from fulfillment.core.api.schema import validate
+from fulfillment.core.models import Facility, FacilityCarrier
+from packing.models import PackJob
+from shipping import wire
+from shipping.models import HandoverJob, Parcel, Shipment
+from tests.apiclient import Api, described
+from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory, api_token
+from tests.factories.shipping import collected, labelled, parcel, shipment, work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(client):
+    return Api(client)
+
+
+def foreign(client):
+    """A caller that is limited to another facility."""
+    return Api(client, api_token(facilities=[FacilityFactory()]))
+
+
+# Shipments
+
+
+def test_shipment_answers_in_the_wire_format(api):
+    row = Parcel.objects.get(pk=labelled(2, 1).pk).shipment
+
+    answer = api.get(f"/api/shipments/{row.pk}")
+
+    assert answer.status_code == 200
+    body = answer.json()
+    validate(wire.shipment, body)
+    assert (body["status"], body["pickJobRef"]) == ("CONFIRMED", str(row.pick_job_id))
+    assert body["parcels"] == [wire.represent_stripped_parcel(row.parcels.get())]
+    assert [item["quantity"] for item in body["lineItems"]] == [2, 1]
+    assert body["hasActiveCarrier"] is True
+
+
+def test_list_of_shipments_filters_and_pages(api):
+    rows = [labelled(1, number=number).shipment for number in ("A-1", "A-2", "A-3")]
+    waiting = shipment(1, carrier="", number="B-1")
+
+    def found(**query):
+        body = api.get("/api/shipments", query).json()
+        validate(wire.shipments, body)
+        return [entry["id"] for entry in body["shipments"]]
+
+    newest = [str(row.pk) for row in [waiting, *reversed(rows)]]
+    assert found() == newest
+    assert found(size=2) == newest[:2]
+    assert found(size=2, startAfterId=newest[1]) == newest[2:]
+    assert found(pickJobRef=str(rows[1].pick_job_id)) == [str(rows[1].pk)]
+    assert found(tenantOrderId="A-3") == [str(rows[2].pk)]
+    assert found(status="INITIAL,NONSENSE") == [str(waiting.pk)]
+    assert found(facilityRef=str(waiting.facility_id)) == [str(waiting.pk)]
+    assert found(carrierKeys=["demo"]) == newest[1:]
+    assert found(parcelStatus="DONE") == newest[1:]
+    assert found(searchTerm="a-2") == [str(rows[1].pk)]
+    assert found(startTargetTime="2000-01-01T00:00:00.000Z", endTargetTime="2000-01-02T00:00:00Z") == []
+    assert found(whatever="1", pickJobRef="no id") == []
+    assert api.get("/api/shipments", {"endTargetTime": "yesterday"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["shipments", "parcels", "handoverjobs"])
+def test_list_takes_the_same_number_of_queries_for_one_row_and_three(api, path):
+    def queries():
+        api.get(f"/api/{path}")
+        with CaptureQueriesContext(connection) as context:
+            assert api.get(f"/api/{path}").status_code == 200
+        return len(context)
+
+    labelled(1, number="1")
+    one = queries()
+    labelled(2, 1, number="2")
+    labelled(1, number="3")
+
+    assert queries() == one
+
+
+def test_shipment_without_a_carrier_gets_address_carrier_and_labels_in_one_patch(api):
+    row = shipment(1, carrier="")
+    carrier = FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo")).carrier
+    patch = {
+        "version": row.version,
+        "actions": [
+            {"action": "ModifyShipment", "targetAddress": {"city": "Delft"}},
+            {"action": "ModifyShipment", "carrierRef": str(carrier.pk)},
+        ],
+    }
+
+    answer = api.patch(f"/api/shipments/{row.pk}", patch)
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["status"], body["carrierKey"]) == ("REQUEST", carrier.key)
+    assert body["targetAddress"]["city"] == "Delft"
+    assert body["version"] > row.version
+    assert api.patch(f"/api/shipments/{row.pk}", patch).status_code == 409
+
+
+def test_patch_that_fails_in_the_middle_changes_nothing(api):
+    row = shipment(1, carrier="")
+    patch = {
+        "version": row.version,
+        "actions": [
+            {"action": "ModifyShipment", "targetAddress": {"city": "Delft"}},
+            {"action": "ModifyShipment", "status": "REQUEST"},
+        ],
+    }
+
+    answer = api.patch(f"/api/shipments/{row.pk}", patch)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NO_CARRIER")
+    assert Shipment.objects.get(pk=row.pk).recipient == row.recipient
+
+
+def test_unknown_action_names_those_there_are(api):
+    answer = api.patch(
+        f"/api/shipments/{shipment(1).pk}", {"version": 1, "actions": [{"action": "Explode"}, {"x": 1}]}
+    )
+
+    assert answer.status_code == 400
+    assert described(answer) == [
+        "actions[0].action: must be one of ModifyShipment",
+        "actions[1].action: must be one of ModifyShipment",
+    ]
+
+
+def test_parcel_is_asked_for_once_per_key(api):
+    row = shipment(1, carrier="")
+    FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo", key="demo"))
+    body = {"carrierRef": "demo", "sender": {}, "result": {}, "dimensions": {"weight": 900, "length": 30.5}}
+
+    first = api.post(f"/api/shipments/{row.pk}/parcels", body, **{"Idempotency-Key": "k"})
+    second = api.post(f"/api/shipments/{row.pk}/parcels", body, **{"Idempotency-Key": "k"})
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    validate(wire.parcel, first.json())
+    created = Parcel.objects.get()
+    assert first["Location"] == f"/api/parcels/{created.pk}"
+    assert second.json() == first.json()
+    assert (created.weight_g, created.length_mm) == (900, 305)
+    assert api.post(f"/api/shipments/{row.pk}/parcels", body).status_code == 422
+
+
+def test_labels_of_goods_that_are_not_packed_yet_are_refused(api):
+    row = shipment(1, carrier="")
+    PackJob.objects.filter(pick_job=row.pick_job_id).delete()
+    FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo"))
+
+    answer = api.post(f"/api/shipments/{row.pk}/parcels", {})
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_PACKED_YET")
+
+
+def test_creation_of_a_shipment_leads_to_the_one_of_the_pick_job(api):
+    row = shipment(1)
+
+    answer = api.post("/api/shipments", {"pickJobRef": str(row.pick_job_id), "facilityRef": "any"})
+
+    assert (answer.status_code, answer["Location"]) == (303, f"/api/shipments/{row.pk}")
+    assert api.post("/api/shipments", {"pickJobRef": str(row.pk)}).status_code == 422
+
+
+# Parcels
+
+
+def test_parcel_answers_with_its_tracking_and_labels(api):
+    row = labelled(2, 1)
+
+    body = api.get(f"/api/parcels/{row.pk}").json()
+
+    validate(wire.parcel, body)
+    assert body["result"]["carrierTrackingNumber"] == row.tracking_number
+    assert [item["quantity"] for item in body["items"]] == [2, 1]
+    for address in (body["result"]["sendLabelUrl"], body["result"]["returnLabelUrl"]):
+        assert api.get(address).content.startswith(b"%PDF")
+
+
+def test_all_labels_come_as_one_file(api):
+    row = labelled(1)
+
+    pages = {
+        name: len(
+            pypdf.PdfReader(io.BytesIO(api.get(f"/api/parcels/{row.pk}/labels/{name}.pdf").content)).pages
+        )
+        for name in ("send", "return", "all")
+    }
+
+    assert pages == {"send": 1, "return": 1, "all": 2}
+    assert api.get(f"/api/parcels/{row.pk}/labels/other.pdf").status_code == 404
+    assert api.get(f"/api/parcels/{row.pk}/deliverynote").content.startswith(b"%PDF")
+
+
+def test_label_that_is_not_made_yet_is_refused(api):
+    row = parcel(1)
+
+    answer = api.get(f"/api/parcels/{row.pk}/labels/send.pdf")
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "PARCEL_NOT_READY")
+    assert api.get(f"/api/parcels/{row.pk}/deliverynote").status_code == 404
+
+
+def test_number_of_a_manual_carrier_is_entered_by_patch(api):
+    row = parcel(1, carrier="manual")
+    work()
+    row.refresh_from_db()
+    patch = {
+        "version": row.version,
+        "actions": [
+            {"action": "ModifyParcel", "result": {"carrierTrackingNumber": "TR-77", "summary": "ok"}}
+        ],
+    }
+
+    answer = api.patch(f"/api/parcels/{row.pk}", patch)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "DONE")
+    assert answer.json()["result"]["carrierTrackingNumber"] == "TR-77"
+    assert HandoverJob.objects.get().parcel_id == row.pk
+
+
+def test_dimensions_change_until_the_carrier_has_them(api):
+    waiting = parcel(1)
+    action = {
+        "action": "ModifyParcel",
+        "dimensions": {"height": 5.5},
+        "customAttributes": {"a": 1},
+    }
+
+    answer = api.patch(f"/api/parcels/{waiting.pk}", {"version": waiting.version, "actions": [action]})
+
+    assert (answer.json()["dimensions"]["height"], answer.json()["customAttributes"]["a"]) == (5.5, 1)
+    done = labelled(1, number="2")
+    refused = api.patch(f"/api/parcels/{done.pk}", {"version": done.version, "actions": [action]})
+    assert (refused.status_code, refused.json()[0]["summary"]) == (422, "PARCEL_AT_CARRIER")
+
+
+# Handover
+
+
+def test_handover_answers_in_the_wire_format(api):
+    row = labelled(2)
+    job = HandoverJob.objects.get()
+
+    body = api.get(f"/api/handoverjobs/{job.pk}").json()
+
+    validate(wire.handover, body)
+    assert (body["channel"], body["status"], body["parcelRef"]) == ("DELIVERY", "OPEN", str(row.pk))
+    assert body["shipmentRef"] == str(row.shipment_id)
+    assert api.get("/api/handoverjobs", {"pickJobRef": body["pickJobRef"]}).json()["handoverjobs"] == [body]
+    assert api.get("/api/handoverjobs", {"shipmentRef": body["shipmentRef"]}).json()["total"] == 1
+    assert api.get("/api/handoverjobs", {"channel": "COLLECT"}).json()["total"] == 0
+
+
+def test_handover_by_patch_completes_the_shipment_and_can_be_taken_back(api):
+    labelled(1)
+    job = HandoverJob.objects.get()
+
+    def patch(status, version):
+        actions = [{"action": "ModifyHandoverjob", "status": status}]
+        return api.patch(f"/api/handoverjobs/{job.pk}", {"version": version, "actions": actions})
+
+    done = patch("HANDED_OVER", job.version)
+
+    assert (done.status_code, done.json()["status"]) == (200, "HANDED_OVER")
+    assert Shipment.objects.get().status == "COMPLETED"
+    stale = patch("OPEN", job.version)
+    assert stale.status_code == 409
+    assert (stale.json()[0]["requestVersion"], stale.json()[0]["version"]) == (
+        job.version,
+        done.json()["version"],
+    )
+    assert patch("OPEN", done.json()["version"]).json()["status"] == "OPEN"
+
+
+def test_collected_goods_are_finished_with_what_the_customer_refused(api):
+    job = collected(3)
+    line = job.lines.get()
+    body = {
+        "name": "FINISH_HANDOVER_JOB",
+        "version": job.version,
+        "lineItems": [
+            {
+                "id": str(line.pk),
+                "handedOverQuantity": 2,
+                "refused": [{"quantity": 1, "comment": "too small"}],
+            }
+        ],
+    }
+
+    answer = api.post(f"/api/handoverjobs/{job.pk}/actions", body)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "HANDED_OVER")
+    line.refresh_from_db()
+    assert (line.handed_over, line.refused[0]["reason"]) == (2, "too small")
+
+
+def test_collected_goods_are_cancelled_with_the_reason(api):
+    job = collected(1)
+    body = {
+        "name": "CANCEL",
+        "version": job.version,
+        "payload": {"handoverJobCancelReason": "CONSUMER_NO_SHOW"},
+    }
+
+    answer = api.post(f"/api/handoverjobs/{job.pk}/actions", body)
+
+    assert (answer.json()["status"], answer.json()["cancelReason"]) == ("CANCELED", "CONSUMER_NO_SHOW")
+    assert api.post(f"/api/handoverjobs/{job.pk}/actions", body | {"version": 9}).status_code == 409
+    assert api.post(f"/api/handoverjobs/{job.pk}/actions", body | {"name": "FLY"}).status_code == 400
+
+
+def test_creation_of_a_handover_leads_to_the_one_of_the_pick_job(api):
+    job = collected(1)
+
+    answer = api.post("/api/handoverjobs", {"pickJobRef": str(job.pick_job_id)})
+
+    assert (answer.status_code, answer["Location"]) == (303, f"/api/handoverjobs/{job.pk}")
+    assert api.post("/api/handoverjobs", {"pickJobRef": str(job.pk)}).status_code == 422
+    assert described(api.post("/api/handoverjobs", {})) == ["pickJobRef: is required"]
+
+
+# Search
+
+
+def test_search_finds_by_conditions_and_pages_by_cursor(api):
+    rows = [labelled(1, number=f"A-{number}") for number in range(3)]
+    query = {"query": {"tenantOrderId": {"like": "a-"}, "or": [{"status": {"eq": "DONE"}}]}, "size": 2}
+
+    first = api.post("/api/parcels/search", {**query, "options": {"withTotal": True}}).json()
+    second = api.post("/api/parcels/search", {**query, "after": first["pageInfo"]["endCursor"]}).json()
+
+    validate(wire.parcel_page, first)
+    assert first["total"] == 3
+    assert [row["id"] for row in first["parcels"] + second["parcels"]] == [
+        str(row.pk) for row in reversed(rows)
+    ]
+    assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
+    back = api.post(
+        "/api/parcels/search", {**query, "before": second["pageInfo"]["startCursor"], "last": 1}
+    ).json()
+    assert [row["id"] for row in back["parcels"]] == [first["parcels"][1]["id"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"query": {"colour": {"eq": 1}}}, "query.colour: cannot be searched"),
+        ({"query": {"status": {"near": 1}}}, "query.status.near: is no operator"),
+        ({"query": {"status": {"eq": 1}}}, "query.status.eq: must be a text"),
+        ({"query": {"id": {"eq": "x"}}}, "query.id.eq: must be an id"),
+        ({"query": {"created": {"gt": "x"}}}, "query.created.gt: must be a time"),
+        ({"query": {"id": {"like": "x"}}}, "query.id.like: is for texts only"),
+        ({"query": {"and": {}}}, "query.and: must be a list"),
+        ({"query": {"status": {"in": "DONE"}}}, "query.status.in: must be a list"),
+        ({"sort": [{"status": "ASC"}]}, "sort[0].status: sort by created"),
+        ({"size": 251}, "size: must be at most 250"),
+        ({"after": "bm90aGluZw=="}, "after: must be a cursor"),
+        (
+            {"after": "WyJ4IiwgIjAxOWE1ZDVkLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMCJd"},
+            "after: must be a cursor",
+        ),
+    ],
+    ids=str,
+)
+def test_search_names_what_it_cannot_read(api, body, problem):
+    answer = api.post("/api/parcels/search", {"query": {}, **body})
+
+    assert answer.status_code == 400
+    assert described(answer)[0].startswith(problem)
+
+
+@pytest.mark.parametrize(("path", "name"), [("shipments", "shipments"), ("handoverjobs", "handoverJobs")])
+def test_search_answers_whole_entities(api, path, name):
+    labelled(1)
+
+    body = api.post(f"/api/{path}/search", {"query": {}, "sort": [{"created": "ASC"}]}).json()
+
+    assert len(body[name]) == 1
+    validate({"shipments": wire.shipment_page, "handoverJobs": wire.handover_page}[name], body)
+
+
+# Access
+
+
+def test_what_is_at_another_facility_is_not_found(client):
+    row, other = labelled(1), foreign(client)
+    job = HandoverJob.objects.get()
+
+    for path in (
+        f"shipments/{row.shipment_id}",
+        f"parcels/{row.pk}",
+        f"parcels/{row.pk}/labels/all.pdf",
+        f"parcels/{row.pk}/deliverynote",
+        f"handoverjobs/{job.pk}",
+    ):
+        assert other.get(f"/api/{path}").status_code == 404
+    for path in ("shipments", "parcels", "handoverjobs"):
+        assert other.get(f"/api/{path}").json()["total"] == 0
+    actions = [{"action": "ModifyHandoverjob", "status": "HANDED_OVER"}]
+    body = {"version": 1, "actions": actions}
+    assert other.patch(f"/api/handoverjobs/{job.pk}", body).status_code == 404
+
+
+def test_reading_scope_changes_nothing(client):
+    labelled(1)
+    job, reader = HandoverJob.objects.get(), Api(client, api_token("READ"))
+    actions = [{"action": "ModifyHandoverjob", "status": "HANDED_OVER"}]
+
+    answer = reader.patch(f"/api/handoverjobs/{job.pk}", {"version": 1, "actions": actions})
+
+    assert answer.status_code == 403
+    assert Facility.objects.count() == FacilityCarrier.objects.count() == 1
