@@ -211,6 +211,28 @@ def _flags(order, process, now):
     return flags
 
 
+REFERENCES = {
+    "routingPlanRefs": RoutingPlan,
+    "pickJobRefs": PickJob,
+    "packJobRefs": PackJob,
+    "shipmentRefs": Shipment,
+    "handoverJobRefs": HandoverJob,
+}
+
+
+def references(orders):
+    """What the stages made of orders: ``{order id: {"pickJobRefs": [id], ..., "facilityRefs": [id]}}``, oldest first."""
+    found = {order.pk: {name: [] for name in [*REFERENCES, "facilityRefs"]} for order in orders}
+    for name, model in REFERENCES.items():
+        rows = model.objects.filter(order__in=list(found)).order_by("pk")
+        for order_id, pk, facility_id in rows.values_list("order_id", "pk", "facility_id"):
+            refs = found[order_id]
+            refs[name].append(pk)
+            if facility_id is not None and facility_id not in refs["facilityRefs"]:
+                refs["facilityRefs"].append(facility_id)
+    return found
+
+
 def search(orders, text):
     """Orders with this number, recipient, SKU, id, process id, short id or tracking number."""
     try:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from fulfillment.core.models import Listing, StatusChange, Stock
 from orders import services as orders
+from packing import services as packing
 from packing.models import PackJob
 from picking import services as picking
 from picking.models import PickJob, PickLine, ScanEvent
@@ -131,3 +132,34 @@ def test_jobs_routed_at_once_get_different_short_ids(facility):
     outcomes = race(*[one] * 4)
 
     assert sorted(job.short_id for job in outcomes) == ["AV1", "AV2", "AV3", "AV4"]
+
+
+def test_two_programs_with_one_version_count_once(facility):
+    job = started_pick_job(None, 2, facility=facility)
+    line = job.lines.get()
+
+    def count(units):
+        counts = [picking.Count(line.pk, picked=units)]
+        return picking.book(job.pk, counts, by=None, now=timezone.now(), version=job.version)
+
+    outcomes = race(lambda: count(1), lambda: count(2))
+
+    assert names(outcomes) == ["PickJob", "VersionConflict"]
+
+
+def test_picking_is_taken_back_or_packed_but_not_both(facility):
+    job = started_pick_job(None, 1, facility=facility)
+    picking.book(job.pk, [picking.Count(job.lines.get().pk, picked=1)], by=None, now=timezone.now())
+    picking.close(job.pk, by=None, now=timezone.now())
+    pack_job = PackJob.objects.get()
+
+    outcomes = race(
+        lambda: picking.reset(job.pk, by=None, now=timezone.now()),
+        lambda: packing.start(pack_job.pk, by=None, now=timezone.now()),
+    )
+
+    job.refresh_from_db()
+    pack_job.refresh_from_db()
+    assert names(outcomes) in (["PackJob", "PackingBegan"], ["PickJob", "WrongStatus"])
+    assert (job.status, pack_job.status) in {("CLOSED", "IN_PROGRESS"), ("OPEN", "OBSOLETE")}
+    assert_ledger()
