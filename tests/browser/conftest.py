@@ -2,15 +2,10 @@
 
 import os
 import shutil
-import threading
 
 import pytest
-from django.db import connection
-from django.utils import timezone
 from playwright.sync_api import expect
 
-from fulfillment.core import outbox
-from fulfillment.core.events import delivery_for
 from tests.browser.phone import PASSWORD, Phone
 from tests.factories.core import (
     ArticleFactory,
@@ -61,26 +56,6 @@ def browser_context_args(browser_context_args):
         "is_mobile": True,
         "locale": "en-GB",
     }
-
-
-@pytest.fixture
-def worker(live_server):
-    """What Celery does elsewhere: works off the outbox until the test ends."""
-    ended = threading.Event()
-
-    def work():
-        try:
-            while not ended.wait(0.1):
-                for lane in outbox.lanes_due(timezone.now()):
-                    outbox.dispatch(lane, find=delivery_for)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
 
 
 @pytest.fixture

@@ -211,3 +211,41 @@ def test_choice_of_the_facility_is_usable(phone, live_server, facility):
     enter(phone.page.context, staff("supervisor", facility, there), live_server.url)
 
     assert flaws(phone, page_of("home", "overview:home")) == []
+
+
+def test_filters_are_folded_on_a_phone_and_open_on_a_desk(phone, live_server, order):
+    enter(phone.page.context, staff("administrator"), live_server.url)
+    phone.open("overview:order-list")
+    status = phone.page.locator("select[name=status]")
+
+    expect(status).to_be_hidden()
+    expect(phone.page.get_by_role("link", name=str(order))).to_be_in_viewport()
+    phone.page.set_viewport_size(DESK)
+    expect(status).to_be_visible()
+    expect(phone.page.locator("details.filters summary")).to_be_hidden()
+    status.select_option("OPEN")
+    phone.page.get_by_role("button", name="Search").click()
+
+    phone.page.set_viewport_size(PHONE)
+    expect(status).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["overview:order-detail", "overview:order-cancel", "routing:decision"])
+def test_order_number_is_not_broken_at_a_hyphen(phone, live_server, order, name):
+    order.tenant_order_id = "WEB-2026-10017"
+    order.save(update_fields=["tenant_order_id"])
+    enter(phone.page.context, staff("administrator"), live_server.url)
+    phone.page.set_viewport_size(NARROW)
+
+    phone.open(name, order.pk)
+
+    number = phone.page.locator("h1 .whole")
+    expect(number).to_have_text("WEB-2026-10017")
+    assert (
+        number.evaluate(
+            "number => { const all = document.createRange(); all.selectNodeContents(number);"
+            " return all.getClientRects().length; }"
+        )
+        == 1
+    )
+    assert look(phone.page, NARROW["width"]) == []

@@ -33,11 +33,15 @@ def picked(job):
 
 
 def test_wrong_article_is_told_and_the_field_is_ready_again(phone, job):
-    other = code_of(pick_job(1).lines.get())
+    other = pick_job(1).lines.get()
 
-    phone.scan(other)
+    phone.scan(code_of(other))
 
     phone.expect_feedback("wrong_article")
+    expected = job.lines.all()[0].title
+    expect(phone.page.locator("#feedback")).to_have_text(
+        f"✗ This is {other.title}. Pick {expected}. Nothing is booked."
+    )
     expect(phone.page.locator("[data-scan]")).to_be_focused()
     phone.inspect()
     assert picked(job) == [0, 0]
@@ -131,6 +135,91 @@ def test_device_that_goes_offline_sends_when_it_is_back(phone, job, code):
 
     phone.expect_progress("2/3")
     assert ScanEvent.objects.count() == 2
+
+
+PERMANENT = {
+    "too large": {"status": 413, "content_type": "text/html", "body": "<h1>Request Entity Too Large</h1>"},
+    "forbidden": {"status": 403, "content_type": "text/html", "body": "<h1>Forbidden</h1>"},
+    "unreadable": {"status": 400, "json": {"scan": None, "kind": "unknown", "text": "This is not a scan."}},
+}
+
+
+def refuse_first(phone, answer):
+    refused = []
+
+    def refuse(route):
+        if refused:
+            return route.continue_()
+        refused.append(route.request.post_data_json["code"])
+        return route.fulfill(**answer)
+
+    phone.page.route(SCANS, refuse)
+    return refused
+
+
+@pytest.mark.parametrize("answer", PERMANENT.values(), ids=PERMANENT)
+def test_scan_that_is_never_taken_becomes_a_task_and_the_rest_goes_on(phone, job, code, answer):
+    refused = refuse_first(phone, answer)
+    tasks = phone.page.locator("#tasks")
+
+    phone.scan("4006381333931")
+    phone.expect_feedback("rejected")
+    expect(tasks).to_contain_text(f"{job.short_id}: 4006381333931")
+    phone.inspect()
+    phone.scan(code)
+
+    phone.expect_progress("1/3")
+    phone.page.reload()
+    expect(tasks.locator("li")).to_have_count(1)
+    assert refused == ["4006381333931"]
+    assert picked(job) == [1, 0]
+
+
+def test_task_is_sent_again_and_booked_once(phone, job, code):
+    refuse_first(phone, PERMANENT["too large"])
+    phone.scan(code)
+    phone.expect_feedback("rejected")
+
+    phone.page.get_by_role("button", name="Send again").click()
+
+    phone.expect_progress("1/3")
+    expect(phone.page.locator("#tasks")).to_be_hidden()
+    assert picked(job) == [1, 0]
+    assert ScanEvent.objects.count() == 1
+
+
+def test_task_is_dropped_and_nothing_is_booked(phone, job, code):
+    refuse_first(phone, PERMANENT["too large"])
+    phone.scan(code)
+    phone.expect_feedback("rejected")
+
+    phone.page.get_by_role("button", name="Drop").click()
+
+    expect(phone.page.locator("#tasks")).to_be_hidden()
+    expect(phone.page.locator("[data-scan]")).to_be_focused()
+    phone.page.reload()
+    expect(phone.page.locator("#tasks")).to_be_hidden()
+    assert not ScanEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 503, "content_type": "text/html", "body": "<h1>Unavailable</h1>"},
+        {"status": 429, "content_type": "text/html", "body": "<h1>Too many</h1>"},
+        {"status": 200, "content_type": "text/html", "body": "<h1>Welcome to our guest network</h1>"},
+    ],
+    ids=["down", "busy", "sign-in page of the network"],
+)
+def test_scan_waits_for_a_server_that_is_not_there_for_now(phone, job, code, answer):
+    refuse_first(phone, answer)
+
+    phone.scan(code)
+
+    phone.expect_feedback("waiting")
+    expect(phone.page.locator("#tasks")).to_be_hidden()
+    phone.expect_progress("1/3")
+    assert picked(job) == [1, 0]
 
 
 def test_scan_after_the_session_ended_is_kept_until_the_sign_in(phone, job, code, picker):
@@ -232,3 +321,53 @@ def test_answer_is_seen_wherever_the_page_was_scrolled_to(phone, job, code):
 
     phone.expect_progress("1/3")
     expect(page.locator("#feedback")).to_be_in_viewport()
+
+
+def test_job_is_picked_with_the_keyboard_alone(phone, order, picker):
+    first, _second = route(order).lines.all()
+    phone.sign_in(picker)
+    phone.open("picking:job-list", "here")
+
+    tab_to(phone, phone.page.get_by_role("button", name="Start picking"))
+    phone.page.keyboard.press("Enter")
+    phone.page.wait_for_url(f"**/pick/{first.job_id}/")
+    phone.page.wait_for_load_state("networkidle")
+    type_by_hand(phone, code_of(first))
+    phone.expect_progress("1/3")
+    tab_to(phone, phone.page.locator("details.more summary"))
+    phone.page.keyboard.press("Enter")
+    tab_to(phone, phone.page.get_by_role("button", name="Book units"))
+    phone.page.keyboard.press("Enter")
+    phone.expect_progress("2/3")
+    tab_to(phone, phone.page.locator("details.more summary"))
+    phone.page.keyboard.press("Enter")
+    tab_to(phone, phone.page.locator("select[name=reason]"))
+    phone.page.keyboard.type("Dam")
+    tab_to(phone, phone.page.get_by_role("button", name="Report missing"))
+    phone.page.keyboard.press("Enter")
+    phone.expect_feedback("job_done")
+    tab_to(phone, phone.page.get_by_role("button", name="Close job"))
+    phone.page.keyboard.press("Enter")
+
+    phone.page.wait_for_url("**/pick/")
+    first.job.refresh_from_db()
+    assert first.job.status == "CLOSED"
+    assert [(line.picked, line.short, line.short_reason) for line in first.job.lines.all()] == [
+        (2, 0, ""),
+        (0, 1, "DAMAGED"),
+    ]
+
+
+def tab_to(phone, control):
+    """Press Tab, as a person does who has no mouse, until the control has the focus."""
+    expect(control).to_be_visible()
+    for _step in range(30):
+        if control.evaluate("control => control === document.activeElement"):
+            return phone.page.wait_for_timeout(100)
+        phone.page.keyboard.press("Tab", delay=80)
+    raise AssertionError(f"{control} is not reached with the keyboard.")
+
+
+def type_by_hand(phone, code):
+    phone.page.keyboard.type(code, delay=80)
+    phone.page.keyboard.press("Enter")
