@@ -137,11 +137,13 @@ class _Run:
         # The order row is locked together with the reading of its lines, which never change.
         lines = list(
             OrderLine.objects.filter(order_id=self.order_id)
-            .select_related("order")
+            .select_related("order__channel")
             .select_for_update(of=("order",))
             .order_by("position")
         )
         self.order = lines[0].order
+        if self.order.channel.is_sandbox:
+            return []
         self.configuration = load_configuration(self.order_id)
         if self.configuration is None:
             raise NoConfiguration

@@ -513,12 +513,24 @@ class MembershipAdmin(admin.ModelAdmin):
 
 @admin.register(Channel)
 class ChannelAdmin(admin.ModelAdmin):
-    list_display = ("name", "key")
+    list_display = ("name", "key", "is_sandbox")
+    list_filter = ("is_sandbox",)
     search_fields = ("name", "key")
+
+    def get_readonly_fields(self, request, obj=None):
+        # Orders of a sandbox never had stock or work, those of a shop do: a channel stays what it is.
+        return ("is_sandbox",) if obj else ()
 
 
 class ApiTokenForm(forms.ModelForm):
     scopes = choices_field(ApiToken.Scope.choices, _("scopes"))
+
+    def clean(self):
+        data = super().clean()
+        channel = data.get("channel")
+        if channel and channel.is_sandbox and set(data["scopes"]) - ApiToken.SANDBOX_SCOPES:
+            self.add_error("scopes", _("A sandbox token reads and sends orders; stock and work are real."))
+        return data
 
 
 @admin.register(RefreshToken)
@@ -547,6 +559,7 @@ class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
         "name",
         "channel",
         "hint",
+        "sandbox",
         "usable",
         "created_at",
         "expires_at",
@@ -559,6 +572,10 @@ class ApiTokenAdmin(ChangedFields, admin.ModelAdmin):
     autocomplete_fields = ("channel", "facilities")
     readonly_fields = ("hint", "created_at", "revoked_at", "last_used_at")
     actions = ("revoke",)
+
+    @admin.display(description=_("sandbox"), boolean=True, ordering="channel__is_sandbox")
+    def sandbox(self, token):
+        return token.is_sandbox
 
     @admin.display(description=_("usable"), boolean=True)
     def usable(self, token):

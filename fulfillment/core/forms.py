@@ -135,3 +135,14 @@ class ShopForm(FirstErrorFocus, forms.Form):
         initial=[ApiToken.Scope.READ, ApiToken.Scope.ORDERS],
         widget=forms.CheckboxSelectMultiple,
     )
+    is_sandbox = forms.BooleanField(
+        label=_("Only for trying"),
+        required=False,
+        help_text=_("Orders are checked, kept and answered, but no facility gets them."),
+    )
+
+    def clean(self):
+        data = super().clean()
+        if data.get("is_sandbox") and set(data.get("scopes", ())) - ApiToken.SANDBOX_SCOPES:
+            self.add_error("scopes", _("A sandbox token reads and sends orders; stock and work are real."))
+        return data

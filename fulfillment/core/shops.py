@@ -39,6 +39,7 @@ def shop_connect(request):
             name=data["name"],
             channel_name=data["channel"],
             scopes=data["scopes"],
+            is_sandbox=data["is_sandbox"],
             now=timezone.now(),
         )
         request.session[IN_SESSION] = [token.pk, secret]

@@ -1,5 +1,4 @@
 import pytest
-from django.core.cache import cache
 
 from fulfillment.core.api import paging
 from fulfillment.core.models import Article

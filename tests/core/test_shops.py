@@ -2,6 +2,7 @@ import datetime
 
 import pytest
 import redis
+from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from fulfillment.core import journal
@@ -97,7 +98,8 @@ def test_list_of_no_shops_leads_on(admin):
     assert reverse("core:shop-connect") in page
 
 
-def test_requests_are_forgotten_after_a_week(client):
+def test_requests_are_forgotten_after_a_week(client, settings):
+    settings.CACHE_URL = ""
     secret = api_token()
     Api(client, secret).get("/api/orders")
     at = ApiRequest.objects.get().at
@@ -115,3 +117,33 @@ def test_request_that_cannot_be_noted_is_answered_all_the_same(client, monkeypat
     monkeypatch.setattr(journal, "note", fail)
 
     assert Api(client).get("/api/orders").status_code == 200
+
+
+def test_sandbox_token_sends_orders_but_touches_neither_stock_nor_work(admin):
+    connect(admin, is_sandbox="on")
+
+    token = ApiToken.objects.get()
+    assert token.channel.is_sandbox
+    assert token.hint.startswith("ful_test_")
+    api = Api(admin, api_token(channel=token.channel))
+    assert api.get("/api/orders").status_code == 200
+    refused = [api.post("/api/stocks", {}), api.post("/api/packjobs", {}), api.put("/api/stocks", {})]
+    assert [answer.status_code for answer in refused] == [403] * 3
+
+
+@pytest.mark.parametrize(
+    ("known", "data", "words"),
+    [
+        (False, {"is_sandbox": "on"}, "Either all tokens of Web shop are for trying, or none."),
+        (True, {}, "Either all tokens of Web shop are for trying, or none."),
+        (True, {"is_sandbox": "on", "scopes": ["READ", "STOCK"]}, "stock and work are real"),
+    ],
+)
+def test_sandbox_and_real_orders_do_not_share_a_channel(admin, known, data, words):
+    ChannelFactory(key="web-shop", name="Web shop", is_sandbox=known)
+
+    answer = connect(admin, **data)
+
+    said = [str(message) for message in get_messages(answer.wsgi_request)]
+    assert words in answer.content.decode() + "".join(said)
+    assert not ApiToken.objects.exists()

@@ -162,7 +162,8 @@ def test_failures_of_an_account_are_limited_and_success_is_not_counted(client, u
     assert answer["Retry-After"] == "840"  # windows begin at full quarters of an hour
 
 
-def test_failures_from_an_address_are_limited(client, user):
+def test_failures_from_an_address_are_limited(client, user, settings):
+    settings.CACHE_URL = ""
     for number in range(signin.MOST_FAILURES["address"]):
         sign_in(client, User(email=f"{number}@demo.example"), "wrong")
 

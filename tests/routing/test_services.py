@@ -22,7 +22,14 @@ from routing.models import (
     RoutingPlanLine,
     RoutingRevision,
 )
-from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
+from tests.factories.core import (
+    ArticleFactory,
+    ChannelFactory,
+    FacilityFactory,
+    StorageLocationFactory,
+    put_stock,
+    staff,
+)
 from tests.factories.orders import OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -270,6 +277,16 @@ def test_cancelled_order_gives_its_units_back(article):
     assert plan.status == RoutingPlan.Status.CANCELED
     assert Listing.objects.get().reserved == 0
     assert not Reservation.objects.exists()
+
+
+def test_order_of_a_sandbox_goes_to_no_facility(article):
+    put_stock(FacilityFactory(), article, 5)
+    order = OrderFactory((article, 1), channel=ChannelFactory(key="try", is_sandbox=True))
+
+    assert route(order) == []
+
+    assert not RoutingPlan.objects.exists()
+    assert not Listing.objects.filter(reserved__gt=0).exists()
 
 
 def test_locked_order_is_reserved_but_goes_on_only_when_unlocked(article):

@@ -35,6 +35,8 @@ def require(caller, access):
     if isinstance(caller, ApiToken):
         if access.scope not in caller.scopes:
             raise PermissionDenied(f"The token lacks the scope {access.scope}.")
+        if caller.is_sandbox and access.scope not in ApiToken.SANDBOX_SCOPES:
+            raise PermissionDenied("A sandbox token reads and sends orders; stock and work are real.")
     elif reach(caller, access) == set():
         raise PermissionDenied(f"Your roles do not include {access.permission or 'any role'}.")
 

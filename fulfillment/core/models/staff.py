@@ -149,10 +149,19 @@ class Membership(models.Model):
 
 
 class Channel(models.Model):
-    """Where orders come from: a web shop, a marketplace, a till. Order numbers are unique within it."""
+    """Where orders come from: a web shop, a marketplace, a till. Order numbers are unique within it.
+
+    A sandbox is for trying: its orders are checked, kept and answered as any other, but no facility gets them, and
+    its tokens may touch neither stock nor work.
+    """
 
     key = models.SlugField(_("key"), unique=True)
     name = models.CharField(_("name"), max_length=100)
+    is_sandbox = models.BooleanField(
+        _("sandbox"),
+        default=False,
+        help_text=_("For trying: orders are accepted and answered, but never routed, picked or shipped."),
+    )
 
     class Meta:
         ordering = ["name"]
@@ -186,6 +195,8 @@ class ApiToken(Secret, models.Model):
         STOCK = "STOCK", _("Change facilities, listings and stock")
         OPERATIONS = "OPERATIONS", _("Pick, pack and ship")
 
+    SANDBOX_SCOPES = frozenset({Scope.READ, Scope.ORDERS})
+
     name = models.CharField(_("name"), max_length=100)
     channel = models.ForeignKey(
         Channel,
@@ -217,9 +228,13 @@ class ApiToken(Secret, models.Model):
     def __str__(self):
         return f"{self.name} ({self.hint}…)"
 
+    @property
+    def is_sandbox(self):
+        return self.channel.is_sandbox
+
     def issue(self):
         """Set digest and hint from a new secret and return the secret, which nobody can read again."""
-        secret = f"ful_{secrets.token_urlsafe(32)}"
+        secret = f"ful_{'test_' if self.is_sandbox else ''}{secrets.token_urlsafe(32)}"
         self.digest, self.hint = self.hash(secret), secret[:10]
         return secret
 

@@ -4,19 +4,30 @@ import time
 
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
 
+from ..errors import Refused
 from ..models import ApiToken, Channel
 
 
+class OtherKindOfChannel(Refused):
+    text = _("Either all tokens of %(channel)s are for trying, or none. Choose another channel for this one.")
+
+
 @transaction.atomic
-def create(*, name, channel_name, scopes, now):
+def create(*, name, channel_name, scopes, is_sandbox=False, now):
     """A token for a sales channel, which is made when there is none of that name: (token, secret).
 
-    The secret is in this answer only; the database keeps its hash.
+    The secret is in this answer only; the database keeps its hash. Refuses a sandbox token for a channel of real
+    orders and the other way round.
     """
     channel = Channel.objects.filter(name__iexact=channel_name).first()
     if channel is None:
-        channel = Channel.objects.create(name=channel_name, key=_free_key(channel_name))
+        channel = Channel.objects.create(
+            name=channel_name, key=_free_key(channel_name), is_sandbox=is_sandbox
+        )
+    if channel.is_sandbox != is_sandbox:
+        raise OtherKindOfChannel(channel=channel)
     token = ApiToken(name=name, channel=channel, scopes=sorted(scopes), created_at=now)
     secret = token.issue()
     token.save()

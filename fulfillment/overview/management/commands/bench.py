@@ -106,6 +106,7 @@ def _measure(names, **environment):
                 "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
                 "VAR_DIR": var,
                 "CELERY_BROKER_URL": "",
+                "CACHE_KEY_PREFIX": f"fulfillment-bench-{uuid.uuid4().hex[:8]}",
                 "DEBUG": "false",
             },
             stdout=subprocess.PIPE,
