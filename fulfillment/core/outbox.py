@@ -3,22 +3,28 @@
 A broker message is only a wake-up. What it misses, the sweep of Celery beat finds.
 """
 
+import contextlib
 import datetime
 import logging
 
+import redis
 from celery import current_app
+from django.conf import settings
+from django.core.cache import cache
 from django.db.models import F, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from .errors import Refused
 from .models import OutboxEntry
+from .shared import shared_redis
 
 logger = logging.getLogger(__name__)
 
 LEASE = datetime.timedelta(minutes=5)
 GIVE_UP_AFTER = datetime.timedelta(days=7)
 FIRST_DELAY, LONGEST_DELAY = 20, 600  # seconds
+MARKED = 30  # seconds
 
 
 class RetryLater(Exception):
@@ -35,8 +41,32 @@ def backoff(attempts):
 
 
 def wake(lane):
-    """Tell a worker that the lane has due rows. A lost message only delays until the next sweep."""
-    send("fulfillment.core.tasks.dispatch", lane, lane=lane)
+    """Tell a worker that the lane has due rows. A lost message only delays until the next sweep.
+
+    One message that nobody took yet is enough: it will find these rows too. A mark in the shared cache stands for it.
+    """
+    if _is_first(lane):
+        send("fulfillment.core.tasks.dispatch", lane, lane=lane)
+
+
+def _is_first(lane):
+    if not settings.CACHE_URL:
+        return True
+    try:
+        return shared_redis().set(_mark(lane), 1, nx=True, ex=MARKED)
+    except redis.RedisError:
+        return True
+
+
+def _forget_mark(lane):
+    """Before the rows are read: what is committed after that sends a message of its own."""
+    if settings.CACHE_URL:
+        with contextlib.suppress(redis.RedisError):  # the mark ends by itself
+            shared_redis().delete(_mark(lane))
+
+
+def _mark(lane):
+    return cache.make_key(f"wake:{lane}")
 
 
 def send(task, queue, **fields):
@@ -75,6 +105,7 @@ def dispatch(lane, *, batch=100, find):
     Args:
         find: ``events.delivery_for``: (handler key, event name) -> Delivery or None.
     """
+    _forget_mark(lane)
     tried = 0
     while True:
         ids = list(due(timezone.now()).filter(lane=lane).order_by("pk").values_list("pk", flat=True)[:batch])

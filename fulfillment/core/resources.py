@@ -15,6 +15,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from import_export import fields, instance_loaders, resources, widgets
 
+from . import rows as row_tools
 from .models import Article, ArticleCode, Facility, Stock, StorageLocation
 from .services import facilities
 from .services import stock as stock_service
@@ -310,7 +311,7 @@ class ArticleResource(CsvResource, resources.ModelResource):
         if result.has_errors() or result.has_validation_errors() or not self.changed_codes:
             return
         articles = {}
-        for batch in stock_service.batches(sorted(self.changed_codes)):
+        for batch in row_tools.batches(sorted(self.changed_codes)):
             articles |= dict(Article.objects.filter(sku__in=batch).values_list("sku", "pk"))
             ArticleCode.objects.filter(article__sku__in=batch).delete()
         ArticleCode.objects.bulk_create(
@@ -386,10 +387,10 @@ class StockResource(CsvResource):
 
     def prepare(self, rows):
         self.counts, self.facilities, self.articles = [], {}, {}
-        for batch in stock_service.batches(sorted({row["facility"] for row in rows})):
+        for batch in row_tools.batches(sorted({row["facility"] for row in rows})):
             found = Facility.objects.filter(tenant_facility_id__in=batch)
             self.facilities |= dict(found.values_list("tenant_facility_id", "pk"))
-        for batch in stock_service.batches(sorted({row["sku"] for row in rows})):
+        for batch in row_tools.batches(sorted({row["sku"] for row in rows})):
             self.articles |= dict(Article.objects.filter(sku__in=batch).values_list("sku", "pk"))
         here = set(self.facilities.values())
         self.locations = {
@@ -399,7 +400,7 @@ class StockResource(CsvResource):
             )
         }
         self.stored = {}
-        for batch in stock_service.batches(sorted(self.articles.values())):
+        for batch in row_tools.batches(sorted(self.articles.values())):
             rows = Stock.objects.filter(
                 listing__facility__in=here, listing__article__in=batch, is_defective=False
             )

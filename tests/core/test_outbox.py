@@ -3,6 +3,7 @@ import datetime
 import uuid
 
 import pytest
+import redis
 import time_machine
 from django.utils import timezone
 
@@ -164,3 +165,44 @@ def test_wake_never_fails_what_is_committed(monkeypatch):
     monkeypatch.setattr(outbox.current_app, "send_task", fail)
 
     outbox.wake("labels")
+
+
+class Cache:
+    """The two commands of the shared cache that a mark needs; with ``is_down`` it fails."""
+
+    def __init__(self):
+        self.keys, self.is_down = set(), False
+
+    def set(self, key, value, *, nx, ex):
+        if self.is_down:
+            raise redis.ConnectionError
+        is_first = key not in self.keys
+        self.keys.add(key)
+        return is_first
+
+    def delete(self, key):
+        if self.is_down:
+            raise redis.ConnectionError
+        self.keys.discard(key)
+
+
+def test_one_message_wakes_a_lane_until_a_worker_reads_its_rows(monkeypatch, settings):
+    cache, sent = Cache(), []
+    settings.CACHE_URL = "redis://shared"
+    monkeypatch.setattr(outbox, "shared_redis", lambda: cache)
+    monkeypatch.setattr(outbox, "send", lambda task, queue, **fields: sent.append(queue))
+
+    outbox.wake("labels")
+    outbox.wake("labels")
+    outbox.wake("routing")
+    assert sent == ["labels", "routing"]
+
+    outbox.dispatch("labels", find=events.delivery_for)
+    outbox.wake("labels")
+    outbox.wake("routing")
+    assert sent == ["labels", "routing", "labels"]
+
+    cache.is_down = True
+    outbox.dispatch("labels", find=events.delivery_for)
+    outbox.wake("labels")
+    assert sent == ["labels", "routing", "labels", "labels"]

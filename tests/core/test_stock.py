@@ -151,7 +151,7 @@ def test_count_many_sets_values_and_creates_what_is_missing(facility, article):
     row, other = put_stock(facility, article, 10), ArticleFactory()
     OutboxEntry.objects.all().delete()
 
-    changed = stock.count_many(
+    counted = stock.count_many(
         [
             Count(facility.pk, article.pk, 4),
             Count(facility.pk, article.pk, 3, location.pk),
@@ -162,7 +162,8 @@ def test_count_many_sets_values_and_creates_what_is_missing(facility, article):
     )
 
     row.refresh_from_db()
-    assert (changed, row.value, ledger(row)) == (2, 4, 4)
+    assert [found.before for found in counted.values()] == [10, None, None]
+    assert (row.value, ledger(row)) == (4, 4)
     assert Stock.objects.get(location=location).value == 3
     assert Stock.objects.get(listing__article=other).value == 0
     assert set(StockMovement.objects.exclude(kind="RECEIPT").values_list("kind", "delta")) == {

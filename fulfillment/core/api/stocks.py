@@ -9,12 +9,13 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from ..errors import Refused
 from ..models import Article, Facility, Listing, Stock, StorageLocation
 from ..services import stock as stock_service
 from . import paging, wire
 from .access import READ, STOCK
 from .document import PAGE, operation
-from .errors import error
+from .errors import error, errors_of
 from .facilities import gone
 from .idempotency import once
 from .references import URN, at_facilities, facility_in_body
@@ -23,12 +24,6 @@ from .search import Field, payload, search
 from .views import ApiView
 
 IMPORTED = "API"
-# What a stock row shows: a page of five hundred need not load all that a facility and an article are.
-SHOWN = (
-    *("version", "created_at", "modified_at", "value", "expires_on", "is_defective", "custom_attributes"),
-    *("location__is_pickable", "location__is_accessible"),
-    *("listing__reserved", "listing__facility__tenant_facility_id", "listing__article__sku"),
-)
 
 
 def _expiry(data, path):
@@ -46,15 +41,19 @@ def _expiry(data, path):
 
 class StockView(ApiView):
     def stocks(self):
-        rows = Stock.objects.select_related("listing__facility", "listing__article", "location").only(*SHOWN)
-        return self.at_my_facilities(rows, "listing__facility")
+        return self.at_my_facilities(Stock.objects.all(), "listing__facility")
 
-    def represent(self, rows):
+    def represent(self, ids):
+        """The stock rows with these ids, in their order."""
         today = timezone.now().date()
-        return [wire.represent_stock(row, today) for row in rows]
+        found = {
+            row[0]: wire.represent_stock(row, today)
+            for row in Stock.objects.filter(pk__in=ids).order_by().values_list(*wire.STOCK_COLUMNS)
+        }
+        return [found[pk] for pk in ids]
 
     def answer(self, pk, **options):
-        (body,) = self.represent([self.stocks().get(pk=pk)])
+        (body,) = self.represent([pk])
         return Response(body, **options)
 
 
@@ -81,11 +80,12 @@ class StockList(StockView):
         if (locations := paging.ids(request, "locationRef")) is not None:
             rows = rows.filter(location__in=locations)
         size = paging.read_size(request)
-        found, total = paging.page(request, rows)
+        found, total = paging.page(request, rows.only("pk"))
         info = {"hasNextPage": len(found) == size, "hasPreviousPage": "startAfterId" in request.query_params}
         if found:
             info |= {"startCursor": str(found[0].pk), "endCursor": str(found[-1].pk)}
-        return Response({"stocks": self.represent(found), "pageInfo": info, "total": total})
+        ids = [row.pk for row in found]
+        return Response({"stocks": self.represent(ids), "pageInfo": info, "total": total})
 
     @operation(
         "createStock",
@@ -132,8 +132,10 @@ class StockList(StockView):
     def put(self, request):
         data = validate(wire.stocks_for_upsert, request.data)
         plan = _Plan(self, data["stocks"])
-        stock_service.count_many(plan.counts(), by=request.user, now=timezone.now(), reason=IMPORTED)
-        return Response(plan.results())
+        counted = stock_service.count_many(
+            plan.counts.values(), by=request.user, now=timezone.now(), reason=IMPORTED
+        )
+        return Response(plan.results(counted))
 
 
 class _Plan:
@@ -142,7 +144,7 @@ class _Plan:
     def __init__(self, view, rows):
         self.view, self.rows = view, rows
         self.problems = {}  # index: (code, text)
-        self.places = {}  # index: (facility id, article id, location id, expires on)
+        self.counts = {}  # index: what to count
         by_id = self._named_by_id()
         facilities, articles, locations = self._references()
         for index, row in enumerate(rows):
@@ -150,18 +152,11 @@ class _Plan:
                 self._take_stock(index, row, by_id)
             else:
                 self._take_place(index, row, facilities, articles, locations)
-        wanted = set(self.places.values())
-        self.before = {
-            place: value
-            for *place_of, value in self._rows().values_list(
-                "listing__facility", "listing__article", "location", "expires_on", "value"
-            )
-            if (place := tuple(place_of)) in wanted
-        }
 
     def _named_by_id(self):
         ids = [found for row in self.rows if (found := paging.as_uuid(row.get("id", "")))]
-        return {stock.pk: stock for stock in self.view.stocks().filter(pk__in=ids)}
+        rows = self.view.stocks().filter(pk__in=ids).select_related("listing") if ids else ()
+        return {stock.pk: stock for stock in rows}
 
     def _references(self):
         rows = [row for row in self.rows if "id" not in row]
@@ -182,11 +177,6 @@ class _Plan:
         stock = by_id.get(paging.as_uuid(row["id"]))
         if stock is None:
             self.problems[index] = ("NOT_FOUND", f"stocks[{index}].id: there is no stock {row['id']!r}.")
-        elif row.get("version", stock.version) != stock.version:
-            self.problems[index] = (
-                "VERSION_CONFLICT",
-                f"stocks[{index}].version: {row['version']} was sent, {stock.version} is stored.",
-            )
         elif stock.is_defective:
             self.problems[index] = (
                 "NOT_SUPPORTED_YET",
@@ -194,11 +184,13 @@ class _Plan:
             )
         else:
             listing = stock.listing
-            self.places[index] = (
+            self.counts[index] = stock_service.Count(
                 listing.facility_id,
                 listing.article_id,
+                row["value"],
                 stock.location_id,
                 stock.expires_on,
+                row.get("version"),
             )
 
     def _take_place(self, index, row, facilities, articles, locations):
@@ -218,44 +210,25 @@ class _Plan:
                 f"{path}conditions: count defective units one by one.",
             )
         else:
-            self.places[index] = (facility, article, location, _expiry(row, path))
-
-    def counts(self):
-        """What ``count_many`` takes."""
-        return [
-            stock_service.Count(facility, article, self.rows[index]["value"], location, expires_on)
-            for index, (facility, article, location, expires_on) in self.places.items()
-        ]
-
-    def _rows(self):
-        """The sound stock at the facilities and of the articles that are named; some may be at other places."""
-        places = list(self.places.values())
-        return (
-            self.view.stocks()
-            .filter(
-                listing__facility__in={place[0] for place in places},
-                listing__article__in={place[1] for place in places},
-                is_defective=False,
+            self.counts[index] = stock_service.Count(
+                facility, article, row["value"], location, _expiry(row, path)
             )
-            .order_by()
-        )
 
-    def results(self):
+    def results(self, counted):
         """One result per row, in their order."""
-        today, results = timezone.now().date(), []
-        after = {
-            (row.listing.facility_id, row.listing.article_id, row.location_id, row.expires_on): row
-            for row in self._rows()
-        }
-        for index, _row in enumerate(self.rows):
-            if index in self.problems:
-                results.append({"status": "FAILED", "errors": [error(*self.problems[index])]})
-                continue
-            place = self.places[index]
-            stored, earlier = after[place], self.before.get(place)
-            status = {None: "CREATED", stored.value: "UNCHANGED"}.get(earlier, "UPDATED")
-            results.append({"status": status, "stock": wire.represent_stock(stored, today)})
-        return results
+        found = {index: counted[count] for index, count in self.counts.items()}
+        ids = list({one.stock_id: None for one in found.values() if isinstance(one, stock_service.Counted)})
+        stocks = dict(zip(ids, self.view.represent(ids), strict=True))
+        return [self._result(index, found.get(index), stocks) for index in range(len(self.rows))]
+
+    def _result(self, index, found, stocks):
+        if found is None:
+            return {"status": "FAILED", "errors": [error(*self.problems[index])]}
+        if isinstance(found, Refused):
+            return {"status": "FAILED", "errors": errors_of(found)}
+        stock = stocks[found.stock_id]
+        status = {None: "CREATED", stock["value"]: "UNCHANGED"}.get(found.before, "UPDATED")
+        return {"status": status, "stock": stock}
 
 
 def _facility_name(row):
@@ -320,7 +293,7 @@ class StockSearch(StockView):
     @operation("searchStocks", "Search stock", body=payload, answers={200: wire.stocks})
     def post(self, request):
         rows, info, total = search(request.data, self.stocks(), self.fields)
-        body = {"stocks": self.represent(rows), "pageInfo": info}
+        body = {"stocks": self.represent([row.pk for row in rows]), "pageInfo": info}
         return Response(body if total is None else body | {"total": total})
 
 

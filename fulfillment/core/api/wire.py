@@ -532,39 +532,44 @@ summaries = Object(
 )
 
 
+# What ``represent_stock`` reads, as plain values: a bulk answers hundreds of rows.
+STOCK_COLUMNS = (
+    *("pk", "version", "created_at", "modified_at", "value", "expires_on", "is_defective"),
+    *("custom_attributes", "location_id", "location__is_pickable", "location__is_accessible"),
+    *("listing__reserved", "listing__facility_id", "listing__facility__tenant_facility_id"),
+    "listing__article__sku",
+)
+
+
 def represent_stock(row, today):
-    """A stock row as ``Stock``. Reads listing with facility and article, location, and the allocated units."""
-    location = row.location
-    traits = {
-        "PICKABLE": location is None or location.is_pickable,
-        "ACCESSIBLE": location is None or location.is_accessible,
+    """The values of ``STOCK_COLUMNS`` as ``Stock``."""
+    pk, version, created_at, modified_at, value, expires_on, is_defective, attributes = row[:8]
+    location_id, pickable, accessible, reserved, facility_id, facility_number, sku = row[8:]
+    # Without a location nothing is known against it.
+    traits = [
+        *(["PICKABLE"] if pickable is not False else []),
+        *(["ACCESSIBLE"] if accessible is not False else []),
+    ]
+    is_usable = len(traits) == 2 and not is_defective and (expires_on is None or expires_on >= today)
+    expiry = f"{expires_on}T00:00:00Z" if expires_on else ""
+    body = {
+        "id": str(pk),
+        "version": version,
+        "created": time(created_at),
+        "lastModified": time(modified_at),
+        "facilityRef": str(facility_id),
+        "facility": without_empty({"facilityRef": str(facility_id), "tenantFacilityId": facility_number}),
+        "facilityWideReserved": reserved,
+        "tenantArticleId": sku,
+        "value": value,
+        "available": max(value - reserved, 0) if is_usable else 0,
+        "reserved": min(reserved, value),
+        "traits": traits,
+        "conditions": ["DEFECTIVE"] if is_defective else [],
+        "properties": {"expiry": expiry} if expiry else {},
+        "serializedProperties": f"expiry={expiry}" if expiry else "",
+        "customAttributes": attributes,
     }
-    is_usable = (
-        all(traits.values()) and not row.is_defective and (row.expires_on is None or row.expires_on >= today)
-    )
-    reserved = min(row.listing.reserved, row.value)
-    expiry = {"expiry": f"{row.expires_on}T00:00:00Z"} if row.expires_on else {}
-    return (
-        _entity(row)
-        | without_empty(
-            {
-                "facilityRef": str(row.listing.facility_id),
-                "facility": {
-                    "facilityRef": str(row.listing.facility_id),
-                    "tenantFacilityId": row.listing.facility.tenant_facility_id,
-                },
-                "facilityWideReserved": row.listing.reserved,
-                "tenantArticleId": row.listing.article.sku,
-                "value": row.value,
-                "available": max(row.value - row.listing.reserved, 0) if is_usable else 0,
-                "reserved": reserved,
-                "traits": [name for name, holds in traits.items() if holds],
-                "locationRef": str(row.location_id) if row.location_id else None,
-                "conditions": ["DEFECTIVE"] if row.is_defective else [],
-                "properties": expiry,
-                "serializedProperties": "&".join(f"{name}={value}" for name, value in expiry.items()),
-                "customAttributes": row.custom_attributes,
-            }
-        )
-        | {"serializedProperties": "&".join(f"{name}={value}" for name, value in expiry.items())}
-    )
+    if location_id:
+        body["locationRef"] = str(location_id)
+    return body

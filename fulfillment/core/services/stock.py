@@ -4,20 +4,18 @@ import dataclasses
 import datetime
 import uuid
 from collections import Counter
-from itertools import islice
 
 from django.db import transaction
-from django.db.models import Case, F, ProtectedError, Value, When
-from django.utils import timezone
+from django.db.models import ProtectedError
 from django.utils.translation import gettext_lazy as _
 
-from ..errors import Refused
+from .. import rows
+from ..errors import Refused, VersionConflict
 from ..events import StockIncreased, emit
 from ..models import Article, Listing, Stock, StockMovement, User
 from ..status import check_version
 
 MOST_UNITS = 1_000_000  # per booking: a scanned code in the quantity field is a mistake, not a delivery
-BATCH = 200
 
 
 class NotEnoughStock(Refused):
@@ -61,6 +59,7 @@ class Count:
     value: int
     location_id: uuid.UUID | None = None
     expires_on: datetime.date | None = None
+    version: int | None = None  # of the stock row the count was meant for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +76,11 @@ def lock_listings(listing_ids):
 
 
 def _book(deltas, kind, *, by, now, reason="", order_id=None):
-    # Called under the listings' locks. One update per batch, one ledger row per stock row that changes.
+    # Called under the listings' locks. One ledger row per stock row that changes.
     deltas = {pk: delta for pk, delta in sorted(deltas.items()) if delta}
-    for batch in batches(deltas.items()):
-        Stock.objects.filter(pk__in=[pk for pk, _delta in batch]).update(
-            value=Case(*(When(pk=pk, then=F("value") + Value(delta)) for pk, delta in batch)),
-            version=F("version") + 1,
-            modified_at=timezone.now(),
-        )
-    StockMovement.objects.bulk_create(
+    rows.add(Stock, "value", deltas, changed_at=now)
+    rows.insert(
+        StockMovement,
         (
             StockMovement(
                 stock_id=pk,
@@ -98,7 +93,6 @@ def _book(deltas, kind, *, by, now, reason="", order_id=None):
             )
             for pk, delta in deltas.items()
         ),
-        batch_size=1000,
     )
 
 
@@ -196,15 +190,60 @@ def correct(stock_id, value, *, reason, by, now, seen=None, version=None, kind=S
     return stock
 
 
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """What a count found: the stock row, and the units it had before (None when it is new)."""
+
+    stock_id: uuid.UUID
+    before: int | None
+    version: int | None = None
+
+
 @transaction.atomic
 def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
-    """Set many counted values at once; queries per batch, not per row. Returns the number of rows that changed.
+    """Set many counted values at once; queries per batch, not per row.
 
     A later count of the same place wins. Refuses a value out of range; nothing is changed then.
+
+    Returns:
+        ``{count: Counted}``, or the ``VersionConflict`` of a count that was meant for another version.
     """
     for count in counts:
         _check_units(count.value, least=0)
-    pairs = {(count.facility_id, count.article_id) for count in counts}
+    listing_ids = _lock_counted({(count.facility_id, count.article_id) for count in counts})
+    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
+    place_of = {
+        count: (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on)
+        for count in counts
+    }
+    stocks = _sound_stock(facility_of)
+    conflicts = {
+        count: VersionConflict(requested=count.version, current=stocks[place].version)
+        for count, place in place_of.items()
+        if count.version is not None and place in stocks and stocks[place].version != count.version
+    }
+    wanted = {place: count.value for count, place in place_of.items() if count not in conflicts}
+    new = {
+        place: Stock(
+            listing_id=place[0], location_id=place[1], expires_on=place[2], created_at=now, modified_at=now
+        )
+        for place in wanted
+        if place not in stocks
+    }
+    rows.insert(Stock, new.values())
+    found = stocks | {place: Counted(row.pk, None) for place, row in new.items()}
+    deltas = {found[place].stock_id: value - (found[place].before or 0) for place, value in wanted.items()}
+    _book(deltas, kind, by=by, now=now, reason=reason)
+    _announce_increase(
+        {facility_of[place[0]] for place, value in wanted.items() if value > (found[place].before or 0)},
+        by=by,
+        now=now,
+    )
+    return {count: conflicts.get(count) or found[place] for count, place in place_of.items()}
+
+
+def _lock_counted(pairs):
+    """Lock the listings of (facility id, article id), creating what is missing: ``{pair: listing id}``."""
     listing_ids = _listing_ids(pairs)
     if missing := pairs - listing_ids.keys():
         Listing.objects.bulk_create(
@@ -213,32 +252,10 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
             batch_size=1000,
         )
         listing_ids = _listing_ids(pairs)
-    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
-    # Key order over all batches: the batches are slices of the sorted keys.
-    for batch in batches(sorted(facility_of)):
-        lock_listings(batch)
-    wanted = {
-        (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on): count.value
-        for count in counts
-    }
-    stocks = _sound_stock(facility_of)
-    Stock.objects.bulk_create(
-        (
-            Stock(listing_id=listing, location_id=location, expires_on=expires_on)
-            for listing, location, expires_on in wanted
-            if (listing, location, expires_on) not in stocks
-        ),
-        batch_size=1000,
-    )
-    stocks = _sound_stock(facility_of)
-    deltas = {stocks[place][0]: value - stocks[place][1] for place, value in wanted.items()}
-    _book(deltas, kind, by=by, now=now, reason=reason)
-    _announce_increase(
-        {facility_of[place[0]] for place, value in wanted.items() if value > stocks[place][1]},
-        by=by,
-        now=now,
-    )
-    return sum(delta != 0 for delta in deltas.values())
+    # Key order over all batches: the batches are slices of the sorted keys. Only the locks are wanted here.
+    for batch in rows.batches(sorted(listing_ids.values())):
+        list(Listing.objects.filter(pk__in=batch).select_for_update().order_by("pk").values_list("pk"))
+    return listing_ids
 
 
 def _listing_ids(pairs):
@@ -246,28 +263,24 @@ def _listing_ids(pairs):
     facilities = {facility for facility, _article in pairs}
     return {
         (facility, article): pk
-        for batch in batches(sorted({article for _facility, article in pairs}))
-        for pk, facility, article in Listing.objects.filter(
-            facility__in=facilities, article__in=batch
-        ).values_list("pk", "facility_id", "article_id")
+        for batch in rows.batches(sorted({article for _facility, article in pairs}))
+        for pk, facility, article in Listing.objects.filter(facility__in=facilities, article__in=batch)
+        .order_by()
+        .values_list("pk", "facility_id", "article_id")
         if (facility, article) in pairs
     }
 
 
-def batches(items):
-    """Lists of at most ``BATCH`` items, for queries that stay small."""
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
-
-
 def _sound_stock(listing_ids):
+    """``{(listing id, location id, expires on): Counted}`` of the listings."""
     return {
-        (listing, location, expires_on): (pk, value)
-        for batch in batches(sorted(listing_ids))
-        for pk, listing, location, expires_on, value in Stock.objects.filter(
+        (listing, location, expires_on): Counted(pk, value, version)
+        for batch in rows.batches(sorted(listing_ids))
+        for pk, listing, location, expires_on, value, version in Stock.objects.filter(
             listing__in=batch, is_defective=False
-        ).values_list("pk", "listing_id", "location_id", "expires_on", "value")
+        )
+        .order_by()
+        .values_list("pk", "listing_id", "location_id", "expires_on", "value", "version")
     }
 
 

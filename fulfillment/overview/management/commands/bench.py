@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -71,19 +72,28 @@ class Command(BaseCommand):
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             try:
                 database = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-                return _measure(names, DATABASE_URL=database, CACHE_URL=self._shared_cache())
+                with self._redis() as environment:
+                    return _measure(names, DATABASE_URL=database, **environment)
             finally:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _shared_cache(self):
-        """Production counts and notes requests in Redis; without one the database does it, and is slower."""
+    @contextlib.contextmanager
+    def _redis(self):
+        """Broker and cache as in production; without Redis the embedded ones do it, and are slower."""
         url = os.environ.get("CACHE_URL") or REDIS
+        client, prefix = redis.Redis.from_url(url, socket_connect_timeout=2), f"bench-{uuid.uuid4().hex[:8]}:"
         try:
-            redis.Redis.from_url(url, socket_connect_timeout=2).ping()
+            client.ping()
         except redis.RedisError as error:
             self.stderr.write(f"Redis left out: {error}")
-            return ""
-        return url
+            yield {}
+            return
+        keys = {"CELERY_KEY_PREFIX": prefix, "CACHE_KEY_PREFIX": prefix}
+        try:
+            yield {"CACHE_URL": url, "CELERY_BROKER_URL": url, **keys}
+        finally:
+            for key in client.scan_iter(match=f"{prefix}*", count=1000):
+                client.delete(key)
 
 
 def _all_names():
@@ -95,18 +105,17 @@ def _all_names():
 
 def _measure(names, **environment):
     with tempfile.TemporaryDirectory(prefix="fulfillment-bench-") as var:
-        # Background work goes to a queue of the bench's own, which nobody works off.
+        # Background work goes to queues of the bench's own, which nobody works off.
         done = subprocess.run(
             [sys.executable, "-c", MEASURE, *names],
             cwd=settings.BASE_DIR,
             env={
                 **os.environ,
                 "CACHE_URL": "",
+                "CELERY_BROKER_URL": "",
                 **environment,
                 "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
                 "VAR_DIR": var,
-                "CELERY_BROKER_URL": "",
-                "CACHE_KEY_PREFIX": f"fulfillment-bench-{uuid.uuid4().hex[:8]}",
                 "DEBUG": "false",
             },
             stdout=subprocess.PIPE,
