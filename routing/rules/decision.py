@@ -1,12 +1,15 @@
 """From an order and its candidates to a decision with every number that led to it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from random import Random
 
+from routing.rules.assignment import Choice, Found, search
 from routing.rules.facts import Candidate, Demand, Line, Policy
 from routing.rules.fences import FENCES, Fence
-from routing.rules.ratings import RATINGS
+from routing.rules.ratings import RATINGS, Rating
+from routing.rules.registry import find
 from routing.rules.scaling import DIGITS, Column, column
 
 
@@ -43,13 +46,38 @@ class Part:
     lines: tuple[Line, ...]
 
 
+class Loss(StrEnum):
+    """Why the runner-up lost: fewer units, more parcels, fewer points per unit, or the draw."""
+
+    UNITS = "UNITS"
+    PARCELS = "PARCELS"
+    POINTS = "POINTS"
+    DRAW = "DRAW"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerUp:
+    """The second-best choice and by how much it lost."""
+
+    facilities: tuple[str, ...]
+    loss: Loss
+    difference: float
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who takes what: one ranking per part, and what nobody takes."""
+    """Who takes what, and what nobody takes.
+
+    Exact: one ranking, of the whole order. Step by step: one ranking per part. ``looked_at`` counts the sets of
+    facilities that were compared, 0 when they were taken step by step.
+    """
 
     rankings: tuple[Ranking, ...]
     parts: tuple[Part, ...]
     remainder: tuple[Line, ...]
+    looked_at: int = 0
+    is_proven: bool = False
+    runner_up: RunnerUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +88,37 @@ class Decision:
     seed: int
 
 
-def decide(demand: Demand, candidates: Iterable[Candidate], policy: Policy, seed: int) -> Decision:
-    """Fences, ratings, split in one go, for candidates whose figures are all loaded."""
+def _always(looked_at: int) -> bool:
+    return True
+
+
+def decide(
+    demand: Demand,
+    candidates: Iterable[Candidate],
+    policy: Policy,
+    seed: int,
+    may_go_on: Callable[[int], bool] = _always,
+) -> Decision:
+    """Fences, ratings, split in one go, for candidates whose figures are all loaded.
+
+    ``may_go_on`` ends the search for the best split, see ``assignment.search``: the caller has the clock.
+    """
     survivors, exclusions = exclude(demand, candidates, active_fences(policy))
-    return Decision(exclusions, survivors, split(demand, survivors, policy, seed), seed)
+    return Decision(exclusions, survivors, split(demand, survivors, policy, seed, may_go_on), seed)
 
 
 def active_fences(policy: Policy) -> tuple[Fence, ...]:
     """In the order of their classes, whatever the order of the configuration."""
-    return tuple([fence for key, fence in FENCES.items() if key in policy.fences])
+    uses = [use for use in sorted(policy.fences) if find(FENCES, use)]
+    uses.sort(key=lambda use: list(FENCES).index(use.partition(".")[0]))
+    return tuple([find(FENCES, use).bound(use, policy.rules.get(use)) for use in uses])
+
+
+def active_ratings(policy: Policy) -> tuple[Rating, ...]:
+    """Those with a weight, in the order of their classes."""
+    uses = [use for use in sorted(policy.weights) if policy.weights[use] > 0 and find(RATINGS, use)]
+    uses.sort(key=lambda use: list(RATINGS).index(use.partition(".")[0]))
+    return tuple([find(RATINGS, use).bound(use, policy.rules.get(use)) for use in uses])
 
 
 def exclude(
@@ -83,7 +133,8 @@ def exclude(
         for candidate in candidates:
             if not passes(demand, candidate):
                 out.add(candidate.key)
-                missed.setdefault((fence.key, expected, fence.actual(candidate)), []).append(candidate.key)
+                group = (fence.use, expected, fence.actual(demand, candidate))
+                missed.setdefault(group, []).append(candidate.key)
     survivors = tuple([candidate for candidate in candidates if candidate.site.key not in out])
     return survivors, tuple([Exclusion(*group, tuple(sorted(keys))) for group, keys in missed.items()])
 
@@ -91,7 +142,7 @@ def exclude(
 def rank(
     demand: Demand,
     candidates: Sequence[Candidate],
-    weights,
+    policy: Policy,
     seed: int,
     round_number: int = 1,
 ) -> Ranking:
@@ -101,13 +152,14 @@ def rank(
     """
     columns = [
         column(
-            key,
-            weights[key],
-            [rating.raw(demand, candidate) for candidate in candidates],
+            rating.use,
+            policy.weights[rating.use],
+            rating.figures(demand, candidates),
             more_is_better=rating.more_is_better,
+            absolute=policy.scales.get(rating.use),
+            measured=lambda raw, rating=rating: rating.measured(demand, raw),
         )
-        for key, rating in RATINGS.items()
-        if weights.get(key, 0) > 0
+        for rating in active_ratings(policy)
     ]
     points = [column.points for column in columns]
     totals = (
@@ -157,7 +209,97 @@ def _draw(ranked, lines, random):
     return random.choice(tied), tuple([candidate.key for candidate in tied])
 
 
-def split(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed: int) -> Split:
+def split(
+    demand: Demand,
+    candidates: Sequence[Candidate],
+    policy: Policy,
+    seed: int,
+    may_go_on: Callable[[int], bool] = _always,
+) -> Split:
+    """Who takes what: the best of all ways (exact), or step by step."""
+    if not policy.is_exact or not demand.lines:
+        return split_by_steps(demand, candidates, policy, seed)
+    return split_exactly(demand, candidates, policy, seed, may_go_on)
+
+
+def split_exactly(
+    demand: Demand,
+    candidates: Sequence[Candidate],
+    policy: Policy,
+    seed: int,
+    may_go_on: Callable[[int], bool] = _always,
+) -> Split:
+    """The choice of facilities that leaves the fewest units, makes the fewest parts and has the most points.
+
+    The points are those of the ranking of the whole order. Ties are drawn by the seed.
+    """
+    ranking = rank(demand, candidates, policy, seed)
+    if not ranking.candidates:
+        return Split((), (), demand.lines, is_proven=True)
+    random = Random(f"{seed}/exact")
+    # Among equals the draw decides, whatever order the facilities came in.
+    preference = sorted(range(len(ranking.candidates)), key=lambda i: ranking.candidates[i].key)
+    random.shuffle(preference)
+    preferred = [ranking.candidates[i] for i in preference]
+    points = [ranking.totals[i] for i in preference]
+    whole = ranking.winner is not None and ranking.winner.supply(demand.lines) == demand.quantity
+    by_steps = () if whole or not policy.may_split else split_by_steps(demand, candidates, policy, seed).parts
+    found = search(
+        demand.lines,
+        preferred,
+        points,
+        most_parts=_most_parts(policy),
+        least_units=policy.least_units,
+        start=[part.facility for part in by_steps],
+        may_go_on=may_go_on,
+    )
+    if found.best is None:
+        return Split(
+            (replace(ranking, tied=(), winner=None),), (), demand.lines, found.looked_at, found.is_proven
+        )
+    parts, remainder = _fill([preferred[i] for i in found.best.members], demand.lines)
+    main = preferred[found.best.members[0]]
+    tied = tuple(sorted(preferred[i].key for i in found.tied))
+    return Split(
+        rankings=(replace(ranking, tied=tied, winner=main),),
+        parts=parts,
+        remainder=remainder,
+        looked_at=found.looked_at,
+        is_proven=found.is_proven,
+        runner_up=_runner_up(found, preferred),
+    )
+
+
+def _most_parts(policy):
+    return 1 + (policy.max_split_count if policy.may_split else 0)
+
+
+def _fill(candidates, lines):
+    parts = []
+    for candidate in candidates:
+        part, lines = take(candidate, lines)
+        parts.append(part)
+    return tuple(parts), lines
+
+
+def _runner_up(found: Found, candidates):
+    best, other = found.best, found.runner_up
+    if best is None or other is None:
+        return None
+    loss, difference = _loss(best, other)
+    return RunnerUp(tuple([candidates[i].key for i in other.members]), loss, difference)
+
+
+def _loss(best: Choice, other: Choice) -> tuple[Loss, float]:
+    if other.covered < best.covered:
+        return Loss.UNITS, best.covered - other.covered
+    if len(other.members) > len(best.members):
+        return Loss.PARCELS, len(other.members) - len(best.members)
+    difference = round((best.score - other.score) / best.covered, DIGITS)
+    return (Loss.POINTS, difference) if difference > 0 else (Loss.DRAW, 0)
+
+
+def split_by_steps(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed: int) -> Split:
     """Give the best facility what it has, then route the remainder again without it.
 
     Only units that are in stock elsewhere move, so later rounds look only at facilities that have some of
@@ -166,15 +308,8 @@ def split(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed:
     rankings: list[Ranking] = []
     parts: list[Part] = []
     remainder = demand.lines
-    allowed = 1 + (policy.max_split_count if policy.may_split else 0)
-    while remainder and len(parts) < allowed:
-        ranking = rank(
-            replace(demand, lines=remainder),
-            candidates,
-            policy.weights,
-            seed,
-            len(rankings) + 1,
-        )
+    while remainder and len(parts) < _most_parts(policy):
+        ranking = rank(replace(demand, lines=remainder), candidates, policy, seed, len(rankings) + 1)
         if ranking.candidates:
             rankings.append(ranking)
         if ranking.winner is None:
@@ -182,7 +317,9 @@ def split(demand: Demand, candidates: Sequence[Candidate], policy: Policy, seed:
         part, remainder = take(ranking.winner, remainder)
         parts.append(part)
         if remainder:
-            candidates = [c for c in candidates if c is not ranking.winner and c.supply(remainder)]
+            candidates = [
+                c for c in candidates if c is not ranking.winner and c.supply(remainder) >= policy.least_units
+            ]
     return Split(tuple(rankings), tuple(parts), remainder)
 
 

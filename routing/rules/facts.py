@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +15,44 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What an order asks for. ``position`` is None when the address cannot be placed."""
+    """What an order asks for. ``position`` is None when the address cannot be placed.
+
+    ``preselected``, ``carriers`` (keys of preferred carriers) and ``blacklist`` are empty when nothing is asked.
+    ``attributes`` is what conditions and own rules may ask of the order, see ``custom.PATHS``.
+    """
 
     service: str
     country: str
     position: tuple[float, float] | None
     lines: tuple[Line, ...]
+    is_sameday: bool = False
+    preselected: frozenset[str] = frozenset()
+    carriers: frozenset[str] = frozenset()
+    blacklist: frozenset[str] = frozenset()
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def quantity(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierLink:
+    """An active carrier of a facility: what a parcel costs there and how many days it is on its way, if known."""
+
+    key: str
+    is_sameday: bool = False
+    cost: float | None = None
+    days: float | None = None
+    countries: frozenset[str] = frozenset()
+
+    def serves(self, demand: Demand) -> bool:
+        """Whether it delivers what and where the order asks; without countries it goes everywhere."""
+        return (
+            (not self.countries or demand.country in self.countries)
+            and (not demand.carriers or self.key in demand.carriers)
+            and (not demand.is_sameday or self.is_sameday)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +64,19 @@ class Site:
     country: str
     services: frozenset[str]
     position: tuple[float, float] | None
+    location_type: str = "STORE"
+    carriers: tuple[CarrierLink, ...] = ()
+    daily_capacity: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Units of an article that lie together: days until they expire and the score of their zone, if known."""
+
+    units: int
+    days: int | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +84,19 @@ class Candidate:
     """A facility together with what it can do right now.
 
     ``available`` holds the units per article that can be picked and are not promised to others; an article
-    that is missing has none.
+    that is missing has none. ``batches`` says where they lie, in the order of their use; ``ordered_in`` names the
+    articles that may be sold before they are there (back order, pre-order). ``free_capacity`` is None without limit.
+    ``listings`` is what own rules may ask of an article there.
     """
 
     site: Site
     available: Mapping[str, int] = field(default_factory=dict)
     workload: int = 0
+    free_capacity: int | None = None
+    makes_today: bool = False
+    ordered_in: frozenset[str] = frozenset()
+    batches: Mapping[str, tuple[Batch, ...]] = field(default_factory=dict, hash=False)
+    listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> str:
@@ -54,12 +107,40 @@ class Candidate:
         get = self.available.get
         return sum([min(get(line.article, 0), line.quantity) for line in lines])
 
+    def used(self, lines: tuple[Line, ...]) -> list[tuple[int, Batch]]:
+        """(units, batch) of what would be picked for the lines, in the order of use."""
+        taken = []
+        for line in lines:
+            rest = min(self.available.get(line.article, 0), line.quantity)
+            for batch in self.batches.get(line.article, ()):
+                units = min(rest, batch.units)
+                if units:
+                    taken.append((units, batch))
+                rest -= units
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """Fixed ends of a scale: ``best`` and better gives the full weight, ``worst`` and worse nothing."""
+
+    best: float
+    worst: float
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The published configuration, as far as the rules need it."""
+    """The published configuration, as far as the rules need it.
+
+    A fence or rating that is there several times has a name behind its key: ``CUSTOM.organic``. ``scales`` holds
+    the ratings with fixed thresholds, ``rules`` the own rule per such name.
+    """
 
     fences: frozenset[str]
     weights: Mapping[str, float]
     may_split: bool = True
     max_split_count: int = 1
+    is_exact: bool = True
+    least_units: int = 1
+    scales: Mapping[str, Absolute] = field(default_factory=dict, hash=False)
+    rules: Mapping[str, Any] = field(default_factory=dict, hash=False)

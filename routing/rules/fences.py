@@ -16,12 +16,12 @@ FENCES: dict[str, "Fence"] = {}
 class Fence(Rule):
     """A criterion that a facility meets or not.
 
-    ``active`` is its state in a new configuration. A fence that reads stock or workload sets
-    ``needs_figures``: those are loaded only for the facilities that all other fences let through.
+    ``active`` is its state in a new configuration. A reactive fence is missed for now only: what the order waits
+    for (stock, a free slot) may come, and then it is tried again.
     """
 
     active: ClassVar[bool] = False
-    needs_figures: ClassVar[bool] = False
+    is_reactive: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -34,9 +34,25 @@ class Fence(Rule):
         """What the order asks for, for the decision log."""
         raise NotImplementedError
 
-    def actual(self, candidate: Candidate) -> str:
+    def actual(self, demand: Demand, candidate: Candidate) -> str:
         """What the facility has, for the decision log."""
         raise NotImplementedError
+
+
+class Blacklist(Fence):
+    key = "BLACKLIST"
+    label = _("Not again")
+    description = _("The facility did not give this order up before (short pick, abort, too late).")
+    active = True
+
+    def passes(self, demand, candidate):
+        return candidate.site.key not in demand.blacklist
+
+    def expected(self, demand):
+        return "new"
+
+    def actual(self, demand, candidate):
+        return "excluded"
 
 
 class ServiceType(Fence):
@@ -51,7 +67,7 @@ class ServiceType(Fence):
     def expected(self, demand):
         return demand.service
 
-    def actual(self, candidate):
+    def actual(self, demand, candidate):
         return ", ".join(sorted(candidate.site.services))
 
 
@@ -67,5 +83,115 @@ class Country(Fence):
     def expected(self, demand):
         return demand.country
 
-    def actual(self, candidate):
+    def actual(self, demand, candidate):
         return candidate.site.country
+
+
+class CompleteStock(Fence):
+    key = "COMPLETE_STOCK"
+    label = _("Complete stock")
+    description = _("The facility has every unit of the order. Not together with splitting.")
+    is_reactive = True
+
+    def passes(self, demand, candidate):
+        return candidate.supply(demand.lines) == demand.quantity
+
+    def expected(self, demand):
+        return str(demand.quantity)
+
+    def actual(self, demand, candidate):
+        return str(candidate.supply(demand.lines))
+
+
+class MinimumPicking(Fence):
+    key = "MINIMUM_PICKING"
+    label = _("At least one unit")
+    description = _("The facility has at least one unit of the order.")
+    is_reactive = True
+
+    def passes(self, demand, candidate):
+        return candidate.supply(demand.lines) > 0
+
+    def expected(self, demand):
+        return "1"
+
+    def actual(self, demand, candidate):
+        return "0"
+
+
+class Preselected(Fence):
+    key = "PRESELECTED"
+    label = _("Preselected")
+    description = _("The facility is among those that the shop preselected, when it named some.")
+    active = True
+
+    def passes(self, demand, candidate):
+        return not demand.preselected or candidate.site.key in demand.preselected
+
+    def expected(self, demand):
+        return str(len(demand.preselected))
+
+    def actual(self, demand, candidate):
+        return "0"
+
+
+class CarrierFence(Fence):
+    key = "CARRIER"
+    label = _("Carrier")
+    description = _("A carrier that the order prefers is active at the facility, when it prefers one.")
+
+    def passes(self, demand, candidate):
+        return not demand.carriers or any(link.key in demand.carriers for link in candidate.site.carriers)
+
+    def expected(self, demand):
+        return ", ".join(sorted(demand.carriers))
+
+    def actual(self, demand, candidate):
+        return ", ".join(sorted(link.key for link in candidate.site.carriers))
+
+
+class Sameday(Fence):
+    key = "SAMEDAY"
+    label = _("Same day")
+    description = _("A same-day order is ready before the last cut-off of a same-day carrier today.")
+
+    def passes(self, demand, candidate):
+        return not demand.is_sameday or candidate.makes_today
+
+    def expected(self, demand):
+        return "SAMEDAY"
+
+    def actual(self, demand, candidate):
+        return ", ".join(sorted(link.key for link in candidate.site.carriers if link.is_sameday))
+
+
+class CapacityFence(Fence):
+    key = "CAPACITY"
+    label = _("Capacity")
+    description = _("The facility has a free slot within its planning days, when its capacity is limited.")
+    is_reactive = True
+
+    def passes(self, demand, candidate):
+        return candidate.free_capacity is None or candidate.free_capacity > 0
+
+    def expected(self, demand):
+        return "1"
+
+    def actual(self, demand, candidate):
+        return str(candidate.free_capacity)
+
+
+class CustomFence(Fence):
+    key = "CUSTOM"
+    label = _("Own rule")
+    description = _("What the rule asks of order, facility, article and carrier holds.")
+    is_own = True
+
+    def passes(self, demand, candidate):
+        return self.rule.holds(demand, candidate)
+
+    def expected(self, demand):
+        return str(self.rule)
+
+    def actual(self, demand, candidate):
+        return self.rule.seen(demand, candidate)

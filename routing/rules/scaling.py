@@ -1,9 +1,11 @@
 """From raw figures to points."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
+
+from routing.rules.facts import Absolute
 
 DIGITS = 9
 """Points are compared after rounding to this many digits, so that floating-point dust decides nothing."""
@@ -28,49 +30,50 @@ class Column:
     gap: Gap
 
 
-def column(key: str, weight: float, raw: Sequence[float | None], *, more_is_better: bool) -> Column:
-    """Fill gaps, then scale relative to the best and the worst candidate.
+def column(
+    key: str,
+    weight: float,
+    raw: Sequence[float | None],
+    *,
+    more_is_better: bool,
+    absolute: Absolute | None = None,
+    measured: Callable[[float], float] = float,
+) -> Column:
+    """Fill gaps, then scale: relative to the best and the worst candidate, or between fixed thresholds.
 
     Unknown for all (the address cannot be placed): everybody gets the full weight, so the rating decides
     nothing. Unknown for some: they get the mean of the others.
     """
+    raw = tuple(raw)
     known = [value for value in raw if value is not None]
     if not known:
-        return Column(
-            key,
-            weight,
-            tuple(raw),
-            (float(weight),) * len(raw),
-            Gap.ALL_UNKNOWN if raw else Gap.NONE,
-        )
-    low, high = min(known), max(known)
-    if len(known) == len(raw):
-        return Column(
-            key,
-            weight,
-            tuple(raw),
-            _relative(known, low, high, weight, more_is_better),
-            Gap.NONE,
-        )
-    mean = min(max(fsum(known) / len(known), low), high)
-    filled = [mean if value is None else value for value in raw]
-    return Column(
-        key,
-        weight,
-        tuple(raw),
-        _relative(filled, low, high, weight, more_is_better),
-        Gap.SOME_UNKNOWN,
-    )
+        return Column(key, weight, raw, (float(weight),) * len(raw), Gap.ALL_UNKNOWN if raw else Gap.NONE)
+    filled, gap = known, Gap.NONE
+    if len(known) < len(raw):
+        mean = min(max(fsum(known) / len(known), min(known)), max(known))
+        filled, gap = [mean if value is None else value for value in raw], Gap.SOME_UNKNOWN
+    if absolute is None:
+        points = _relative(filled, weight, more_is_better)
+    else:
+        points = _absolute([measured(value) for value in filled], weight, absolute)
+    return Column(key, weight, raw, points, gap)
 
 
-def _relative(values, low, high, weight, more_is_better):
+def _relative(values, weight, more_is_better):
     """Min-max over the candidates; all equal means the full weight for all.
 
     The share is taken first: it never exceeds 1, so points never exceed the weight.
     """
+    low, high = min(values), max(values)
     span = high - low
     if span == 0:
         return (float(weight),) * len(values)
     if more_is_better:
         return tuple([weight * ((value - low) / span) for value in values])
     return tuple([weight * ((high - value) / span) for value in values])
+
+
+def _absolute(values, weight, scale):
+    """The weight less the penalty of the distance from the best end, never below 0 and never above the weight."""
+    span = scale.worst - scale.best
+    return tuple([weight * (1 - min(max((value - scale.best) / span, 0.0), 1.0)) for value in values])

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from routing.rules import (
     FENCES,
     RATINGS,
+    Absolute,
+    Batch,
     Candidate,
+    CarrierLink,
     Demand,
     Fence,
     Gap,
@@ -23,7 +26,9 @@ from routing.rules import (
     distance_km,
     exclude,
     rank,
+    read_rule,
     split,
+    split_by_steps,
 )
 from routing.rules.geo import EARTH_RADIUS_KM
 from routing.rules.scaling import column
@@ -37,6 +42,10 @@ POLICY = Policy(
     weights={key: rating.weight for key, rating in RATINGS.items()},
 )
 EQUATOR = (0.0, 0.0)
+
+
+def weighing(**weights):
+    return Policy(frozenset(), weights)
 
 
 def at_km(km):
@@ -119,14 +128,14 @@ def test_switched_off_fence_lets_everything_pass():
 
 
 def test_stock_rating_counts_units_up_to_what_is_ordered():
-    ranking = rank(ORDER, [F1, F2, F3], {"STOCK_AVAILABILITY": 10}, seed=1)
+    ranking = rank(ORDER, [F1, F2, F3], weighing(STOCK_AVAILABILITY=10), seed=1)
 
     assert [c.key for c in ranking.candidates] == [2, 1, 3]
     assert ranking.columns[0].raw == (15, 10, 9)
 
 
 def test_worked_run_gives_the_known_points():
-    ranking = rank(ORDER, [F1, F2, F3], POLICY.weights, seed=1)
+    ranking = rank(ORDER, [F1, F2, F3], POLICY, seed=1)
 
     assert points(ranking, "STOCK_AVAILABILITY") == pytest.approx({1: 1.667, 2: 10.0, 3: 0.0}, abs=5e-4)
     assert points(ranking, "GEODISTANCE") == pytest.approx({1: 2.0, 2: 0.0, 3: 1.566}, abs=5e-4)
@@ -144,9 +153,7 @@ def test_equal_figures_give_everybody_the_full_weight():
 
 
 def test_address_that_cannot_be_placed_gives_everybody_the_full_distance_weight():
-    ranking = rank(
-        demand(position=None, A=1), [candidate(1, km=5, A=1), candidate(2, km=50, A=1)], POLICY.weights, 1
-    )
+    ranking = rank(demand(position=None, A=1), [candidate(1, km=5, A=1), candidate(2, km=50, A=1)], POLICY, 1)
 
     assert points(ranking, "GEODISTANCE") == {1: 2.0, 2: 2.0}
     assert next(c.gap for c in ranking.columns if c.key == "GEODISTANCE") == Gap.ALL_UNKNOWN
@@ -155,14 +162,14 @@ def test_address_that_cannot_be_placed_gives_everybody_the_full_distance_weight(
 def test_facility_without_coordinates_gets_the_mean_of_the_others():
     near, far, unknown = candidate(1, km=10, A=1), candidate(2, km=30, A=1), candidate(3, position=None, A=1)
 
-    ranking = rank(demand(A=1), [near, far, unknown], POLICY.weights, 1)
+    ranking = rank(demand(A=1), [near, far, unknown], POLICY, 1)
 
     assert points(ranking, "GEODISTANCE") == pytest.approx({1: 2.0, 2: 0.0, 3: 1.0})
     assert next(c.gap for c in ranking.columns if c.key == "GEODISTANCE") == Gap.SOME_UNKNOWN
 
 
 def test_rating_with_weight_zero_is_left_out():
-    ranking = rank(ORDER, [F1, F2], {**POLICY.weights, "WORKLOAD": 0}, 1)
+    ranking = rank(ORDER, [F1, F2], weighing(GEODISTANCE=2, STOCK_AVAILABILITY=10, WORKLOAD=0), 1)
 
     assert [c.key for c in ranking.columns] == ["GEODISTANCE", "STOCK_AVAILABILITY"]
 
@@ -170,14 +177,14 @@ def test_rating_with_weight_zero_is_left_out():
 def test_facility_without_any_unit_is_ranked_but_cannot_win():
     near_empty, far_full = candidate(1, km=1), candidate(2, km=500, A=1)
 
-    ranking = rank(demand(A=1), [near_empty, far_full], {"GEODISTANCE": 10}, 1)
+    ranking = rank(demand(A=1), [near_empty, far_full], weighing(GEODISTANCE=10), 1)
 
     assert [c.key for c in ranking.candidates] == [1, 2]
     assert ranking.winner is far_full
 
 
 def test_no_stock_anywhere_leaves_no_winner():
-    assert rank(demand(A=1), [candidate(1), candidate(2)], POLICY.weights, 1).winner is None
+    assert rank(demand(A=1), [candidate(1), candidate(2)], POLICY, 1).winner is None
 
 
 # Ties
@@ -187,7 +194,7 @@ def test_tie_is_drawn_by_the_seed_among_the_best():
     twins = [candidate(key, A=1) for key in (1, 2, 3)]
     worse = candidate(4, workload=3, A=1)
 
-    winners = {rank(demand(A=1), [*twins, worse], POLICY.weights, seed).winner.key for seed in range(40)}
+    winners = {rank(demand(A=1), [*twins, worse], POLICY, seed).winner.key for seed in range(40)}
 
     assert winners == {1, 2, 3}
 
@@ -196,7 +203,7 @@ def test_floating_point_dust_does_not_break_a_tie():
     here, there = candidate(1, position=(1e-13, 0.0), A=1), candidate(2, position=EQUATOR, A=1)
     far = candidate(3, km=800, A=1)
 
-    ranking = rank(demand(A=1), [here, there, far], POLICY.weights, 1)
+    ranking = rank(demand(A=1), [here, there, far], POLICY, 1)
 
     assert ranking.tied == (1, 2)
 
@@ -205,7 +212,7 @@ def test_floating_point_dust_does_not_break_a_tie():
 
 
 def test_worked_split_ends_in_a_tie_for_the_remainder():
-    outcome = split(ORDER, [F1, F2, F3], POLICY, seed=1)
+    outcome = split_by_steps(ORDER, [F1, F2, F3], POLICY, seed=1)
 
     second = outcome.rankings[1]
     assert second.lines == (Line("B", 1), Line("C", 2))
@@ -221,7 +228,7 @@ def test_worked_split_ends_in_a_tie_for_the_remainder():
 def test_worked_split_gives_the_drawn_facility_what_it_has():
     by_second = {}
     for seed in range(40):
-        outcome = split(ORDER, [F1, F2, F3], POLICY, seed)
+        outcome = split_by_steps(ORDER, [F1, F2, F3], POLICY, seed)
         by_second[outcome.parts[1].facility] = (outcome.parts[1].lines, outcome.remainder)
 
     assert by_second == {
@@ -273,7 +280,7 @@ def test_new_rule_classes_enter_the_decision_by_themselves():
             def expected(self, demand):
                 return "even"
 
-            def actual(self, candidate):
+            def actual(self, demand, candidate):
                 return "odd"
 
         class LowKeys(Rating):
@@ -303,6 +310,15 @@ def test_second_rule_with_the_same_key_is_refused():
 
 # What holds for any numbers
 
+OWN_RULE = read_rule(
+    {
+        "then": {
+            "predicates": [
+                {"entity": "FACILITY", "path": "city", "operator": "IN", "value": ["Utrecht", "Gent"]}
+            ]
+        }
+    }
+)
 articles = st.sampled_from("ABCDE")
 positions = st.none() | st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 candidate_lists = st.lists(
@@ -315,9 +331,36 @@ candidate_lists = st.lists(
             country=st.sampled_from(["DE", "NL"]),
             services=st.frozensets(st.sampled_from(["SHIP_FROM_STORE", "PICKUP"])),
             position=positions,
+            location_type=st.sampled_from(["STORE", "WAREHOUSE"]),
+            carriers=st.lists(
+                st.builds(
+                    CarrierLink,
+                    key=st.sampled_from(["dhl", "post"]),
+                    is_sameday=st.booleans(),
+                    cost=st.none() | st.floats(0, 20),
+                    days=st.none() | st.integers(0, 5),
+                ),
+                max_size=2,
+            ).map(tuple),
+            daily_capacity=st.none() | st.integers(1, 100),
+            attributes=st.fixed_dictionaries({"city": st.sampled_from(["Utrecht", "Gent", "Bonn"])}),
         ),
         available=st.dictionaries(articles, st.integers(0, 20)),
         workload=st.integers(0, 500),
+        free_capacity=st.none() | st.integers(0, 50),
+        makes_today=st.booleans(),
+        batches=st.dictionaries(
+            articles,
+            st.lists(
+                st.builds(
+                    Batch,
+                    units=st.integers(1, 9),
+                    days=st.none() | st.integers(0, 400),
+                    score=st.none() | st.floats(0, 9),
+                ),
+                max_size=3,
+            ).map(tuple),
+        ),
     ),
     max_size=12,
     unique_by=lambda c: c.key,
@@ -330,13 +373,23 @@ demands = st.builds(
     lines=st.dictionaries(articles, st.integers(1, 30), min_size=1).map(
         lambda units: tuple(Line(article, units[article]) for article in sorted(units))
     ),
+    is_sameday=st.booleans(),
+    carriers=st.frozensets(st.sampled_from(["dhl", "post"])),
 )
 policies = st.builds(
     Policy,
-    fences=st.frozensets(st.sampled_from(sorted(FENCES))),
-    weights=st.fixed_dictionaries({key: st.integers(0, 10) for key in RATINGS}),
+    fences=st.frozensets(st.sampled_from([key for key in FENCES if key != "CUSTOM"] + ["CUSTOM.x"])),
+    weights=st.fixed_dictionaries(
+        {key: st.integers(0, 10) for key in RATINGS if key != "CUSTOM"} | {"CUSTOM.x": st.integers(0, 10)}
+    ),
     may_split=st.booleans(),
     max_split_count=st.integers(0, 4),
+    is_exact=st.booleans(),
+    scales=st.dictionaries(
+        st.sampled_from([key for key in RATINGS if key != "CUSTOM"]),
+        st.just(Absolute(0, 100)) | st.just(Absolute(100, 0)),
+    ),
+    rules=st.just({"CUSTOM.x": OWN_RULE}),
 )
 seeds = st.integers(0, 2**63 - 1)
 
@@ -367,7 +420,7 @@ def test_points_stay_between_zero_and_the_weight(wanted, candidates, policy, see
 
 @given(demands, candidate_lists, policies, seeds)
 def test_winner_has_the_most_points_among_those_with_stock(wanted, candidates, policy, seed):
-    ranking = rank(wanted, candidates, policy.weights, seed)
+    ranking = rank(wanted, candidates, policy, seed)
 
     able = [
         total for c, total in zip(ranking.candidates, ranking.totals, strict=True) if c.supply(wanted.lines)
@@ -380,7 +433,11 @@ def test_winner_has_the_most_points_among_those_with_stock(wanted, candidates, p
 
 @given(demands, candidate_lists, policies)
 def test_another_fence_never_lets_more_facilities_pass(wanted, candidates, policy):
-    every, _ = exclude(wanted, candidates, active_fences(replace(policy, fences=frozenset(FENCES))))
+    every, _ = exclude(
+        wanted,
+        candidates,
+        active_fences(replace(policy, fences=policy.fences | (frozenset(FENCES) - {"CUSTOM"}))),
+    )
     some, _ = exclude(wanted, candidates, active_fences(policy))
 
     assert {c.key for c in every} <= {c.key for c in some}
