@@ -30,7 +30,7 @@ from shipping.events import ParcelRequested
 
 # An order comes in and finds its facilities; it is tried again when stock, a facility or the rules change.
 deliver(BulkReceived, bulk.work_off, lane="bulk")
-deliver(OrderPlaced, routing.route_placed_order, lane="routing")
+deliver(OrderPlaced, routing.route_placed_orders, lane="routing", batch=routing.BATCH)
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
 deliver(RevisionPublished, routing.retry_waiting, lane="routing")

@@ -226,6 +226,11 @@ class Order(Stateful):
         return self._address("INVOICE_ADDRESS", "POSTAL_ADDRESS")
 
     @property
+    def names_facilities(self):
+        """Whether the shop preselected facilities."""
+        return bool((self.delivery_preferences.get("shipping") or {}).get("preselectedFacilities"))
+
+    @property
     def email(self):
         address = self.shipping_address
         return self.consumer.get("email", "") or (address.email if address else "")

@@ -20,6 +20,7 @@ from fulfillment.core.events import StockIncreased, emit
 from fulfillment.core.models import Carrier, Stock, StockMovement, User
 from fulfillment.core.services import stock
 from fulfillment.core.status import check_version, log_change, log_created, transit
+from fulfillment.core.target_time import ready_time, target_time
 from orders.models import Order
 from routing.models import RoutingPlan
 
@@ -36,7 +37,6 @@ from .events import (
     PickJobStarted,
 )
 from .models import Allocation, PickJob, PickLine, ShortIdCounter, ShortReason
-from .target_time import ready_time, target_time
 
 HIGHEST_SHORT_NUMBER = 99
 ABORTED = "ABORTED"  # why units do not come, for the shop

@@ -12,7 +12,7 @@ from fulfillment.core.access import permissions_at
 from fulfillment.core.admin import ReadOnly
 from fulfillment.core.models import Permission
 
-from . import services
+from . import configurations
 from .models import (
     DecisionLog,
     FenceSetting,
@@ -24,7 +24,7 @@ from .models import (
     RoutingPlanLine,
     RoutingRevision,
 )
-from .rules import FENCES, RATINGS
+from .rules import FENCES, RATINGS, find
 
 
 class RuleInline(admin.TabularInline):
@@ -39,7 +39,7 @@ class RuleInline(admin.TabularInline):
 
     @admin.display(description=_("rule"))
     def rule(self, setting):
-        known = self.rules.get(setting.key)
+        known = find(self.rules, setting.key)
         if known is None:
             return setting.key
         return format_html("<strong>{}</strong><br>{}", known.label, known.description)
@@ -90,11 +90,11 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
         return False
 
     def changelist_view(self, request, extra_context=None):
-        draft = services.complete_draft()
+        draft = configurations.complete_draft()
         return redirect(reverse("admin:routing_routingconfiguration_change", args=[draft.pk]))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        services.complete_draft()
+        configurations.complete_draft()
         context = {"may_publish": self._may_publish(request), "show_save_and_add_another": False}
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
@@ -104,7 +104,7 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def state(self, draft):
-        number, differences = services.differences(draft)
+        number, differences = configurations.differences(draft)
         if not differences:
             return _("This is what revision %(number)s does.") % {"number": number}
         return format_html(
@@ -116,7 +116,7 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         if "_publish" in request.POST and self._may_publish(request):
-            revision = services.publish(
+            revision = configurations.publish(
                 comment=form.cleaned_data["comment"], by=request.user, now=timezone.now()
             )
             messages.success(request, _("%(revision)s is in use from now on.") % {"revision": revision})

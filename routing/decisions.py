@@ -1,102 +1,191 @@
-"""A routing run as plain data for the decision log: everything that is needed to show it and to run it again."""
+"""What a decision keeps, and every number worked out again from it.
 
-import base64
+Kept are the inputs: revision, network, seed, the order's demand and the figures of every facility, as columns of
+numbers. The rules are pure, so the same inputs give the same points, fences and split at any later time.
+"""
+
 import dataclasses
-import math
-import struct
+import itertools
+import json
+import zlib
+
+from django.utils import formats
+from django.utils.translation import gettext, ngettext
 
 from fulfillment.core.models import Facility
-from routing.rules import FENCES, RATINGS
+from routing import rules
+from routing.models import DecisionLog
+from routing.queries import tree_of
+from routing.situations import restore_network
 
 # With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
 SHOWN = 25
-KEY_LENGTH = 36
 
 
-def decision_data(demand, candidates, exclusions, outcome, parts, fixed, place_source):
-    """All numbers of a run.
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A decision with what it was made of."""
 
-    Returns:
-        ``{"demand", "keys", "fixed", "exclusions", "rankings", "parts", "remainder"}``. ``keys`` are the ids of the
-        facilities, one after the other; everything else names a facility by its position there, and the parts by
-        key. The columns of a ranking are packed and stand in the order of its ``facilities``, best first.
-    """
-    number = {candidate.site.key: position for position, candidate in enumerate(candidates)}
+    demand: rules.Demand
+    candidates: list[rules.Candidate]
+    policy: rules.Policy
+    path: tuple[str, ...]
+    seed: int
+    is_fixed: bool
+    place_source: str
+    decision: rules.Decision
+
+
+def decision_data(made, parts):
+    """The small part of a ``DecisionLog``, in words that can be read: what was asked and what came out."""
+    split = made.decision.split
     return {
-        "demand": {
-            "service": demand.service,
-            "country": demand.country,
-            "position": demand.position,
-            "place_source": place_source,
-            "lines": _lines(demand.lines),
-        },
-        "fixed": fixed,
-        "keys": "".join(number),
-        "exclusions": [
-            {
-                "fence": exclusion.fence,
-                "expected": exclusion.expected,
-                "actual": exclusion.actual,
-                "count": len(exclusion.facilities),
-                "facilities": pack([number[key] for key in exclusion.facilities]),
-            }
-            for exclusion in exclusions
-        ],
-        "rankings": [_ranking(ranking, number) for ranking in outcome.rankings],
+        "demand": _plain_demand(made.demand),
+        "place_source": made.place_source,
+        "fixed": made.is_fixed,
+        "path": list(made.path),
         "parts": [{"facility": part.facility, "lines": _lines(part.lines)} for part in parts],
-        "remainder": _lines(outcome.remainder),
+        "remainder": _lines(split.remainder),
+        "looked_at": split.looked_at,
+        "is_proven": split.is_proven,
     }
+
+
+def _plain_demand(demand):
+    plain = {
+        "service": demand.service,
+        "country": demand.country,
+        "position": demand.position,
+        "lines": _lines(demand.lines),
+        "is_sameday": demand.is_sameday,
+        "preselected": sorted(demand.preselected),
+        "carriers": sorted(demand.carriers),
+        "blacklist": sorted(demand.blacklist),
+        "attributes": dict(demand.attributes),
+    }
+    return {name: value for name, value in plain.items() if value not in (None, False, [], {})}
 
 
 def _lines(lines):
     return [[line.article, line.quantity] for line in lines]
 
 
-def _ranking(ranking, number):
-    return {
-        "lines": _lines(ranking.lines),
-        "count": len(ranking.candidates),
-        "facilities": pack([number[candidate.site.key] for candidate in ranking.candidates]),
-        "columns": [
-            {
-                "rating": column.key,
-                "weight": column.weight,
-                "raw": pack(column.raw),
-                "points": pack(column.points),
-                "gap": column.gap,
-            }
-            for column in ranking.columns
-        ],
-        "totals": pack(ranking.totals),
-        "tied": [number[key] for key in ranking.tied],
-        "winner": number[ranking.winner.key] if ranking.winner else None,
-    }
+def pack_figures(made, sites):
+    """The figures of the facilities as compressed columns, one value per facility of the network.
 
-
-def pack(values):
-    """Numbers for JSON: the number itself when all are the same, else text, exact and a fraction of the digits' size.
-
-    The text is ``q`` (whole numbers) or ``d`` (floats, with NaN for None) and the base64 of eight little-endian
-    bytes per number, as ``struct`` writes them.
+    Columns: ``only`` (positions, when the order could not go everywhere), ``available`` per line, ``workload``,
+    ``free``, ``today``, and for rules that ask for them ``batches`` and ``listings``. A column of equal values is
+    one value; what nobody has is left out.
     """
-    if len(set(values)) == 1:
-        return values[0]
-    letter = "q" if all(type(value) is int for value in values) else "d"
-    numbers = [math.nan if value is None else value for value in values]
-    return letter + base64.b64encode(struct.pack(f"<{len(numbers)}{letter}", *numbers)).decode()
+    articles = [line.article for line in made.demand.lines]
+    candidates = made.candidates
+    columns = {
+        "available": [_column([one.available.get(article, 0) for one in candidates]) for article in articles],
+        "workload": _column([one.workload for one in candidates]),
+    }
+    if len(candidates) != len(sites):
+        position = {site.key: number for number, site in enumerate(sites)}
+        columns["only"] = [position[one.key] for one in candidates]
+    if any(one.free_capacity is not None for one in candidates):
+        columns["free"] = _column([one.free_capacity for one in candidates])
+    if any(one.makes_today for one in candidates):
+        columns["today"] = _column([int(one.makes_today) for one in candidates])
+    if any(one.batches for one in candidates):
+        columns["batches"] = [
+            [[dataclasses.astuple(batch) for batch in one.batches.get(article, ())] for one in candidates]
+            for article in articles
+        ]
+    if any(one.listings for one in candidates):
+        columns["listings"] = [[one.listings.get(article) for one in candidates] for article in articles]
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), level=6)
 
 
-def unpack(packed, count):
-    """The ``count`` numbers that ``pack`` was given."""
-    if not isinstance(packed, str):
-        return [packed] * count
-    values = struct.unpack(f"<{count}{packed[0]}", base64.b64decode(packed[1:]))
-    return [None if math.isnan(value) else value for value in values]
+def _column(values):
+    return values[0] if len(set(values)) == 1 else values
 
 
-def facility_keys(data):
-    """The ids of all facilities that a run looked at, as text."""
-    return [data["keys"][start : start + KEY_LENGTH] for start in range(0, len(data["keys"]), KEY_LENGTH)]
+def _spread(column, count):
+    return column if isinstance(column, list) else [column] * count
+
+
+def restore(log, sites=None):
+    """The decision of a log, made again from what it keeps.
+
+    Args:
+        sites: the facilities of its network, when they are at hand.
+    """
+    data, columns = log.data, json.loads(zlib.decompress(bytes(log.figures)))
+    sites = restore_network(log.snapshot) if sites is None else sites
+    if "only" in columns:
+        sites = [sites[position] for position in columns["only"]]
+    demand = restore_demand(data["demand"])
+    candidates = _restore_candidates(sites, columns, [line.article for line in demand.lines])
+    tree, _needs = tree_of(log.revision)
+    settings, path = rules.choose(tree, demand.attributes)
+    policy = FIXED if data["fixed"] else settings.policy_for(demand.is_sameday)
+    # A search that ran out of time ends after as many sets again.
+    most = data["looked_at"]
+    is_proven = data["is_proven"] or not most
+    decision = rules.decide(
+        demand,
+        candidates,
+        policy,
+        log.seed,
+        (lambda looked_at: True) if is_proven else (lambda looked_at: looked_at < most),
+    )
+    return Made(demand, candidates, policy, path, log.seed, data["fixed"], data["place_source"], decision)
+
+
+def restore_demand(plain):
+    """The demand that a decision kept."""
+    return rules.Demand(
+        service=plain["service"],
+        country=plain.get("country", ""),
+        position=tuple(plain["position"]) if plain.get("position") else None,
+        lines=tuple(rules.Line(article, quantity) for article, quantity in plain.get("lines", ())),
+        is_sameday=plain.get("is_sameday", False),
+        preselected=frozenset(plain.get("preselected", ())),
+        carriers=frozenset(plain.get("carriers", ())),
+        blacklist=frozenset(plain.get("blacklist", ())),
+        attributes=plain.get("attributes", {}),
+    )
+
+
+def _restore_candidates(sites, columns, articles):
+    count = len(sites)
+    shelves = [_spread(column, count) for column in columns["available"]]
+    workload = _spread(columns["workload"], count)
+    free = _spread(columns.get("free"), count)
+    today = _spread(columns.get("today", 0), count)
+    return [
+        rules.Candidate(
+            site=site,
+            available={
+                article: shelf[n] for article, shelf in zip(articles, shelves, strict=True) if shelf[n]
+            },
+            workload=workload[n],
+            free_capacity=free[n],
+            makes_today=bool(today[n]),
+            batches={
+                article: tuple(rules.Batch(*batch) for batch in column[n])
+                for article, column in zip(articles, columns.get("batches", []), strict=False)
+                if column[n]
+            },
+            listings={
+                article: column[n]
+                for article, column in zip(articles, columns.get("listings", []), strict=False)
+                if column[n]
+            },
+        )
+        for n, site in enumerate(sites)
+    ]
+
+
+# Where the shop chose the facility there are no fences, no ratings and no split.
+FIXED = rules.Policy(frozenset(), {}, may_split=False)
+
+
+# In words and rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,25 +198,25 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One facility in a ranking."""
+    """One facility in a ranking; ``units`` is what it has of what is asked."""
 
     name: str
     cells: list[Cell]
     total: float
+    units: int
     is_winner: bool
     is_tied: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """The ranking that gave one part, with what the winner took."""
+    """A ranking: of the whole order, or of what one step had to place."""
 
     number: int
     columns: list  # [{"label", "unit", "weight", "gap"}]
     rows: list[Row]
     hidden: int
     units: int
-    taken: list  # [(SKU, units)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,114 +226,81 @@ class Run:
     log: object
     exclusions: list  # [{"label", "expected", "actual", "facilities": [name], "hidden": count}]
     rounds: list[Round]
+    parts: list  # [(facility, [(SKU, units)])]
     remainder: list  # [(SKU, units)]
-    fixed: bool
+    is_fixed: bool
+    is_exact: bool
     is_unplaced: bool
+    path: tuple[str, ...]
+    split: rules.Split
+    runner_up: list[str]
+    loss: str
 
 
 def explain(order):
-    """The runs of an order in words and rows, the newest first.
-
-    Facilities have the names of today; what the code or the network no longer has stays as its key.
-    """
-    names = {str(pk): name for pk, name in Facility.objects.values_list("pk", "name")}
-    return [_explain(log, names) for log in order.decisions.select_related("revision").order_by("-run")]
+    """The runs of an order in words and rows, the newest first."""
+    logs = order.decisions.select_related("revision", "snapshot").order_by("-run")
+    skus = {str(line.article_id): line.sku for line in order.lines.all()}
+    return [_explain(log, skus) for log in logs]
 
 
-def _explain(log, names):
-    data = log.data
-    sites = [names.get(key, key) for key in facility_keys(data)]
-    skus = {str(line.article_id): line.sku for line in log.order.lines.all()}
+def _explain(log, skus):
+    made = restore(log)
+    names = {one.key: one.site.name for one in made.candidates}
+    split = made.decision.split
 
     def units(lines):
-        return [(skus.get(article, article), quantity) for article, quantity in lines]
+        return [(skus.get(line.article, line.article), line.quantity) for line in lines]
 
-    rounds = []
-    for number, ranking in enumerate(data["rankings"], start=1):
-        positions, columns, totals = _unpacked(ranking)
-        rows = [
-            Row(
-                name=sites[position],
-                cells=[Cell(raw[i], points[i]) for raw, points in columns],
-                total=totals[i],
-                is_winner=position == ranking["winner"],
-                is_tied=position in ranking["tied"],
-            )
-            for i, position in enumerate(positions)
-            if i < SHOWN or position == ranking["winner"]
-        ]
-        taken = data["parts"][number - 1]["lines"] if number <= len(data["parts"]) else []
-        rounds.append(
-            Round(
-                number=number,
-                columns=[_column(column) for column in ranking["columns"]],
-                rows=rows,
-                hidden=len(positions) - len(rows),
-                units=sum(quantity for _article, quantity in ranking["lines"]),
-                taken=units(taken),
-            )
-        )
-    exclusions = [
-        {
-            "label": FENCES[entry["fence"]].label if entry["fence"] in FENCES else entry["fence"],
-            "expected": _words(entry["expected"]),
-            "actual": _words(entry["actual"]),
-            "facilities": [
-                sites[position] for position in unpack(entry["facilities"], entry["count"])[:SHOWN]
-            ],
-            "hidden": max(entry["count"] - SHOWN, 0),
-        }
-        for entry in data["exclusions"]
+    # What was written is the truth: an order that waits for the whole has no parts, whatever could have been.
+    parts = [
+        (names.get(part["facility"], part["facility"]), units(itertools.starmap(rules.Line, part["lines"])))
+        for part in log.data["parts"]
     ]
     return Run(
         log=log,
-        exclusions=exclusions,
-        rounds=rounds,
-        remainder=units(data["remainder"]),
-        fixed=data["fixed"],
-        is_unplaced=data["demand"]["place_source"] == "UNKNOWN",
+        exclusions=[
+            {
+                "label": fence_label(entry.fence),
+                "expected": _words(entry.expected),
+                "actual": _words(entry.actual),
+                "facilities": [names[key] for key in entry.facilities[:SHOWN]],
+                "hidden": max(len(entry.facilities) - SHOWN, 0),
+            }
+            for entry in made.decision.exclusions
+        ],
+        rounds=[
+            _round(number, ranking, _winners(made, number - 1))
+            for number, ranking in enumerate(split.rankings, start=1)
+        ],
+        parts=parts,
+        remainder=units(split.remainder),
+        is_fixed=made.is_fixed,
+        is_exact=made.policy.is_exact and not made.is_fixed,
+        is_unplaced=made.place_source == "UNKNOWN",
+        path=made.path,
+        split=split,
+        runner_up=[names[key] for key in split.runner_up.facilities] if split.runner_up else [],
+        loss=_loss(split.runner_up) if split.runner_up else "",
     )
 
 
-def _unpacked(ranking):
-    """Of a logged ranking, best first: the facilities' positions, per rating its raw figures and points, the totals."""
-    count = ranking["count"]
-    columns = [
-        (unpack(column["raw"], count), unpack(column["points"], count)) for column in ranking["columns"]
-    ]
-    return unpack(ranking["facilities"], count), columns, unpack(ranking["totals"], count)
+def _loss(runner_up):
+    """Why the second-best choice lost, in words."""
+    number = runner_up.difference
+    return {
+        rules.Loss.UNITS: lambda: ngettext("one unit less", "%(number)s units less", int(number)),
+        rules.Loss.PARCELS: lambda: ngettext("one parcel more", "%(number)s parcels more", int(number)),
+        rules.Loss.POINTS: lambda: gettext("%(number)s points less per unit"),
+        rules.Loss.DRAW: lambda: gettext("just as good; the draw decided"),
+    }[runner_up.loss]() % {"number": formats.localize(round(number, 3))}
 
 
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What a run said of one facility."""
-
-    facility: str  # its key
-    failed: list  # [(fence, expected, actual)]
-    ratings: list  # [(rating, weight, raw, points)]; empty for what a fence kept out
-    total: float | None
-    rank: int | None
-
-
-def verdicts(data):
-    """A ``Verdict`` for every facility that a run looked at, from its first ranking: the best first, then those kept out."""
-    keys = facility_keys(data)
-    failed: dict[int, list] = {}
-    for entry in data["exclusions"]:
-        for position in unpack(entry["facilities"], entry["count"]):
-            failed.setdefault(position, []).append((entry["fence"], entry["expected"], entry["actual"]))
-    found = []
-    for ranking in data["rankings"][:1]:
-        positions, columns, totals = _unpacked(ranking)
-        named = [(column["rating"], column["weight"]) for column in ranking["columns"]]
-        for index, position in enumerate(positions):
-            ratings = [
-                (key, weight, raw[index], points[index])
-                for (key, weight), (raw, points) in zip(named, columns, strict=True)
-            ]
-            found.append(Verdict(keys[position], [], ratings, totals[index], index + 1))
-    found += [Verdict(keys[position], reasons, [], None, None) for position, reasons in failed.items()]
-    return found
+def _winners(made, number):
+    """Who takes something of what a ranking is about: one facility per step, or all of the exact split."""
+    split = made.decision.split
+    parts = split.parts if len(split.rankings) == 1 else split.parts[number : number + 1]
+    return {part.facility for part in parts}
 
 
 def _words(values):
@@ -253,11 +309,103 @@ def _words(values):
     return ", ".join(str(names.get(value, value)) for value in values.split(", "))
 
 
-def _column(column):
-    rating = RATINGS.get(column["rating"])
+def _round(number, ranking, winners):
+    rows = [
+        Row(
+            name=candidate.site.name,
+            cells=[Cell(column.raw[i], column.points[i]) for column in ranking.columns],
+            total=ranking.totals[i],
+            units=candidate.supply(ranking.lines),
+            is_winner=candidate.key in winners,
+            is_tied=candidate.key in ranking.tied,
+        )
+        for i, candidate in enumerate(ranking.candidates)
+        if i < SHOWN or candidate.key in winners
+    ]
+    return Round(
+        number=number,
+        columns=[_column_head(column) for column in ranking.columns],
+        rows=rows,
+        hidden=len(ranking.candidates) - len(rows),
+        units=sum(line.quantity for line in ranking.lines),
+    )
+
+
+def fence_label(use):
+    """A fence in words; one that the code no longer has keeps its key."""
+    return _label(rules.find(rules.FENCES, use), use)
+
+
+def _label(rule, use):
+    if rule is None:
+        return use
+    own = use.partition(".")[2]
+    return f"{rule.label}: {own}" if own else rule.label
+
+
+def _column_head(column):
+    rating = rules.find(rules.RATINGS, column.key)
     return {
-        "label": rating.label if rating else column["rating"],
+        "label": _label(rating, column.key),
         "unit": rating.unit if rating else "",
-        "weight": column["weight"],
-        "gap": column["gap"],
+        "weight": column.weight,
+        "gap": column.gap,
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a run said of one facility."""
+
+    facility: str  # its key
+    name: str
+    failed: list  # [(fence, expected, actual)]
+    ratings: list  # [(rating, weight, raw, points)]; empty for what a fence kept out
+    available: list  # [(article key, units wanted, units there)]
+    total: float | None
+    rank: int | None
+
+
+def verdicts(made):
+    """A ``Verdict`` for every facility that a run looked at, from its first ranking: the best first, then those kept out."""
+    by_key = {one.key: one for one in made.candidates}
+    failed: dict[str, list] = {}
+    for entry in made.decision.exclusions:
+        for key in entry.facilities:
+            failed.setdefault(key, []).append((entry.fence, entry.expected, entry.actual))
+
+    def verdict(key, reasons, ratings, total, rank):
+        one = by_key[key]
+        available = [
+            (line.article, line.quantity, one.available.get(line.article, 0)) for line in made.demand.lines
+        ]
+        return Verdict(key, one.site.name, reasons, ratings, available, total, rank)
+
+    found = []
+    for ranking in made.decision.split.rankings[:1]:
+        for index, candidate in enumerate(ranking.candidates):
+            ratings = [
+                (column.key, column.weight, column.raw[index], column.points[index])
+                for column in ranking.columns
+            ]
+            found.append(verdict(candidate.key, [], ratings, ranking.totals[index], index + 1))
+    return found + [verdict(key, reasons, [], None, None) for key, reasons in failed.items()]
+
+
+def differences(log):
+    """What is different when a logged decision is made again: ``[]`` when it is the same to the unit."""
+    made = restore(log)
+    split = made.decision.split
+    kept = log.data["parts"]
+    again = [{"facility": part.facility, "lines": _lines(part.lines)} for part in split.parts]
+    found = []
+    if kept and again != kept:
+        found.append(("parts", kept, again))
+    if _lines(split.remainder) != log.data["remainder"]:
+        found.append(("remainder", log.data["remainder"], _lines(split.remainder)))
+    return found
+
+
+def load_log(pk):
+    """A log with everything that ``restore`` reads."""
+    return DecisionLog.objects.select_related("revision", "snapshot", "order").get(pk=pk)

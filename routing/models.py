@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -8,7 +9,9 @@ from django_fsm import FSMField, transition
 
 from fulfillment.core.models import Facility, Listing
 from fulfillment.core.models.base import LockingQuerySet, Stateful
+from fulfillment.core.models.facility import validate_time_zone
 from orders.models import Order, OrderLine
+from routing.rules import MOST_LEVELS, BadRule, check_changes, read_condition, read_rule
 
 
 class RoutingConfiguration(models.Model):
@@ -17,6 +20,10 @@ class RoutingConfiguration(models.Model):
     class Partial(models.TextChoices):
         WAIT = "WAIT", _("Wait for the whole order")
         ROUTE = "ROUTE", _("Route what is there")
+
+    class SplitMode(models.TextChoices):
+        EXACT = "EXACT", _("Exact")
+        GREEDY = "GREEDY", _("Step by step")
 
     is_split_active = models.BooleanField(_("split orders"), default=True)
     max_split_count = models.PositiveSmallIntegerField(
@@ -31,6 +38,27 @@ class RoutingConfiguration(models.Model):
         choices=Partial.choices,
         default=Partial.WAIT,
     )
+    split_mode = models.CharField(
+        _("how to split"),
+        max_length=6,
+        choices=SplitMode.choices,
+        default=SplitMode.EXACT,
+        help_text=_("Exact: fewest units left, then fewest parcels, then most points."),
+    )
+    least_units = models.PositiveSmallIntegerField(
+        _("least units per parcel"),
+        default=1,
+        help_text=_("Of a split order."),
+        validators=[MinValueValidator(1)],
+    )
+    split_sameday = models.BooleanField(_("split same-day orders"), default=False)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=50,
+        default="Europe/Berlin",
+        validators=[validate_time_zone],
+        help_text=_("Of weekday and time in conditions."),
+    )
     stop_after_hours = models.PositiveSmallIntegerField(
         _("stop trying after (hours)"), default=8, validators=[MinValueValidator(1)]
     )
@@ -43,32 +71,57 @@ class RoutingConfiguration(models.Model):
             models.CheckConstraint(
                 condition=Q(partly_reservable__in=["WAIT", "ROUTE"]),
                 name="routing_partly_reservable",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(split_mode__in=["EXACT", "GREEDY"]), name="routing_split_mode"
+            ),
         ]
 
     def __str__(self):
         return str(_("Routing draft"))
 
 
-class FenceSetting(models.Model):
-    configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="fences")
-    key = models.CharField(_("fence"), max_length=40)
+class RuleSetting(models.Model):
+    """A fence or rating of the draft. One that is there several times has a name and a rule of its own."""
+
+    key = models.CharField(_("criterion"), max_length=40)
+    name = models.SlugField(_("name"), max_length=40, blank=True)
+    rule = models.JSONField(_("own rule"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:
+        abstract = True
+
+    def __str__(self):
+        return self.use
+
+    @property
+    def use(self):
+        """How revisions and decisions name it: ``COUNTRY``, ``CUSTOM.organic``."""
+        return f"{self.key}.{self.name}" if self.name else self.key
+
+    def clean(self):
+        if self.name and not self.rule:
+            raise ValidationError({"rule": _("Say what the rule asks.")})
+        if self.rule:
+            try:
+                read_rule(self.rule)
+            except BadRule as error:
+                raise ValidationError({"rule": str(error)}) from error
+
+
+class FenceSetting(RuleSetting):
+    configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="fences")
+
+    class Meta:
         ordering = ["pk"]
-        constraints = [models.UniqueConstraint(fields=["configuration", "key"], name="fence_once")]
+        constraints = [models.UniqueConstraint(fields=["configuration", "key", "name"], name="fence_once")]
         verbose_name = _("fence")
         verbose_name_plural = _("fences")
 
-    def __str__(self):
-        return self.key
 
-
-class RatingSetting(models.Model):
+class RatingSetting(RuleSetting):
     configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="ratings")
-    key = models.CharField(_("rating"), max_length=40)
-    is_active = models.BooleanField(_("active"), default=True)
     weight = models.DecimalField(
         _("weight"),
         max_digits=4,
@@ -77,25 +130,97 @@ class RatingSetting(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(10)],
         help_text=_("Most points this rating can give, 0 to 10."),
     )
+    best = models.FloatField(
+        _("best at"),
+        null=True,
+        blank=True,
+        help_text=_("With both ends given, points do not depend on the other facilities."),
+    )
+    worst = models.FloatField(_("worst at"), null=True, blank=True)
 
     class Meta:
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["configuration", "key"], name="rating_once"),
+            models.UniqueConstraint(fields=["configuration", "key", "name"], name="rating_once"),
             models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=10), name="rating_weight"),
+            models.CheckConstraint(
+                condition=Q(best=None, worst=None)
+                | (Q(best__isnull=False, worst__isnull=False) & ~Q(best=models.F("worst"))),
+                name="rating_ends",
+                violation_error_message=_("Give two different ends, or none."),
+            ),
         ]
         verbose_name = _("rating")
         verbose_name_plural = _("ratings")
 
+
+class StrategyNode(models.Model):
+    """Orders that meet the condition are routed by changed settings; everything not named is inherited."""
+
+    configuration = models.ForeignKey(RoutingConfiguration, on_delete=models.CASCADE, related_name="nodes")
+    parent = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="nodes",
+        verbose_name=_("below"),
+        help_text=_("None: below the root."),
+    )
+    position = models.PositiveSmallIntegerField(
+        _("position"), default=1, help_text=_("The first condition that holds decides.")
+    )
+    name = models.CharField(_("name"), max_length=60)
+    condition = models.JSONField(
+        _("condition"),
+        help_text=_(
+            'For example {"predicates": [{"entity": "ORDER", "path": "channel", "operator": "EQUALS", '
+            '"value": "web"}]}'
+        ),
+    )
+    changes = models.JSONField(
+        _("changes"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            'For example {"weights": {"GEODISTANCE": 5}, "fences": {"COUNTRY": false}, "split": {"max_count": 1}}'
+        ),
+    )
+
+    class Meta:
+        ordering = ["position", "pk"]
+        verbose_name = _("strategy node")
+        verbose_name_plural = _("strategy nodes")
+
     def __str__(self):
-        return self.key
+        return self.name
+
+    def clean(self):
+        try:
+            read_condition(self.condition)
+        except BadRule as error:
+            raise ValidationError({"condition": str(error)}) from error
+        try:
+            check_changes(self.changes)
+        except BadRule as error:
+            raise ValidationError({"changes": str(error)}) from error
+        above, levels = self.parent, 1
+        while above is not None:
+            levels += 1
+            if above.pk == self.pk or levels > MOST_LEVELS:
+                raise ValidationError(
+                    {"parent": _("A node cannot be below itself, nor deeper than ten levels.")}
+                )
+            above = above.parent
 
 
 class RoutingRevision(models.Model):
     """A published configuration: numbered, never changed. Decisions name it."""
 
     number = models.PositiveIntegerField(_("number"), primary_key=True)
-    # {"fences": [key], "ratings": [{"key", "weight"}], "split": {...}, "partly_reservable", "stop_after_hours"}
+    # {"fences": [use], "ratings": [{"key": use, "weight", "scale": [best, worst]}], "rules": {use: own rule},
+    #  "split": {...}, "partly_reservable", "stop_after_hours", "time_zone", "nodes": [{"name", "condition", "changes",
+    #  "nodes"}]}
     data = models.JSONField(_("configuration"), encoder=DjangoJSONEncoder)
     comment = models.CharField(_("comment"), max_length=200, blank=True)
     published_at = models.DateTimeField(_("published at"), default=timezone.now)
@@ -134,6 +259,7 @@ class RoutingPlan(Stateful):
         PROMISED = "PROMISED", _("Promised")
 
     OPEN = ["INITIAL", "ROUTING", "WAITING", "RETRYABLE", "FALLBACK_ROUTING"]
+    TRIED_AGAIN = ["WAITING", "RETRYABLE"]
     CANCELLABLE = [*OPEN, "ROUTED", "NOT_ROUTABLE", "LOCKED", "PROMISED"]
 
     class Reason(models.TextChoices):
@@ -222,10 +348,19 @@ class RoutingPlan(Stateful):
 
     @transition(
         field=status,
-        source=[Status.INITIAL, Status.ROUTING, Status.RETRYABLE, Status.NOT_ROUTABLE],
+        source=[Status.INITIAL, Status.ROUTING, Status.WAITING, Status.RETRYABLE, Status.NOT_ROUTABLE],
         target=Status.RETRYABLE,
     )
     def postpone(self, reason, now):
+        self.reason, self.retried_at = reason, now
+
+    @transition(
+        field=status,
+        source=[Status.INITIAL, Status.ROUTING, Status.WAITING, Status.RETRYABLE, Status.NOT_ROUTABLE],
+        target=Status.WAITING,
+    )
+    def wait(self, reason, now):
+        """What is missing is sold ahead: it comes, and nobody gives up."""
         self.reason, self.retried_at = reason, now
 
     @transition(field=status, source=[Status.RETRYABLE], target=Status.NOT_ROUTABLE)
@@ -321,17 +456,38 @@ class Reservation(models.Model):
         return f"{self.quantity} × {self.listing}"
 
 
+class NetworkSnapshot(models.Model):
+    """The facilities as the rules saw them, kept once per change of the network. Written by ``routing.situations``."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    data = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("network snapshot")
+        verbose_name_plural = _("network snapshots")
+
+    def __str__(self):
+        return self.digest[:12]
+
+
 class DecisionLog(models.Model):
-    """Why a routing run ended as it did: every fence and rating per facility, seed, split, durations."""
+    """Why a routing run ended as it did: all that went into it, so that every number can be worked out again."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="decisions")
     run = models.PositiveIntegerField(_("run"))
     revision = models.ForeignKey(
         RoutingRevision, on_delete=models.PROTECT, null=True, related_name="decisions"
     )
+    snapshot = models.ForeignKey(
+        NetworkSnapshot, on_delete=models.PROTECT, db_index=False, related_name="+", editable=False
+    )
     outcome = models.CharField(_("outcome"), max_length=40)
     seed = models.BigIntegerField(_("seed"))
+    # {"demand", "place_source", "fixed", "path", "parts", "remainder", "looked_at", "is_proven"}
     data = models.JSONField(_("numbers"), encoder=DjangoJSONEncoder)
+    # The figures of every facility, see ``routing.decisions``.
+    figures = models.BinaryField()
     duration_ms = models.FloatField(_("duration (ms)"))
     at = models.DateTimeField(_("at"))
 

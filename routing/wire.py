@@ -7,7 +7,8 @@ from fulfillment.core.api.search import page_info
 from orders import wire as orders
 from orders.wire import short, text, time, versioned
 
-from .decisions import verdicts
+from . import rules
+from .decisions import restore, verdicts
 from .models import RoutingPlan
 
 Status = RoutingPlan.Status
@@ -169,25 +170,24 @@ def _consolidated(plan, is_placed):
     return CONSOLIDATED[plan.status]
 
 
-def represent_decision(log, plan, names):
-    """A run as ``DecisionLog``, seen from one of the plans of its order.
-
-    How much of an article a facility had, and how long each fence took, is not kept, so these lists are empty.
-
-    Args:
-        names: ``{facility key: name}``; a facility that is gone keeps its key.
-    """
-    data = log.data
-    fences = log.revision.data["fences"] if log.revision and not data["fixed"] else []
-    best = next((verdict for verdict in verdicts(data) if verdict.rank == 1), None)
+def represent_decision(log, plan):
+    """A run as ``DecisionLog``, seen from one of the plans of its order."""
+    made = restore(log)
+    found = verdicts(made)
+    best = next((verdict for verdict in found if verdict.rank == 1), None)
+    fences = [fence.use for fence in rules.active_fences(made.policy)]
+    articles = {
+        str(line.article_id): {"tenantArticleId": line.sku, "articleTitle": line.title}
+        for line in plan.order.lines.all()
+    }
     body = {
         "id": str(log.pk),
         "version": 1,
         "created": time(log.at),
         "routingPlanRef": str(plan.pk),
         "routingRun": log.run,
-        "facilityDecisions": [_verdict(verdict, fences, names) for verdict in verdicts(data)],
-        "orderSplitDecision": {"splitType": "SPLIT" if len(data["parts"]) > 1 else "DO_NOT_SPLIT"},
+        "facilityDecisions": [_verdict(verdict, fences, articles) for verdict in found],
+        "orderSplitDecision": {"splitType": "SPLIT" if len(log.data["parts"]) > 1 else "DO_NOT_SPLIT"},
         "results": {
             "assignedItems": [
                 {
@@ -203,31 +203,42 @@ def represent_decision(log, plan, names):
         "statistics": {"durationMs": log.duration_ms, "fenceStatistics": [], "ratingStatistics": []},
     }
     if best is not None:
-        body["results"]["bestRatedFacility"] = _facility(best.facility, names)
+        body["results"]["bestRatedFacility"] = _facility(best)
     return body
 
 
-def _facility(key, names):
-    return {"facilityRef": key, "name": names.get(key, key)}
+def _facility(verdict):
+    return {"facilityRef": verdict.facility, "name": verdict.name}
 
 
-def _verdict(verdict, fences, names):
+def _verdict(verdict, fences, articles):
     failed = {fence: (expected, actual) for fence, expected, actual in verdict.failed}
-    # A facility that a fence kept out was not asked by the others.
-    passed = [] if failed else fences
     body = {
-        "facility": _facility(verdict.facility, names),
-        "availabilities": [],
+        "facility": _facility(verdict),
+        "availabilities": [
+            {
+                **articles.get(article, {"tenantArticleId": article}),
+                "requestedQuantity": wanted,
+                "available": there,
+                "isBackOrderable": False,
+            }
+            for article, wanted, there in verdict.available
+        ],
         "orderFences": [
-            *({"name": fence, "decision": "PASSED", "details": []} for fence in passed),
-            *(
-                {
-                    "name": fence,
-                    "decision": "FAILED",
-                    "details": [{"decisionType": "FENCE", "expectedValue": expected, "actualValue": actual}],
-                }
-                for fence, (expected, actual) in failed.items()
-            ),
+            {
+                "name": fence,
+                "decision": "FAILED",
+                "details": [
+                    {
+                        "decisionType": "FENCE",
+                        "expectedValue": failed[fence][0],
+                        "actualValue": failed[fence][1],
+                    }
+                ],
+            }
+            if fence in failed
+            else {"name": fence, "decision": "PASSED", "details": []}
+            for fence in fences
         ],
         "orderLineItemFences": [],
         "orderRatings": [

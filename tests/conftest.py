@@ -11,6 +11,7 @@ from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Role
 from fulfillment.overview import delivering
+from routing import situations
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +24,12 @@ def seeds(request):
     if not Role.objects.exists():
         importlib.import_module("fulfillment.core.migrations.0002_roles").create_roles(apps, None)
         importlib.import_module("routing.migrations.0002_seed").seed(apps, None)
+
+
+@pytest.fixture(autouse=True)
+def own_network():
+    """What this process knows of the facilities was in the database of another test."""
+    situations.forget_network()
 
 
 @pytest.fixture(autouse=True)

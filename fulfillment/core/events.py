@@ -52,6 +52,7 @@ class Delivery:
     event: type[Event]
     handler: Callable
     lane: str
+    batch: int = 0
 
     @property
     def key(self):
@@ -75,9 +76,12 @@ def react(event_type, handler):
         _reactions[event_type].append(handler)
 
 
-def deliver(event_type, handler, *, lane):
-    """Call ``handler(event)`` in a worker after the commit; it is retried, so it must be idempotent."""
-    delivery = Delivery(event_type, handler, lane)
+def deliver(event_type, handler, *, lane, batch=0):
+    """Call ``handler(event)`` in a worker after the commit; it is retried, so it must be idempotent.
+
+    With a ``batch`` the handler takes lists of up to so many events; those of a list that failed come again one by one.
+    """
+    delivery = Delivery(event_type, handler, lane, batch)
     if delivery not in _deliveries[event_type]:
         _deliveries[event_type].append(delivery)
 

@@ -5,7 +5,9 @@ A broker message is only a wake-up. What it misses, the sweep of Celery beat fin
 
 import contextlib
 import datetime
+import itertools
 import logging
+import secrets
 
 import redis
 from celery import current_app
@@ -94,9 +96,12 @@ def lanes_due(now):
     return list(due(now).order_by("lane").values_list("lane", flat=True).distinct())
 
 
-def claim(pk, now):
-    """Take a row for ``LEASE``; False when another worker was faster. Committed before the work begins."""
-    return bool(due(now).filter(pk=pk).update(leased_until=now + LEASE, attempts=F("attempts") + 1))
+def claim(ids, now):
+    """Take rows for ``LEASE``; returns those that no other worker took first. Committed before the work begins."""
+    # The microseconds tell our claim from that of a worker who asks for the same rows at the same moment.
+    lease = now + LEASE + datetime.timedelta(microseconds=secrets.randbelow(1_000_000))
+    taken = due(now).filter(pk__in=ids).update(leased_until=lease, attempts=F("attempts") + 1)
+    return list(OutboxEntry.objects.filter(pk__in=ids, leased_until=lease).order_by("pk")) if taken else []
 
 
 def dispatch(lane, *, batch=100, find):
@@ -108,27 +113,53 @@ def dispatch(lane, *, batch=100, find):
     _forget_mark(lane)
     tried = 0
     while True:
-        ids = list(due(timezone.now()).filter(lane=lane).order_by("pk").values_list("pk", flat=True)[:batch])
-        claimed = [pk for pk in ids if _work(pk, find)]
-        tried += len(claimed)
-        if not claimed:
+        rows = due(timezone.now()).filter(lane=lane).order_by("pk")[:batch]
+        found = [
+            _work([pk for pk, _handler, _event in group], find(handler, event))
+            for (handler, event), group in _groups(rows.values_list("pk", "handler", "event"), find)
+        ]
+        tried += sum(found)
+        if not any(found):
             return tried
 
 
-def _work(pk, find):
-    if not claim(pk, timezone.now()):
-        return False
-    entry = OutboxEntry.objects.get(pk=pk)
-    delivery = find(entry.handler, entry.event)
+def _groups(rows, find):
+    """Rows one by one, or together those that follow each other and have a delivery that takes several."""
+    for (handler, event), group in itertools.groupby(rows, key=lambda row: row[1:]):
+        delivery = find(handler, event)
+        size = delivery.batch if delivery else 0
+        rest = list(group)
+        while rest:
+            yield (handler, event), rest[: size or 1]
+            rest = rest[size or 1 :]
+
+
+def _work(ids, delivery):
+    """Claim rows of one delivery and work them off; returns how many were claimed."""
+    entries = claim(ids, timezone.now())
+    if len(entries) > 1:
+        try:
+            delivery.handler([delivery.event.from_payload(entry.payload) for entry in entries])
+        except Exception:
+            # One of them spoils it for the others: each on its own then.
+            logger.warning(
+                "%s entries of %s are tried one by one.", len(entries), delivery.key, exc_info=True
+            )
+        else:
+            _finish(entries)
+            return len(entries)
+    for entry in entries:
+        _work_alone(entry, delivery)
+    return len(entries)
+
+
+def _work_alone(entry, delivery):
     if delivery is None:
-        _fail(
-            entry,
-            f"No handler {entry.handler} for {entry.event} in this version.",
-            give_up=True,
-        )
-        return True
+        _fail(entry, f"No handler {entry.handler} for {entry.event} in this version.", give_up=True)
+        return
+    event = delivery.event.from_payload(entry.payload)
     try:
-        delivery.handler(delivery.event.from_payload(entry.payload))
+        delivery.handler([event] if delivery.batch else event)
     except RetryLater as later:
         _fail(entry, str(later), seconds=later.seconds)
     except Refused as refusal:
@@ -138,13 +169,16 @@ def _work(pk, find):
         logger.exception("Outbox entry %s failed.", entry.pk)
         _fail(entry, f"{type(error).__name__}: {error}")
     else:
-        OutboxEntry.objects.filter(pk=pk).update(
-            state=OutboxEntry.State.DONE,
-            done_at=timezone.now(),
-            leased_until=None,
-            last_error="",
-        )
-    return True
+        _finish([entry])
+
+
+def _finish(entries):
+    OutboxEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+        state=OutboxEntry.State.DONE,
+        done_at=timezone.now(),
+        leased_until=None,
+        last_error="",
+    )
 
 
 def _fail(entry, reason, *, seconds=None, give_up=False):

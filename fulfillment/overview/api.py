@@ -84,10 +84,12 @@ class PlanDecision(PlanView):
     def get(self, request, pk, run):
         plan = get_object_or_404(self.plans(), pk=pk)
         log = get_object_or_404(
-            DecisionLog.objects.select_related("revision"), order=plan.order_id, run=run, run__lte=plan.run
+            DecisionLog.objects.select_related("revision", "snapshot"),
+            order=plan.order_id,
+            run=run,
+            run__lte=plan.run,
         )
-        names = {str(key): name for key, name in Facility.objects.values_list("pk", "name")}
-        return Response(routing_wire.represent_decision(log, plan, names))
+        return Response(routing_wire.represent_decision(log, plan))
 
 
 class PlanSearch(PlanView):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-FENCES = ["SERVICE_TYPE", "COUNTRY"]
+FENCES = ["BLACKLIST", "SERVICE_TYPE", "COUNTRY", "PRESELECTED"]
 RATINGS = [("STOCK_AVAILABILITY", 10), ("GEODISTANCE", 2), ("WORKLOAD", 2)]
 
 

@@ -25,11 +25,14 @@ from routing.rules.geo import distance_km
 from routing.rules.ratings import MAX_WEIGHT, RATINGS, Rating
 from routing.rules.registry import find
 from routing.rules.scaling import Column, Gap
+from routing.rules.strategy import MOST_LEVELS, SPLIT, Node, Settings, check_changes, choose, read_tree
 
 __all__ = [
     "FENCES",
     "MAX_WEIGHT",
+    "MOST_LEVELS",
     "RATINGS",
+    "SPLIT",
     "Absolute",
     "BadRule",
     "Batch",
@@ -43,16 +46,20 @@ __all__ = [
     "Gap",
     "Line",
     "Loss",
+    "Node",
     "OwnRule",
     "Part",
     "Policy",
     "Ranking",
     "Rating",
     "RunnerUp",
+    "Settings",
     "Site",
     "Split",
     "active_fences",
     "active_ratings",
+    "check_changes",
+    "choose",
     "decide",
     "distance_km",
     "exclude",
@@ -60,6 +67,7 @@ __all__ = [
     "rank",
     "read_condition",
     "read_rule",
+    "read_tree",
     "split",
     "split_by_steps",
     "split_exactly",

@@ -117,6 +117,12 @@ class OwnRule:
     def __str__(self):
         return f"{_('if')} {self.when}: {self.then}" if self.when else str(self.then)
 
+    @property
+    def entities(self):
+        """What it looks at."""
+        parts = [self.then, *([self.when] if self.when else [])]
+        return {predicate.entity for part in parts for predicate in part.predicates}
+
     def holds(self, demand, candidate):
         things_of = _things(demand, candidate)
         return (self.when is not None and not self.when.holds(things_of)) or self.then.holds(things_of)

@@ -84,9 +84,8 @@ class Candidate:
     """A facility together with what it can do right now.
 
     ``available`` holds the units per article that can be picked and are not promised to others; an article
-    that is missing has none. ``batches`` says where they lie, in the order of their use; ``ordered_in`` names the
-    articles that may be sold before they are there (back order, pre-order). ``free_capacity`` is None without limit.
-    ``listings`` is what own rules may ask of an article there.
+    that is missing has none. ``batches`` says where they lie, in the order of their use. ``free_capacity`` is None
+    without limit. ``listings`` is what own rules may ask of an article there.
     """
 
     site: Site
@@ -94,7 +93,6 @@ class Candidate:
     workload: int = 0
     free_capacity: int | None = None
     makes_today: bool = False
-    ordered_in: frozenset[str] = frozenset()
     batches: Mapping[str, tuple[Batch, ...]] = field(default_factory=dict, hash=False)
     listings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 

@@ -154,6 +154,7 @@ class Sameday(Fence):
     key = "SAMEDAY"
     label = _("Same day")
     description = _("A same-day order is ready before the last cut-off of a same-day carrier today.")
+    needs = frozenset({"today"})
 
     def passes(self, demand, candidate):
         return not demand.is_sameday or candidate.makes_today
@@ -170,6 +171,7 @@ class CapacityFence(Fence):
     label = _("Capacity")
     description = _("The facility has a free slot within its planning days, when its capacity is limited.")
     is_reactive = True
+    needs = frozenset({"capacity"})
 
     def passes(self, demand, candidate):
         return candidate.free_capacity is None or candidate.free_capacity > 0

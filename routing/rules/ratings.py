@@ -21,14 +21,12 @@ class Rating(Rule):
 
     ``weight`` is its weight in a new configuration, and so the most points it can give; 0 switches it off.
     ``absolute`` are the thresholds that a new configuration proposes for scaling by fixed ends.
-    ``needs_batches``: it looks at where units lie and when they expire, which is loaded for it alone.
     """
 
     weight: ClassVar[float] = 0
     more_is_better: ClassVar[bool] = True
     unit: ClassVar[Any] = ""
     absolute: ClassVar[Absolute] = Absolute(1, 0)
-    needs_batches: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -119,7 +117,7 @@ class ExpiryDate(Rating):
     more_is_better = False
     unit = _("days")
     absolute = Absolute(0, 365)
-    needs_batches = True
+    needs = frozenset({"batches"})
 
     def raw(self, demand, candidate):
         return _mean([(units, batch.days) for units, batch in candidate.used(demand.lines)])
@@ -130,7 +128,7 @@ class Zone(Rating):
     label = _("Zone")
     description = _("Mean score of the zones in which the units lie that would be picked.")
     absolute = Absolute(10, 0)
-    needs_batches = True
+    needs = frozenset({"batches"})
 
     def raw(self, demand, candidate):
         return _mean([(units, batch.score) for units, batch in candidate.used(demand.lines)])
@@ -151,6 +149,7 @@ class Capacity(Rating):
     )
     unit = _("free slots")
     absolute = Absolute(100, 0)
+    needs = frozenset({"capacity"})
 
     def raw(self, demand, candidate):
         return candidate.free_capacity

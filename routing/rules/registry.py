@@ -7,13 +7,15 @@ from typing import Any, ClassVar, Self
 class Rule:
     """One criterion. ``label`` and ``description`` are shown to staff, ``key`` is stored.
 
-    A rule that may be used several times (``is_own``) is bound to the words of staff: see ``bound``.
+    A rule that may be used several times (``is_own``) is bound to the words of staff: see ``bound``. ``needs`` names
+    figures that are loaded for it alone: ``batches`` (where units lie and when they expire), ``capacity``, ``today``.
     """
 
     key: ClassVar[str] = ""
     label: ClassVar[Any] = ""
     description: ClassVar[Any] = ""
     is_own: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
     rule: Any = None
     use: str = ""
 

@@ -204,7 +204,7 @@ class TestWorkList:
         return OutboxEntry.objects.create(
             event="OrderPlaced",
             payload={"order_id": str(OrderFactory().pk)},
-            handler="routing.services.route_placed_order",
+            handler="routing.services.route_placed_orders",
             lane="routing",
             state="FAILED",
             last_error="ValueError: broken",

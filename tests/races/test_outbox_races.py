@@ -49,4 +49,4 @@ def test_claim_is_won_once():
     now = timezone.now()
     row = OutboxEntry.objects.create(event="Rang", payload={}, handler="x", lane="labels", due_at=now)
 
-    assert [claim(row.pk, now), claim(row.pk, now)] == [True, False]
+    assert [claim([row.pk], now), claim([row.pk], now)] == [[row], []]

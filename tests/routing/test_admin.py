@@ -3,6 +3,7 @@ import datetime
 import pytest
 from django.urls import reverse
 
+from routing import configurations
 from routing import services as routing
 from routing.models import RoutingConfiguration, RoutingRevision
 from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
@@ -22,7 +23,7 @@ def admin(client):
 
 
 def draft_data(**changes):
-    draft = routing.complete_draft()
+    draft = configurations.complete_draft()
     data = {
         "is_split_active": "on",
         "max_split_count": "2",
@@ -94,7 +95,7 @@ def test_staff_without_the_permission_cannot_publish(client):
 def test_every_rule_of_the_code_is_in_the_draft():
     RoutingConfiguration.objects.get().ratings.filter(key="WORKLOAD").delete()
 
-    draft = routing.complete_draft()
+    draft = configurations.complete_draft()
 
     assert not draft.ratings.get(key="WORKLOAD").is_active
 

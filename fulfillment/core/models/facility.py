@@ -346,6 +346,10 @@ class FacilityCarrier(Entity):
         blank=True,
         help_text=_("Country codes; none: everywhere."),
     )
+    parcel_cost = models.DecimalField(
+        _("cost of a parcel"), max_digits=8, decimal_places=2, null=True, blank=True
+    )
+    transit_days = models.PositiveSmallIntegerField(_("days on the way"), null=True, blank=True)
 
     class Meta(Entity.Meta):
         ordering = ["priority"]

@@ -3,7 +3,7 @@ import zoneinfo
 
 import pytest
 
-from picking.target_time import target_time
+from fulfillment.core.target_time import target_time
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 WORKDAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"]

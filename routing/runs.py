@@ -1,0 +1,437 @@
+"""A routing run: what some orders still need is placed, in one transaction for all of them.
+
+A run decides without locks and then locks only the listings it chose, in key order. If one of them no longer
+has the units, everything is undone and the run starts again: nothing is ever reserved twice.
+"""
+
+import dataclasses
+import secrets
+import time
+import uuid
+from collections import Counter, defaultdict
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.core import rows
+from fulfillment.core.errors import Refused
+from fulfillment.core.events import emit_all
+from fulfillment.core.models import Article, Facility, Listing
+from fulfillment.core.services.stock import lock_listings
+from fulfillment.core.status import log_created, transit
+from orders.models import Order, OrderLine
+from routing import rules
+from routing.decisions import FIXED, Made, decision_data, pack_figures
+from routing.demands import demand_of
+from routing.events import PlanRouted, PlanSplit, PlanWaiting
+from routing.models import DecisionLog, Reservation, RoutingPlan, RoutingPlanLine
+from routing.queries import load_configuration
+from routing.situations import keep_network, load_situation
+
+# How often a run is begun again because another one took the units it had chosen. From then on it locks
+# every listing of its articles before it looks, so that it cannot lose a further time.
+OPTIMISTIC_RUNS = 3
+SEARCH_SECONDS = 0.05  # for the best split of one order
+
+Status = RoutingPlan.Status
+Reason = RoutingPlan.Reason
+# A held order is routed and reserved, but its parts do not go on to picking yet.
+STATUS_OF_PART = {
+    Order.Status.OPEN: Status.ROUTED,
+    Order.Status.LOCKED: Status.LOCKED,
+    Order.Status.PROMISED: Status.PROMISED,
+}
+SOLD_AHEAD = [Listing.OutOfStock.BACKORDER, Listing.OutOfStock.PREORDER]
+
+
+class NoConfiguration(Refused):
+    text = _("No routing configuration is published. Publish one in the administration.")
+
+
+class _TakenMeanwhile(Exception):
+    """Another run reserved the units first."""
+
+
+def run(order_ids, *, again, by, now):
+    """Place what the orders need, the first one first.
+
+    Args:
+        again: the parts that wait are tried again; else orders without plans are placed for the first time.
+    Returns:
+        ``{order id: [its plans that were placed or wait]}``.
+    """
+    seeds = {order_id: secrets.randbits(53) for order_id in order_ids}
+    for attempt in range(OPTIMISTIC_RUNS + 1):
+        try:
+            with transaction.atomic():
+                return Run(seeds, by, now, careful=attempt == OPTIMISTIC_RUNS).go(again)
+        except _TakenMeanwhile:
+            continue
+    raise AssertionError("A run that holds every listing cannot lose one.")
+
+
+@dataclasses.dataclass
+class Task:
+    """One order of a run: what it needs, how that was decided, and what is written of it."""
+
+    order: Order
+    wanted: dict[OrderLine, int]
+    waiting: RoutingPlan | None = None
+    last: DecisionLog | None = None
+    unknown: list[OrderLine] = dataclasses.field(default_factory=list)
+    demand: rules.Demand | None = None
+    made: Made | None = None
+    parts: tuple[rules.Part, ...] = ()
+    reason: str = ""
+    sold_ahead: bool = False
+    number: int = 1
+    seconds: float = 0.0
+    figures: bytes = b""
+    is_repetition: bool = False
+    plans: list[RoutingPlan] = dataclasses.field(default_factory=list)
+    drafts: list = dataclasses.field(default_factory=list)  # [(facility key or None, {order line: units})]
+
+
+class Run:
+    """One attempt. Lives as long as its transaction."""
+
+    def __init__(self, seeds, by, now, *, careful):
+        self.seeds, self.by, self.now, self.careful = seeds, by, now, careful
+        self.waiting_now = set()
+
+    def go(self, again):
+        tasks = self.read(again)
+        if tasks:
+            self.find_articles([task for task in tasks if again])
+            self.decide(tasks)
+            self.reserve([part for task in tasks for part in task.parts])
+            self.write_plans(tasks)
+            self.write_decisions(tasks)
+            self.tell(tasks)
+        placed = {task.order.pk: task.plans for task in tasks}
+        others = RoutingPlan.objects.filter(order_id__in=self.seeds.keys() - placed.keys())
+        for plan in others if len(placed) < len(self.seeds) else ():
+            placed.setdefault(plan.order_id, []).append(plan)
+        return {order_id: placed.get(order_id, []) for order_id in self.seeds}
+
+    # Reading
+
+    def read(self, again):
+        """The orders that have something to place, locked in key order."""
+        # The order rows are locked together with the reading of their lines, which never change.
+        lines_of = defaultdict(list)
+        for line in (
+            OrderLine.objects.filter(order_id__in=self.seeds)
+            .select_related("order__channel")
+            .annotate(is_routed=Exists(RoutingPlan.objects.filter(order=OuterRef("order_id"))))
+            .select_for_update(of=("order",))
+            .order_by("order_id", "position")
+        ):
+            lines_of[line.order].append(line)
+        self.configuration = load_configuration()
+        if self.configuration is None:
+            raise NoConfiguration
+        live = {
+            order.pk: order
+            for order in lines_of
+            if order.status in Order.LIVE and not order.channel.is_sandbox
+        }
+        if again:
+            tasks = self.read_waiting(live, lines_of)
+        else:
+            tasks = {
+                pk: Task(order, {line: line.quantity for line in lines_of[order]})
+                for pk, order in live.items()
+                if not lines_of[order][0].is_routed
+            }
+        return [
+            tasks[pk] for pk in self.seeds if pk in tasks
+        ]  # in the order of the call: the first comes first
+
+    def read_waiting(self, live, lines_of):
+        plans = RoutingPlan.objects.filter(
+            order_id__in=live, status__in=[*RoutingPlan.TRIED_AGAIN, Status.NOT_ROUTABLE]
+        )
+        first = {}
+        for plan in plans.prefetch_related("lines").order_by("pk"):
+            first.setdefault(plan.order_id, plan)
+        logs = DecisionLog.objects.filter(order_id__in=first).defer("data", "figures").order_by("run")
+        last = {log.order_id: log for log in logs}
+        tasks = {}
+        for pk, plan in first.items():
+            by_id = {line.pk: line for line in lines_of[live[pk]]}
+            tasks[pk] = Task(
+                live[pk],
+                {by_id[line.order_line_id]: line.quantity for line in plan.lines.all()},
+                waiting=plan,
+                last=last.get(pk),
+            )
+        return tasks
+
+    def find_articles(self, tasks):
+        """Give lines their article that came without, as soon as there is one of that SKU."""
+        nameless = [line for task in tasks for line in task.wanted if line.article_id is None]
+        if nameless:
+            skus = {line.sku for line in nameless}
+            known = dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk"))
+            for line in nameless:
+                if line.sku in known:
+                    line.article_id = known[line.sku]
+                    line.save(update_fields=["article"])
+
+    # Deciding
+
+    def decide(self, tasks):
+        for task in tasks:
+            task.unknown = [line for line in task.wanted if line.article_id is None]
+        places: dict = {}  # the same city is looked up once
+        preselected = self.preselected(tasks)
+        demands = [
+            demand_of(task, preselected.get(task.order.pk, ()), self.configuration, self.now, places)
+            for task in tasks
+        ]
+        articles = {line.article for demand, _source in demands for line in demand.lines}
+        if self.careful:
+            # In key order, as always; whoever came first is through, and what is read then stays.
+            lock_listings(Listing.objects.filter(article_id__in=articles).values_list("pk", flat=True))
+        self.situation = load_situation(
+            self.configuration.network, articles, self.now, policy_needs=self.configuration.needs
+        )
+        for task, (demand, place_source) in zip(tasks, demands, strict=True):
+            began = time.perf_counter()
+            self.decide_one(task, demand, place_source)
+            task.seconds = time.perf_counter() - began
+        self.look_for_sold_ahead([task for task in tasks if task.reason])
+
+    @staticmethod
+    def preselected(tasks):
+        """``{order id: {facility key}}`` of the orders that name facilities."""
+        named = [task.order.pk for task in tasks if task.order.names_facilities]
+        found = defaultdict(set)
+        if named:
+            through = Order.preselected_facilities.through.objects.filter(order_id__in=named)
+            for order_id, facility_id in through.values_list("order_id", "facility_id"):
+                found[order_id].add(str(facility_id))
+        return found
+
+    def decide_one(self, task, demand, place_source):
+        fixed = chosen_by_shop(task.order, demand)
+        candidates = self.situation.candidates(fixed)
+        settings, path = rules.choose(self.configuration.tree, demand.attributes)
+        policy = FIXED if fixed else settings.policy_for(demand.is_sameday)
+        end = time.perf_counter() + SEARCH_SECONDS
+        decision = rules.decide(
+            demand,
+            candidates,
+            policy,
+            self.seeds[task.order.pk],
+            lambda looked_at: looked_at % 16 or time.perf_counter() < end,
+        )
+        task.made = Made(
+            demand, candidates, policy, path, self.seeds[task.order.pk], bool(fixed), place_source, decision
+        )
+        # Kept before the units are taken: the figures are those that the decision saw.
+        task.figures = pack_figures(task.made, self.configuration.network.sites)
+        whole = not decision.split.remainder and not task.unknown
+        waits = settings.plain["partly_reservable"] == "WAIT"
+        task.parts = decision.split.parts if whole or not waits else ()
+        task.reason = "" if whole else self.why(task, candidates, bool(fixed))
+        for part in task.parts:
+            self.situation.take(part)
+
+    @staticmethod
+    def why(task, candidates, is_fixed):
+        """Why a part of the order has no facility, as a code that the pages put into words."""
+        decision = task.made.decision
+        if task.unknown:
+            return Reason.UNKNOWN_ARTICLE
+        if not candidates:
+            return Reason.FACILITY_CLOSED if is_fixed else Reason.NO_FACILITY
+        if not decision.survivors:
+            return Reason.FENCED_OUT
+        if not decision.split.parts:
+            return Reason.NO_STOCK
+        return Reason.NOT_ENOUGH_STOCK
+
+    def look_for_sold_ahead(self, tasks):
+        """Mark the orders whose missing articles may be sold before they are there: those wait for them."""
+        missing = {
+            task.order.pk: {line.article for line in task.made.decision.split.remainder}
+            for task in tasks
+            if not task.unknown and task.made.decision.split.remainder
+        }
+        if not missing:
+            return
+        ahead = {
+            str(pk)
+            for pk in Listing.objects.filter(
+                article_id__in=set().union(*missing.values()),
+                out_of_stock__in=SOLD_AHEAD,
+                status=Listing.Status.ACTIVE,
+                facility__status=Facility.Status.ONLINE,
+            ).values_list("article_id", flat=True)
+        }
+        for task in tasks:
+            task.sold_ahead = bool(missing.get(task.order.pk)) and missing[task.order.pk] <= ahead
+
+    # Reserving
+
+    def reserve(self, parts):
+        """Lock the chosen listings, look again, and raise their counters; all or nothing."""
+        wanted = Counter()
+        for part in parts:
+            for line in part.lines:
+                wanted[part.facility, line.article] += line.quantity
+        self.listings = {}
+        if not wanted:
+            return
+        chosen = Q()
+        for facility in {facility for facility, _article in wanted}:
+            articles = [article for site, article in wanted if site == facility]
+            chosen |= Q(facility_id=facility, article_id__in=articles)
+        found = Listing.objects.filter(chosen).select_for_update().order_by("pk")
+        units = {}
+        for pk, facility, article in found.values_list("pk", "facility_id", "article_id"):
+            self.listings[str(facility), str(article)] = pk
+            units[pk] = wanted[str(facility), str(article)]
+        today = self.now.date()
+        available = dict(
+            Listing.objects.filter(pk__in=units, status=Listing.Status.ACTIVE)
+            .order_by()
+            .with_available(today)
+            .values_list("pk", "available")
+        )
+        if len(units) != len(wanted) or any(available.get(pk, 0) < wanted for pk, wanted in units.items()):
+            raise _TakenMeanwhile
+        rows.add(Listing, "reserved", units)
+
+    # Writing
+
+    def write_plans(self, tasks):
+        """A plan per part and, when units are left, one that waits; the one that waited goes first."""
+        new, lines = [], []
+        for task in tasks:
+            # A try that ends like the one before takes its place: what waits for long would fill the log otherwise.
+            task.is_repetition = task.last is not None and not task.parts and task.last.outcome == task.reason
+            task.number = 1 if task.last is None else task.last.run + (not task.is_repetition)
+            task.drafts = self.drafts(task)
+            task.plans = [self.plan(task, index) for index in range(len(task.drafts))]
+            new += [plan for plan in task.plans if plan is not task.waiting]
+            lines += [
+                RoutingPlanLine(plan=plan, order_line=line, quantity=quantity)
+                for plan, (_facility, shares) in zip(task.plans, task.drafts, strict=True)
+                for line, quantity in shares.items()
+            ]
+        rows.insert(RoutingPlan, new)
+        self.waiting_now = {plan.pk for plan in new if plan.status in RoutingPlan.TRIED_AGAIN}
+        for task in tasks:
+            if task.waiting is not None:
+                self.update_waiting(task)
+        rows.insert(RoutingPlanLine, lines)
+        rows.insert(
+            Reservation,
+            [
+                Reservation(
+                    plan_line=line,
+                    listing_id=self.listings[str(line.plan.facility_id), str(line.order_line.article_id)],
+                    quantity=line.quantity,
+                    created_at=self.now,
+                )
+                for line in lines
+                if line.plan.facility_id
+            ],
+        )
+        for reason in {plan.reason for plan in new}:
+            log_created(
+                *[plan for plan in new if plan.reason == reason], by=self.by, now=self.now, reason=reason
+            )
+
+    @staticmethod
+    def drafts(task):
+        """Which order lines go where: ``[(facility key, {order line: units})]``, last what is left, with None."""
+        left, drafts = Counter(task.wanted), []
+        for part in task.parts:
+            shares = {}
+            for item in part.lines:
+                rest = item.quantity
+                for line in left:
+                    if str(line.article_id) == item.article and rest and left[line]:
+                        shares[line] = min(rest, left[line])
+                        left[line] -= shares[line]
+                        rest -= shares[line]
+            drafts.append((part.facility, shares))
+        if rest := {line: quantity for line, quantity in left.items() if quantity}:
+            drafts.append((None, rest))
+        return drafts
+
+    def plan(self, task, index):
+        if index == 0 and task.waiting is not None:
+            return task.waiting
+        facility, _shares = task.drafts[index]
+        placed = facility is not None
+        waits = Status.WAITING if task.sold_ahead else Status.RETRYABLE
+        return RoutingPlan(
+            status=STATUS_OF_PART[task.order.status] if placed else waits,
+            order=task.order,
+            facility_id=uuid.UUID(facility) if placed else None,
+            parent=task.waiting,
+            run=task.number,
+            split_count=max(len(task.drafts) - 1, 0),
+            blacklist=task.waiting.blacklist if task.waiting else [],
+            reason="" if placed else task.reason,
+            routed_at=self.now if placed else None,
+            retried_at=None if placed else self.now,
+            created_at=self.now,
+        )
+
+    def update_waiting(self, task):
+        """The part that waited takes the first draft: a facility, or another wait, or the end of trying."""
+        plan, facility = task.waiting, task.drafts[0][0]
+        plan.lines.all().delete()
+        plan.run, plan.split_count = task.number, len(task.drafts) - 1
+        plan.save(update_fields=["run", "split_count", "modified_at"])
+        if facility is not None:
+            transit(plan.settle, Facility(pk=uuid.UUID(facility)), self.now, by=self.by, now=self.now)
+            if task.order.status != Order.Status.OPEN:
+                transit(plan.hold, by=self.by, now=self.now)
+            return
+        wait, status = (plan.wait, Status.WAITING) if task.sold_ahead else (plan.postpone, Status.RETRYABLE)
+        if plan.reason != task.reason or plan.status != status:
+            transit(wait, task.reason, self.now, by=self.by, now=self.now, reason=task.reason)
+            self.waiting_now.add(plan.pk)
+        else:
+            plan.retried_at = self.now
+            plan.save(update_fields=["retried_at", "modified_at"])
+
+    def write_decisions(self, tasks):
+        keep_network(self.configuration.network)
+        fields = {"revision": self.configuration.revision, "snapshot_id": self.configuration.network.digest}
+        new = []
+        for task in tasks:
+            log = DecisionLog(pk=task.last.pk if task.is_repetition else None, **fields)
+            log.order, log.run, log.outcome = task.order, task.number, task.reason or Status.ROUTED
+            log.seed, log.at = self.seeds[task.order.pk], self.now
+            log.data = decision_data(task.made, task.parts)
+            log.figures = task.figures
+            log.duration_ms = round(task.seconds * 1000, 2)
+            if log.pk:
+                log.save()
+            else:
+                new.append(log)
+        rows.insert(DecisionLog, new)
+
+    def tell(self, tasks):
+        plans = [plan for task in tasks for plan in task.plans]
+        split = [PlanSplit(plan_id=task.plans[0].pk) for task in tasks if len(task.plans) > 1]
+        routed = [PlanRouted(plan_id=plan.pk) for plan in plans if plan.status == Status.ROUTED]
+        waiting = [PlanWaiting(plan_id=plan.pk) for plan in plans if plan.pk in self.waiting_now]
+        for events in (split, routed, waiting):
+            emit_all(events, by=self.by, now=self.now)
+
+
+def chosen_by_shop(order, demand):
+    """The one facility that the shop fixed, as a set of its key; None when routing chooses."""
+    if order.kind == Order.Kind.COLLECT:
+        return {str(order.collect_facility_id)}
+    return demand.preselected if len(demand.preselected) == 1 else None

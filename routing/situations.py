@@ -1,0 +1,372 @@
+"""What the facilities can do at a moment: read from the database for some orders at once, and kept with a decision."""
+
+import dataclasses
+import datetime
+import functools
+import hashlib
+import json
+import uuid
+import zlib
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import CharField, Count, F, IntegerField, Max, Prefetch, Sum, Value
+from django.db.models.functions import Cast
+
+from fulfillment.core.models import Carrier, Facility, FacilityCarrier, Listing, SafetyStock, Stock
+from fulfillment.core.target_time import WEEKDAYS, ready_time
+from routing.models import NetworkSnapshot, RoutingPlan, RoutingPlanLine
+from routing.rules import Batch, Candidate, CarrierLink, Site
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The facilities that get new orders, and the key under which they are kept."""
+
+    sites: tuple[Site, ...]
+    digest: str
+    data: bytes
+
+
+class _Known:
+    """The network, kept until something of it changes. Read by many threads, replaced whole."""
+
+    stamp: tuple | None = None
+    network = Network((), "", b"")
+    is_kept = False
+
+
+_known = _Known()
+
+
+def load_network(stamp):
+    """The network as of ``stamp``, see ``network_stamp``; read again when it is another one."""
+    global _known
+    known = _known
+    if known.stamp != stamp:
+        known = _Known()
+        known.stamp, known.network = stamp, _read_network()
+        _known = known
+    return known.network
+
+
+def keep_network(network):
+    """Have its row, which decisions point to. Written again until one of the transactions with it is committed."""
+    known = _known
+    if known.is_kept and known.network is network:
+        return
+    row = NetworkSnapshot(digest=network.digest, data=network.data)
+    NetworkSnapshot.objects.bulk_create([row], ignore_conflicts=True)
+    if known.network is network:
+        transaction.on_commit(lambda: setattr(known, "is_kept", True))
+
+
+def forget_network():
+    """Read the network anew."""
+    global _known
+    _known = _Known()
+
+
+def network_stamp():
+    """Annotations whose values change with the network: name -> aggregate over a model of it."""
+    return {
+        f"{model._meta.model_name}_{name}": _of_all(model, aggregate)
+        for model in (Facility, FacilityCarrier, Carrier)
+        # Two changes may commit in another order than they began, so the newest time alone may miss one.
+        for name, aggregate in (
+            ("count", Count("pk")),
+            ("versions", Sum("version")),
+            ("at", Max("modified_at")),
+        )
+    }
+
+
+def _of_all(model, aggregate):
+    return model.objects.order_by().values(all=Value(1)).annotate(x=aggregate).values("x")
+
+
+def _read_network():
+    carriers = FacilityCarrier.objects.filter(
+        status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
+    ).select_related("carrier")
+    rows = Facility.objects.online().order_by("pk").prefetch_related(Prefetch("carriers", carriers))
+    sites = tuple(_site(row) for row in rows)
+    data = json.dumps([_plain(site) for site in sites], separators=(",", ":"), sort_keys=True).encode()
+    return Network(sites, hashlib.sha256(data).hexdigest(), zlib.compress(data))
+
+
+def _site(row):
+    daily = [sum(span.get("capacity") or 0 for span in row.picking_times.get(day, [])) for day in WEEKDAYS]
+    return Site(
+        key=str(row.pk),
+        name=row.name,
+        country=row.country,
+        services=frozenset(row.services),
+        position=None if row.latitude is None else (row.latitude, row.longitude),
+        location_type=row.location_type,
+        carriers=tuple(
+            CarrierLink(
+                key=link.carrier.key,
+                is_sameday=link.carrier.delivery_type == Carrier.DeliveryType.SAMEDAY,
+                cost=None if link.parcel_cost is None else float(link.parcel_cost),
+                days=link.transit_days,
+                countries=frozenset(link.delivery_countries),
+            )
+            for link in row.carriers.all()
+        ),
+        daily_capacity=max(daily) or None if row.capacity_enabled else None,
+        attributes={
+            "name": row.name,
+            "tenantFacilityId": row.tenant_facility_id,
+            "locationType": row.location_type,
+            "country": row.country,
+            "postalCode": row.postal_code,
+            "city": row.city,
+            "services": list(row.services),
+            "tags": tags(row.tags),
+            "customAttributes": row.custom_attributes,
+        },
+    )
+
+
+def tags(rows):
+    """``[{"id", "value"}]`` as ``{id: [value, ...]}``."""
+    found: dict[str, list] = {}
+    for tag in rows:
+        if isinstance(tag, Mapping) and "id" in tag:
+            found.setdefault(str(tag["id"]), []).append(tag.get("value"))
+    return found
+
+
+def _plain(site):
+    plain = dataclasses.asdict(site)
+    return plain | {
+        "services": sorted(site.services),
+        "carriers": [
+            dataclasses.asdict(link) | {"countries": sorted(link.countries)} for link in site.carriers
+        ],
+    }
+
+
+def restore_network(snapshot):
+    """The facilities of a kept network, in their order."""
+    return tuple(
+        Site(
+            **data
+            | {
+                "services": frozenset(data["services"]),
+                "position": data["position"] and tuple(data["position"]),
+                "carriers": tuple(
+                    CarrierLink(**link | {"countries": frozenset(link["countries"])})
+                    for link in data["carriers"]
+                ),
+            }
+        )
+        for data in json.loads(zlib.decompress(bytes(snapshot.data)))
+    )
+
+
+@dataclasses.dataclass
+class Situation:
+    """Figures per facility key. They change with every decision that is made on them: see ``take``."""
+
+    network: Network
+    available: dict[str, dict[str, int]]
+    workload: dict[str, int]
+    free_capacity: dict[str, int] = dataclasses.field(default_factory=dict)
+    makes_today: frozenset[str] = frozenset()
+    batches: dict[str, dict[str, tuple[Batch, ...]]] = dataclasses.field(default_factory=dict)
+    listings: dict[str, dict[str, Mapping]] = dataclasses.field(default_factory=dict)
+
+    def candidates(self, chosen=None):
+        """The facilities with what they can do right now; ``chosen`` names the only ones."""
+        return [
+            Candidate(
+                site,
+                self.available.get(site.key, {}),
+                self.workload.get(site.key, 0),
+                self.free_capacity.get(site.key),
+                site.key in self.makes_today,
+                self.batches.get(site.key, {}),
+                self.listings.get(site.key, {}),
+            )
+            for site in self.network.sites
+            if chosen is None or site.key in chosen
+        ]
+
+    def take(self, part):
+        """The units of a part are promised from now on."""
+        shelf = self.available[part.facility] = dict(self.available[part.facility])
+        units = sum(line.quantity for line in part.lines)
+        for line in part.lines:
+            shelf[line.article] -= line.quantity
+        self.workload[part.facility] = self.workload.get(part.facility, 0) + units
+        if part.facility in self.free_capacity:
+            self.free_capacity[part.facility] -= units
+
+
+def load_situation(network, article_ids, now, *, policy_needs):
+    """The figures of all facilities for some articles; further queries only for what ``policy_needs`` names.
+
+    Args:
+        policy_needs: a set of ``"batches"``, ``"capacity"``, ``"today"``, ``"listings"``.
+    """
+    today = now.date()
+    situation = Situation(network, *load_figures(article_ids, today))
+    if "batches" in policy_needs:
+        situation.batches = load_batches(article_ids, today)
+    if "listings" in policy_needs:
+        situation.listings = load_listings(article_ids)
+    if policy_needs & {"capacity", "today"}:
+        _look_at_the_clock(situation, now)
+    return situation
+
+
+_NO_NUMBER = Value(None, output_field=IntegerField())
+_NO_TEXT = Value(None, output_field=CharField())
+
+
+def _text(field):
+    return Cast(field, CharField())
+
+
+@functools.lru_cache(maxsize=100_000)
+def _key(text):
+    """An id as its database writes it (SQLite leaves out the dashes), in the form that the rules use."""
+    return str(uuid.UUID(text))
+
+
+def load_figures(article_ids, today):
+    """What every facility can promise of some articles, and its units that are not picked yet.
+
+    The promise is the same figure as ``ListingQuerySet.with_available``, as one flat query for networks with
+    thousands of facilities: ids are read as text, because building ids from thousands of rows costs more than the
+    query, and safety stock and workload come as further rows instead of by subqueries.
+
+    Returns:
+        ``{facility key: {article key: units}}`` and ``{facility key: units}``.
+    """
+    stock = (
+        Stock.objects.usable(today)
+        .filter(listing__article_id__in=article_ids, listing__status=Listing.Status.ACTIVE)
+        .order_by()
+        .values_list(
+            _text("listing__facility_id"), _text("listing__article_id"), "listing__reserved", "value"
+        )
+    )
+    safety = (
+        SafetyStock.objects.filter(article_id__in=article_ids)
+        .order_by()
+        .values_list(_text("facility_id"), _text("article_id"), _NO_NUMBER, "value")
+    )
+    unpicked = (
+        RoutingPlanLine.objects.filter(
+            plan__status__in=[RoutingPlan.Status.ROUTED, RoutingPlan.Status.LOCKED], done__lt=F("quantity")
+        )
+        .order_by()
+        .values(facility=_text("plan__facility_id"))
+        .annotate(article=_NO_TEXT, reserved=_NO_NUMBER, units=Sum(F("quantity") - F("done")))
+        .values_list("facility", "article", "reserved", "units")
+    )
+    available: dict[str, dict[str, int]] = {}
+    kept, workload = {}, {}
+    for facility, article, reserved, units in stock.union(safety, unpicked, all=True):
+        if article is None:
+            workload[_key(facility)] = int(units)
+        elif reserved is None:
+            kept[facility and _key(facility), _key(article)] = units
+        else:
+            shelf = available.setdefault(_key(facility), {})
+            article = _key(article)
+            shelf[article] = shelf.get(article, -reserved) + units
+    for facility, shelf in available.items():
+        for article, units in shelf.items():
+            safe = kept.get((facility, article), kept.get((None, article), 0)) if kept else 0
+            shelf[article] = max(units - safe, 0)
+    return available, workload
+
+
+def load_batches(article_ids, today):
+    """Where the usable units lie, what expires first first: ``{facility key: {article key: (Batch, ...)}}``."""
+    rows = (
+        Stock.objects.usable(today)
+        .filter(listing__article_id__in=article_ids, listing__status=Listing.Status.ACTIVE, value__gt=0)
+        .order_by(F("expires_on").asc(nulls_last=True), "location__running_sequence", "pk")
+        .values_list(
+            "listing__facility_id",
+            "listing__article_id",
+            "value",
+            "expires_on",
+            "location__zone__score",
+        )
+    )
+    found: dict[str, dict[str, tuple[Batch, ...]]] = {}
+    for facility, article, units, expires_on, score in rows:
+        shelf = found.setdefault(str(facility), {})
+        days = None if expires_on is None else (expires_on - today).days
+        shelf[str(article)] = (*shelf.get(str(article), ()), Batch(units, days, score))
+    return found
+
+
+def load_listings(article_ids):
+    """What own rules may ask of an article at a facility: ``{facility key: {article key: attributes}}``."""
+    rows = Listing.objects.filter(article_id__in=article_ids).select_related("article").order_by()
+    found: dict[str, dict[str, Mapping]] = {}
+    for row in rows:
+        found.setdefault(str(row.facility_id), {})[str(row.article_id)] = {
+            "tenantArticleId": row.article.sku,
+            "title": row.title or row.article.title,
+            "tags": tags(row.article.tags) | tags(row.tags),
+            "attributes": {
+                entry["key"]: entry.get("value")
+                for entry in row.attributes
+                if isinstance(entry, Mapping) and "key" in entry
+            },
+            "customAttributes": {**row.article.custom_attributes, **row.custom_attributes},
+        }
+    return found
+
+
+def _look_at_the_clock(situation, now):
+    """Free capacity within the planning days, and who is ready before a same-day carrier's last cut-off today."""
+    rows = Facility.objects.online().prefetch_related("closing_days", "carriers__carrier")
+    ready = set()
+    for row in rows:
+        key, closing_days = str(row.pk), list(row.closing_days.all())
+
+        def closed_on(day, closing_days=closing_days):
+            return any(closing.covers(day) for closing in closing_days)
+
+        local = now.astimezone(row.tz)
+        if row.capacity_enabled:
+            days = [
+                day
+                for offset in range(row.capacity_planning_days)
+                if not closed_on(day := local.date() + datetime.timedelta(days=offset))
+            ]
+            slots = [
+                span.get("capacity") or 0
+                for day in days
+                for span in row.picking_times.get(WEEKDAYS[day.weekday()], [])
+                if day > local.date() or span["end"] > local.strftime("%H:%M")
+            ]
+            situation.free_capacity[key] = sum(slots) - situation.workload.get(key, 0)
+        cutoffs = [
+            link.cutoffs[WEEKDAYS[local.weekday()]]
+            for link in row.carriers.all()
+            if link.status == link.carrier.status == Carrier.Status.ACTIVE
+            and link.carrier.delivery_type == Carrier.DeliveryType.SAMEDAY
+            and WEEKDAYS[local.weekday()] in link.cutoffs
+        ]
+        if cutoffs and not closed_on(local.date()):
+            until = datetime.datetime.combine(local.date(), datetime.time.fromisoformat(max(cutoffs)), row.tz)
+            done = ready_time(
+                now,
+                tz=row.tz,
+                picking_times=row.picking_times,
+                closed_on=closed_on,
+                buffer=row.fulfillment_buffer,
+            )
+            if done is not None and done <= until:
+                ready.add(key)
+    situation.makes_today = frozenset(ready)
