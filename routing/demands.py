@@ -7,57 +7,63 @@ from fulfillment.core.models import Facility
 from fulfillment.core.target_time import WEEKDAYS
 from orders.models import Order
 from routing import rules
-from routing.places import locate
+from routing.places import locate_remembered
 from routing.situations import tags
 
 
-def demand_of(task, preselected, configuration, now, places):
-    """(what an order asks for, where its position comes from: ORDER, a place's precision or UNKNOWN).
+def demands_of(tasks, preselected, configuration, now):
+    """For each task (what its order asks for, where its position comes from: ORDER, a place's precision or UNKNOWN).
 
     Args:
-        task: with the order and ``{order line: units}`` that are wanted.
-        places: what was looked up already: ``{(country, postal code, city): place}``.
+        tasks: with the order and ``{order line: units}`` that are wanted.
+        preselected: ``{order id: {facility key}}``.
     """
+    addresses = {task.order.pk: _address(task.order) for task in tasks if _must_be_found(task.order)}
+    places = locate_remembered(list(set(addresses.values()))) if addresses else {}
+    demands = []
+    for task in tasks:
+        order = task.order
+        position, source = None, "ORDER"
+        if order.pk in addresses:
+            located = places[addresses[order.pk]]
+            position, source = (located.position, located.precision) if located else (None, "UNKNOWN")
+        elif order.latitude is not None and order.longitude is not None:
+            position = (order.latitude, order.longitude)
+        demands.append((_demand(task, position, preselected, configuration, now), source))
+    return demands
+
+
+def _must_be_found(order):
+    return order.kind != Order.Kind.COLLECT and (order.latitude is None or order.longitude is None)
+
+
+def _address(order):
+    address = order.shipping_address
+    return address.country, address.postal_code, address.city
+
+
+def _demand(task, position, preselected, configuration, now):
     order = task.order
     units = Counter()
     for line, quantity in task.wanted.items():
         if line.article_id is not None:
             units[str(line.article_id)] += quantity
     is_collected = order.kind == Order.Kind.COLLECT
-    position, source = _position(order, is_collected, places)
     service = Facility.Service.PICKUP if is_collected else Facility.Service.SHIP_FROM_STORE
-    demand = rules.Demand(
+    shipping = order.delivery_preferences.get("shipping") or {}
+    return rules.Demand(
         service=str(service),
         country=order.country,
         position=position,
         lines=tuple(rules.Line(article, quantity) for article, quantity in units.items()),
         is_sameday=order.service_level == Order.ServiceLevel.SAMEDAY,
-        preselected=frozenset(preselected),
-        carriers=frozenset(_preferred_carriers(order)),
+        preselected=frozenset(preselected.get(order.pk, ())),
+        carriers=frozenset(shipping.get("preferredCarriers") or ()),
         blacklist=frozenset(task.waiting.blacklist if task.waiting else ()),
         attributes=attributes_of(order, task.wanted, configuration, now)
         if configuration.asks_of_orders
         else {},
     )
-    return demand, source
-
-
-def _position(order, is_collected, places):
-    if order.latitude is not None and order.longitude is not None:
-        return (order.latitude, order.longitude), "ORDER"
-    if is_collected:
-        return None, "ORDER"
-    address = order.shipping_address
-    key = (address.country, address.postal_code, address.city)
-    if key not in places:
-        places[key] = locate(*key)
-    located = places[key]
-    return (located.position, located.precision) if located else (None, "UNKNOWN")
-
-
-def _preferred_carriers(order):
-    shipping = order.delivery_preferences.get("shipping") or {}
-    return shipping.get("preferredCarriers") or ()
 
 
 def attributes_of(order, wanted, configuration, now):

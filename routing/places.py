@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import gzip
 import io
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -59,6 +60,29 @@ def locate_all(addresses):
         )
     }
     return [_first(known, country, candidates) for country, candidates in wanted]
+
+
+# Many orders go to the same cities, and places change by an import only.
+REMEMBERED_FOR, MOST_REMEMBERED = 600, 20_000  # seconds, addresses
+_remembered: dict = {}  # address: (where it is, until); entries are replaced whole, so threads may read it
+
+
+def locate_remembered(addresses):
+    """``locate_all`` that asks for an address once in a while: ``{(country, postal code, city): Located or None}``."""
+    now = time.monotonic()
+    found = {address: _remembered.get(address, (None, 0)) for address in addresses}
+    unknown = [address for address, (_located, until) in found.items() if until <= now]
+    if unknown:
+        if len(_remembered) > MOST_REMEMBERED:
+            _remembered.clear()
+        for address, located in zip(unknown, locate_all(unknown), strict=True):
+            found[address] = _remembered[address] = (located, now + REMEMBERED_FOR)
+    return {address: located for address, (located, _until) in found.items()}
+
+
+def forget_places():
+    """Ask for every address anew."""
+    _remembered.clear()
 
 
 def _keys(country, postal_code, city):

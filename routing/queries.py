@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Subquery
 
 from fulfillment.core.models import Listing
@@ -31,13 +32,19 @@ def load_configuration():
 
     One query; further ones when a facility or carrier changed since this process looked last.
     """
-    stamp = {name: Subquery(rows.values("x")) for name, rows in situations.network_stamp().items()}
-    revision = RoutingRevision.objects.order_by("-number").annotate(**stamp).first()
+    revision = next(iter(RoutingRevision.objects.raw(*_newest(connection.vendor))), None)
     if revision is None:
         return None
-    network = situations.load_network(tuple(getattr(revision, name) for name in stamp))
+    network = situations.load_network(tuple(getattr(revision, name) for name in situations.network_stamp()))
     tree, needs = tree_of(revision)
     return Configuration(revision, tree, needs, network)
+
+
+@functools.cache
+def _newest(vendor):
+    """SQL and parameters of the newest revision with the stamp of the network: asked for every order, built once."""
+    stamp = {name: Subquery(rows.values("x")) for name, rows in situations.network_stamp().items()}
+    return RoutingRevision.objects.order_by("-number").annotate(**stamp)[:1].query.sql_with_params()
 
 
 def tree_of(revision):

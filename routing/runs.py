@@ -11,7 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core import rows
@@ -23,7 +23,7 @@ from fulfillment.core.status import log_created, transit
 from orders.models import Order, OrderLine
 from routing import rules
 from routing.decisions import FIXED, Made, decision_data, pack_figures
-from routing.demands import demand_of
+from routing.demands import demands_of
 from routing.events import PlanRouted, PlanSplit, PlanWaiting
 from routing.models import DecisionLog, Reservation, RoutingPlan, RoutingPlanLine
 from routing.queries import load_configuration
@@ -124,7 +124,6 @@ class Run:
         for line in (
             OrderLine.objects.filter(order_id__in=self.seeds)
             .select_related("order__channel")
-            .annotate(is_routed=Exists(RoutingPlan.objects.filter(order=OuterRef("order_id"))))
             .select_for_update(of=("order",))
             .order_by("order_id", "position")
         ):
@@ -140,10 +139,12 @@ class Run:
         if again:
             tasks = self.read_waiting(live, lines_of)
         else:
+            # Asked under the lock: whoever held it before has perhaps routed them.
+            routed = set(RoutingPlan.objects.filter(order_id__in=live).values_list("order_id", flat=True))
             tasks = {
                 pk: Task(order, {line: line.quantity for line in lines_of[order]})
                 for pk, order in live.items()
-                if not lines_of[order][0].is_routed
+                if pk not in routed
             }
         return [
             tasks[pk] for pk in self.seeds if pk in tasks
@@ -185,12 +186,7 @@ class Run:
     def decide(self, tasks):
         for task in tasks:
             task.unknown = [line for line in task.wanted if line.article_id is None]
-        places: dict = {}  # the same city is looked up once
-        preselected = self.preselected(tasks)
-        demands = [
-            demand_of(task, preselected.get(task.order.pk, ()), self.configuration, self.now, places)
-            for task in tasks
-        ]
+        demands = demands_of(tasks, self.preselected(tasks), self.configuration, self.now)
         articles = {line.article for demand, _source in demands for line in demand.lines}
         if self.careful:
             # In key order, as always; whoever came first is through, and what is read then stays.
@@ -295,16 +291,10 @@ class Run:
         for pk, facility, article in found.values_list("pk", "facility_id", "article_id"):
             self.listings[str(facility), str(article)] = pk
             units[pk] = wanted[str(facility), str(article)]
-        today = self.now.date()
-        available = dict(
-            Listing.objects.filter(pk__in=units, status=Listing.Status.ACTIVE)
-            .order_by()
-            .with_available(today)
-            .values_list("pk", "available")
-        )
-        if len(units) != len(wanted) or any(available.get(pk, 0) < wanted for pk, wanted in units.items()):
+        active = Listing.objects.filter(pk__in=units, status=Listing.Status.ACTIVE).order_by()
+        enough = rows.add(active.with_available(self.now.date()), "reserved", units, least="available")
+        if enough != len(wanted):
             raise _TakenMeanwhile
-        rows.add(Listing, "reserved", units)
 
     # Writing
 
@@ -328,7 +318,7 @@ class Run:
         for task in tasks:
             if task.waiting is not None:
                 self.update_waiting(task)
-        rows.insert(RoutingPlanLine, lines)
+        rows.insert(RoutingPlanLine, lines, with_ids=True)
         rows.insert(
             Reservation,
             [

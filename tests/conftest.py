@@ -11,7 +11,7 @@ from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Role
 from fulfillment.overview import delivering
-from routing import situations
+from routing import places, situations
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +30,7 @@ def seeds(request):
 def own_network():
     """What this process knows of the facilities was in the database of another test."""
     situations.forget_network()
+    places.forget_places()
 
 
 @pytest.fixture(autouse=True)

@@ -16,16 +16,22 @@ from django.db.models import Case, F, Value, When
 
 EMPTY = {dict: "{}", list: "[]", type(None): None}
 FEW = 10  # below this the statement of its own is not worth it
+MANY = 100  # nor, below this, a second statement
 CASES = 200  # changes in one statement of the ORM, which compiles every one of them
 
 
-def insert(model, rows):
-    """Write new rows of a model as ``bulk_create`` does, save that ids given by the database are not read back."""
+def insert(model, rows, *, with_ids=False):
+    """Write new rows of a model as ``bulk_create`` does.
+
+    Ids that the database gives are set on the rows only ``with_ids``; they are drawn beforehand then.
+    """
     rows = list(rows)
-    if connection.vendor != "postgresql" or len(rows) < FEW:
+    if connection.vendor != "postgresql" or len(rows) < (MANY if with_ids else FEW):
         model.objects.bulk_create(rows)
         return
-    statement, values = _prepare(model)
+    if with_ids:
+        _draw_ids(model, rows)
+    statement, values = _prepare(model, with_ids)
     with (
         connection.wrap_database_errors,
         connection.cursor() as cursor,
@@ -35,24 +41,36 @@ def insert(model, rows):
             copy.write_row([value(row) for value in values])
 
 
-def add(model, field, units, *, changed_at=None):
+def add(rows, field, units, *, least=None, changed_at=None):
     """Add to a number of many rows, in one statement on PostgreSQL; the caller holds their locks.
 
     Args:
+        rows: a model, or a queryset of the rows that may be changed.
         units: ``{primary key: what to add}``, negative to take away.
+        least: a field or annotation that must not be smaller than what is added; nothing is added where it is.
         changed_at: raises the version too and notes this time.
     Returns:
-        How many rows there were.
+        How many rows were changed.
     """
     units = dict(sorted(units.items()))
-    if connection.vendor != "postgresql" or len(units) < FEW:
-        also = {} if changed_at is None else {"version": F("version") + 1, "modified_at": changed_at}
-        return sum(
-            model.objects.filter(pk__in=[pk for pk, _number in batch]).update(
-                **{field: Case(*(When(pk=pk, then=F(field) + Value(number)) for pk, number in batch))}, **also
-            )
-            for batch in batches(units.items(), CASES)
-        )
+    rows = rows.objects.all() if isinstance(rows, type) else rows
+    if connection.vendor == "postgresql" and len(units) >= (FEW if least is None else MANY):
+        if least is not None:
+            there = dict(rows.values_list("pk", least))
+            units = {pk: number for pk, number in units.items() if there.get(pk, 0) >= number}
+        return _add_table(rows.model, field, units, changed_at)
+    also = {} if changed_at is None else {"version": F("version") + 1, "modified_at": changed_at}
+    changed = 0
+    for batch in batches(units.items(), CASES):
+        added = Case(*(When(pk=pk, then=Value(number)) for pk, number in batch))
+        chosen = rows.filter(pk__in=[pk for pk, _number in batch])
+        if least is not None:
+            chosen = chosen.filter(**{f"{least}__gte": added})
+        changed += chosen.update(**{field: F(field) + added}, **also)
+    return changed
+
+
+def _add_table(model, field, units, changed_at):
     quote = connection.ops.quote_name
     table, key, column = quote(model._meta.db_table), model._meta.pk, quote(field)
     changes = [f"{column} = {table}.{column} + added.units"]
@@ -77,10 +95,25 @@ def batches(items, size=None):
         yield batch
 
 
+def _draw_ids(model, rows):
+    """Give every row an id of the sequence of its table."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [model._meta.db_table, model._meta.pk.column, len(rows)],
+        )
+        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = key
+
+
 @functools.lru_cache
-def _prepare(model):
+def _prepare(model, with_ids):
     """The statement, and per column a function that reads its value of a row."""
-    fields = [field for field in model._meta.local_concrete_fields if not isinstance(field, models.AutoField)]
+    fields = [
+        field
+        for field in model._meta.local_concrete_fields
+        if with_ids or not isinstance(field, models.AutoField)
+    ]
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
     statement = f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
