@@ -23,6 +23,7 @@ from .models import (
     RoutingPlan,
     RoutingPlanLine,
     RoutingRevision,
+    StrategyNode,
 )
 from .rules import FENCES, RATINGS, find
 
@@ -34,11 +35,14 @@ class RuleInline(admin.TabularInline):
     can_delete = False
     rules: dict = {}
 
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(name="")
+
     def has_add_permission(self, request, obj=None):
         return False
 
-    @admin.display(description=_("rule"))
-    def rule(self, setting):
+    @admin.display(description=_("criterion"))
+    def criterion(self, setting):
         known = find(self.rules, setting.key)
         if known is None:
             return setting.key
@@ -47,16 +51,57 @@ class RuleInline(admin.TabularInline):
 
 class FenceInline(RuleInline):
     model = FenceSetting
-    fields = ("rule", "is_active")
-    readonly_fields = ("rule",)
+    fields = ("criterion", "is_active")
+    readonly_fields = ("criterion",)
     rules = FENCES
 
 
 class RatingInline(RuleInline):
     model = RatingSetting
-    fields = ("rule", "is_active", "weight")
-    readonly_fields = ("rule",)
+    fields = ("criterion", "is_active", "weight", "best", "worst")
+    readonly_fields = ("criterion",)
     rules = RATINGS
+
+
+class OwnRuleForm(forms.ModelForm):
+    """A criterion in the words of staff; its key is always the one for own rules."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.instance.key = "CUSTOM"
+        self.fields["name"].required = self.fields["rule"].required = True
+
+
+class OwnInline(admin.StackedInline):
+    extra = 0
+    form = OwnRuleForm
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).exclude(name="")
+
+
+class OwnFenceInline(OwnInline):
+    model = FenceSetting
+    fields = ("name", "rule", "is_active")
+    verbose_name, verbose_name_plural = _("own fence"), _("own fences")
+
+
+class OwnRatingInline(OwnInline):
+    model = RatingSetting
+    fields = ("name", "rule", "is_active", "weight")
+    verbose_name, verbose_name_plural = _("own rating"), _("own ratings")
+
+
+class NodeInline(admin.StackedInline):
+    """The strategy tree below the root, which is the rest of this page."""
+
+    model = StrategyNode
+    extra = 0
+    fields = ("name", "parent", "position", "condition", "changes")
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        kwargs["queryset"] = StrategyNode.objects.filter(configuration=1)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class ConfigurationForm(forms.ModelForm):
@@ -71,14 +116,14 @@ class ConfigurationForm(forms.ModelForm):
 @admin.register(RoutingConfiguration)
 class RoutingConfigurationAdmin(admin.ModelAdmin):
     form = ConfigurationForm
-    inlines = (FenceInline, RatingInline)
+    inlines = (FenceInline, OwnFenceInline, RatingInline, OwnRatingInline, NodeInline)
     readonly_fields = ("state",)
     fields = (
         "state",
-        "is_split_active",
-        "max_split_count",
+        ("is_split_active", "split_mode", "max_split_count", "least_units", "split_sameday"),
         "partly_reservable",
         "stop_after_hours",
+        "time_zone",
         "comment",
     )
     change_form_template = "admin/routing/configuration_change.html"
@@ -116,9 +161,14 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
         if "_publish" in request.POST and self._may_publish(request):
-            revision = configurations.publish(
-                comment=form.cleaned_data["comment"], by=request.user, now=timezone.now()
-            )
+            try:
+                revision = configurations.publish(
+                    comment=form.cleaned_data["comment"], by=request.user, now=timezone.now()
+                )
+            except configurations.UnfitConfiguration as refusal:
+                # What was typed stays saved as the draft; only the publication is refused.
+                messages.error(request, refusal.message)
+                return
             messages.success(request, _("%(revision)s is in use from now on.") % {"revision": revision})
 
 

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import User
 from routing import rules
@@ -10,14 +11,23 @@ from routing.events import RevisionPublished
 from routing.models import FenceSetting, RatingSetting, RoutingConfiguration, RoutingRevision
 
 
+class UnfitConfiguration(Refused):
+    text = _("The draft cannot be published: %(reason)s")
+
+
 @transaction.atomic
 def publish(*, comment="", by, now):
-    """Make the draft the numbered revision that decisions follow from now on."""
+    """Make the draft the numbered revision that decisions follow from now on. Refuses one that cannot be judged."""
     draft = complete_draft()  # locks the draft: two publications get two numbers
+    data = revision_data(draft)
+    try:
+        rules.read_tree(data)
+    except rules.BadRule as error:
+        raise UnfitConfiguration(reason=error) from error
     last = RoutingRevision.objects.order_by("-number").first()
     revision = RoutingRevision.objects.create(
         number=last.number + 1 if last else 1,
-        data=revision_data(draft),
+        data=data,
         comment=comment,
         published_at=now,
         published_by=by if isinstance(by, User) else None,

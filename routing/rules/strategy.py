@@ -108,7 +108,16 @@ def merged(settled, changes):
 
 
 def _settings(settled, rules):
+    for name, register in (("fences", FENCES), ("weights", RATINGS)):
+        for use in settled[name]:
+            rule = find(register, use)
+            if rule is not None and rule.is_own and use not in rules:
+                raise BadRule(
+                    _("%(name)s.%(use)s: there is no own rule of that name.") % {"name": name, "use": use}
+                )
     split = settled["split"]
+    if split["is_active"] and settled["fences"].get("COMPLETE_STOCK"):
+        raise BadRule(_("Either orders are split or a facility must have the complete order, not both."))
     policy = Policy(
         fences=frozenset(use for use, is_on in settled["fences"].items() if is_on),
         weights=settled["weights"],

@@ -22,33 +22,30 @@ def admin(client):
     return client
 
 
-def draft_data(**changes):
+def draft_data(own=(), **changes):
+    """The form of the draft as it is, with weights changed and ``own`` further fields."""
     draft = configurations.complete_draft()
     data = {
         "is_split_active": "on",
+        "split_mode": "EXACT",
         "max_split_count": "2",
+        "least_units": "1",
         "partly_reservable": "WAIT",
         "stop_after_hours": "8",
+        "time_zone": "Europe/Berlin",
         "comment": "",
-        "fences-TOTAL_FORMS": draft.fences.count(),
-        "fences-INITIAL_FORMS": draft.fences.count(),
-        "ratings-TOTAL_FORMS": draft.ratings.count(),
-        "ratings-INITIAL_FORMS": draft.ratings.count(),
     }
-    for index, fence in enumerate(draft.fences.all()):
-        data |= {
-            f"fences-{index}-id": fence.pk,
-            f"fences-{index}-configuration": draft.pk,
-            f"fences-{index}-is_active": "on",
-        }
-    for index, rating in enumerate(draft.ratings.all()):
-        data |= {
-            f"ratings-{index}-id": rating.pk,
-            f"ratings-{index}-configuration": draft.pk,
-            f"ratings-{index}-is_active": "on",
-            f"ratings-{index}-weight": changes.get(rating.key, rating.weight),
-        }
-    return reverse("admin:routing_routingconfiguration_change", args=[draft.pk]), data
+    for prefix in ("fences", "fences-2", "ratings", "ratings-2", "nodes"):
+        data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    for name, rows in (("fences", draft.fences.all()), ("ratings", draft.ratings.all())):
+        data |= {f"{name}-TOTAL_FORMS": len(rows), f"{name}-INITIAL_FORMS": len(rows)}
+        for index, row in enumerate(rows):
+            data |= {f"{name}-{index}-id": row.pk, f"{name}-{index}-configuration": draft.pk}
+            if row.is_active:
+                data[f"{name}-{index}-is_active"] = "on"
+            if name == "ratings":
+                data[f"{name}-{index}-weight"] = changes.get(row.key, row.weight)
+    return reverse("admin:routing_routingconfiguration_change", args=[draft.pk]), data | dict(own)
 
 
 def test_saving_keeps_a_draft_that_nothing_routes_by(admin):
@@ -108,3 +105,91 @@ def test_routing_records_are_shown_read_only(admin, name):
 
     assert admin.get(reverse(f"admin:routing_{name}_changelist") + "?q=a").status_code == 200
     assert admin.get(reverse(f"admin:routing_{name}_add")).status_code == 403
+
+
+IN_UTRECHT = '{"then": {"predicates": [{"entity": "FACILITY", "path": "city", "operator": "EQUALS", "value": "Utrecht"}]}}'
+OF_WEB = '{"predicates": [{"entity": "ORDER", "path": "channel", "operator": "EQUALS", "value": "web"}]}'
+
+
+def test_own_rules_ends_of_a_scale_and_nodes_are_edited_and_published(admin):
+    own = {
+        "fences-2-TOTAL_FORMS": 1,
+        "fences-2-0-name": "utrecht",
+        "fences-2-0-rule": IN_UTRECHT,
+        "ratings-2-TOTAL_FORMS": 1,
+        "ratings-2-0-name": "in-utrecht",
+        "ratings-2-0-rule": IN_UTRECHT,
+        "ratings-2-0-is_active": "on",
+        "ratings-2-0-weight": "3",
+        "nodes-TOTAL_FORMS": 1,
+        "nodes-0-name": "Web",
+        "nodes-0-position": 1,
+        "nodes-0-condition": OF_WEB,
+        "nodes-0-changes": '{"fences": {"CUSTOM.utrecht": true}, "split": {"max_count": 0}}',
+    }
+    url, data = draft_data(own)
+    index = next(
+        number
+        for number, row in enumerate(configurations.complete_draft().ratings.all())
+        if row.key == "GEODISTANCE"
+    )
+
+    answer = admin.post(
+        url, {**data, f"ratings-{index}-best": "0", f"ratings-{index}-worst": "500", "_publish": "1"}
+    )
+
+    assert answer.status_code == 302, answer.content.decode()
+    saved = RoutingRevision.objects.get(number=2).data
+    assert set(saved["rules"]) == {"CUSTOM.utrecht", "CUSTOM.in-utrecht"}
+    assert "CUSTOM.utrecht" not in saved["fences"]
+    assert {"key": "GEODISTANCE", "weight": "2.00", "scale": [0.0, 500.0]} in saved["ratings"]
+    assert [node["name"] for node in saved["nodes"]] == ["Web"]
+    page = admin.get(url).content.decode()
+    assert "This is what revision 2 does." in page
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (
+            {"fences-2-TOTAL_FORMS": 1, "fences-2-0-name": "moon", "fences-2-0-rule": '{"then": 1}'},
+            "give “connector” and “predicates”",
+        ),
+        (
+            {
+                "nodes-TOTAL_FORMS": 1,
+                "nodes-0-name": "Web",
+                "nodes-0-position": 1,
+                "nodes-0-condition": OF_WEB,
+                "nodes-0-changes": '{"weights": {"GEODISTANCE": 99}}',
+            },
+            "from 0 to 10",
+        ),
+    ],
+)
+def test_rule_that_cannot_be_judged_is_refused_at_its_field(admin, own, words):
+    url, data = draft_data(own)
+
+    answer = admin.post(url, {**data, "_publish": "1"})
+
+    assert words in answer.content.decode()
+    assert RoutingRevision.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes", ['{"fences": {"CUSTOM.gone": true}}', '{"fences": {"COMPLETE_STOCK": true}}']
+)
+def test_draft_that_contradicts_itself_is_not_published(admin, changes):
+    own = {
+        "nodes-TOTAL_FORMS": 1,
+        "nodes-0-name": "Web",
+        "nodes-0-position": 1,
+        "nodes-0-condition": OF_WEB,
+        "nodes-0-changes": changes,
+    }
+    url, data = draft_data(own)
+
+    answer = admin.post(url, {**data, "_publish": "1"}, follow=True)
+
+    assert "The draft cannot be published" in answer.content.decode()
+    assert RoutingRevision.objects.count() == 1
