@@ -10,6 +10,7 @@ import orders.bulk as bulk
 import packing.services as packing
 import picking.services as picking
 import routing.services as routing
+import routing.trials as trials
 import shipping.booking as booking
 import shipping.services as shipping
 from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, observe, react
@@ -25,7 +26,7 @@ from orders.events import (
 )
 from packing.events import PackJobClosed
 from picking.events import PickJobClosed, PickJobReset, PickJobRestarted
-from routing.events import PlanCancelled, PlanReplaced, PlanRouted, RevisionPublished
+from routing.events import PlanCancelled, PlanReplaced, PlanRouted, RevisionPublished, TrialAsked
 from shipping.events import ParcelRequested
 
 # An order comes in and finds its facilities; it is tried again when stock, a facility or the rules change.
@@ -34,6 +35,7 @@ deliver(OrderPlaced, routing.route_placed_orders, lane="routing", batch=routing.
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
 deliver(RevisionPublished, routing.retry_waiting, lane="routing")
+deliver(TrialAsked, trials.work_off, lane="reports")
 
 # Each routed part becomes a pick job; the parts of a held order when it is unlocked.
 react(PlanRouted, picking.on_plan_routed)

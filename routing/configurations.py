@@ -12,7 +12,7 @@ from routing.models import FenceSetting, RatingSetting, RoutingConfiguration, Ro
 
 
 class UnfitConfiguration(Refused):
-    text = _("The draft cannot be published: %(reason)s")
+    text = _("The draft cannot be used: %(reason)s")
 
 
 @transaction.atomic
@@ -20,10 +20,7 @@ def publish(*, comment="", by, now):
     """Make the draft the numbered revision that decisions follow from now on. Refuses one that cannot be judged."""
     draft = complete_draft()  # locks the draft: two publications get two numbers
     data = revision_data(draft)
-    try:
-        rules.read_tree(data)
-    except rules.BadRule as error:
-        raise UnfitConfiguration(reason=error) from error
+    judge(data)
     last = RoutingRevision.objects.order_by("-number").first()
     revision = RoutingRevision.objects.create(
         number=last.number + 1 if last else 1,
@@ -34,6 +31,21 @@ def publish(*, comment="", by, now):
     )
     emit(RevisionPublished(number=revision.number), by=by, now=now)
     return revision
+
+
+def draft_tree():
+    """The strategy tree of the draft. Refuses one that no order could be routed by."""
+    data = revision_data(complete_draft())
+    judge(data)
+    return rules.read_tree(data)
+
+
+def judge(data):
+    """Refuse data of a revision that no order could be routed by."""
+    try:
+        rules.read_tree(data)
+    except rules.BadRule as error:
+        raise UnfitConfiguration(reason=error) from error
 
 
 def revision_data(draft):

@@ -20,6 +20,8 @@ from routing.situations import restore_network
 
 # With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
 SHOWN = 25
+# Where no clock ends the search for the best split: about as many as it looks at in its time.
+MOST_SETS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,32 +110,56 @@ def _spread(column, count):
     return column if isinstance(column, list) else [column] * count
 
 
-def restore(log, sites=None):
-    """The decision of a log, made again from what it keeps.
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What a decision was made of, whatever configuration it followed."""
+
+    demand: rules.Demand
+    candidates: list[rules.Candidate]
+    seed: int
+    is_fixed: bool
+    place_source: str
+
+
+def inputs_of(log, sites=None):
+    """The inputs that a log keeps.
 
     Args:
         sites: the facilities of its network, when they are at hand.
     """
-    data, columns = log.data, json.loads(zlib.decompress(bytes(log.figures)))
+    columns = json.loads(zlib.decompress(bytes(log.figures)))
     sites = restore_network(log.snapshot) if sites is None else sites
     if "only" in columns:
         sites = [sites[position] for position in columns["only"]]
-    demand = restore_demand(data["demand"])
+    demand = restore_demand(log.data["demand"])
     candidates = _restore_candidates(sites, columns, [line.article for line in demand.lines])
-    tree, _needs = tree_of(log.revision)
-    settings, path = rules.choose(tree, demand.attributes)
-    policy = FIXED if data["fixed"] else settings.policy_for(demand.is_sameday)
-    # A search that ran out of time ends after as many sets again.
-    most = data["looked_at"]
-    is_proven = data["is_proven"] or not most
-    decision = rules.decide(
-        demand,
-        candidates,
+    return Inputs(demand, candidates, log.seed, log.data["fixed"], log.data["place_source"])
+
+
+def decide_again(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS):
+    """What a strategy tree makes of the inputs of a decision."""
+    settings, path = rules.choose(tree, inputs.demand.attributes)
+    policy = FIXED if inputs.is_fixed else settings.policy_for(inputs.demand.is_sameday)
+    decision = rules.decide(inputs.demand, inputs.candidates, policy, inputs.seed, may_go_on)
+    return Made(
+        inputs.demand,
+        inputs.candidates,
         policy,
-        log.seed,
-        (lambda looked_at: True) if is_proven else (lambda looked_at: looked_at < most),
+        path,
+        inputs.seed,
+        inputs.is_fixed,
+        inputs.place_source,
+        decision,
     )
-    return Made(demand, candidates, policy, path, log.seed, data["fixed"], data["place_source"], decision)
+
+
+def restore(log, sites=None):
+    """The decision of a log, made again from what it keeps."""
+    most = log.data["looked_at"]
+    is_proven = log.data["is_proven"] or not most
+    tree, _needs = tree_of(log.revision)
+    # A search that ran out of time ends after as many sets again.
+    return decide_again(inputs_of(log, sites), tree, lambda looked_at: is_proven or looked_at < most)
 
 
 def restore_demand(plain):
@@ -244,19 +270,29 @@ def explain(order):
     return [_explain(log, skus) for log in logs]
 
 
+def explain_draft(order, tree):
+    """The newest run of an order as it was, and as a strategy tree would have it: ``[Run, Run]``, or ``[]``."""
+    log = order.decisions.select_related("revision", "snapshot").order_by("-run").first()
+    if log is None:
+        return []
+    skus = {str(line.article_id): line.sku for line in order.lines.all()}
+    made = decide_again(inputs_of(log), tree)
+    parts = [{"facility": part.facility, "lines": _lines(part.lines)} for part in made.decision.split.parts]
+    return [_explain(log, skus), _rows_of(log, made, parts, skus)]
+
+
 def _explain(log, skus):
-    made = restore(log)
+    # What was written is the truth: an order that waits for the whole has no parts, whatever could have been.
+    return _rows_of(log, restore(log), log.data["parts"], skus)
+
+
+def _rows_of(log, made, parts, skus):
     names = {one.key: one.site.name for one in made.candidates}
     split = made.decision.split
 
     def units(lines):
         return [(skus.get(line.article, line.article), line.quantity) for line in lines]
 
-    # What was written is the truth: an order that waits for the whole has no parts, whatever could have been.
-    parts = [
-        (names.get(part["facility"], part["facility"]), units(itertools.starmap(rules.Line, part["lines"])))
-        for part in log.data["parts"]
-    ]
     return Run(
         log=log,
         exclusions=[
@@ -273,7 +309,13 @@ def _explain(log, skus):
             _round(number, ranking, _winners(made, number - 1))
             for number, ranking in enumerate(split.rankings, start=1)
         ],
-        parts=parts,
+        parts=[
+            (
+                names.get(part["facility"], part["facility"]),
+                units(itertools.starmap(rules.Line, part["lines"])),
+            )
+            for part in parts
+        ],
         remainder=units(split.remainder),
         is_fixed=made.is_fixed,
         is_exact=made.policy.is_exact and not made.is_fixed,

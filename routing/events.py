@@ -31,6 +31,13 @@ class RevisionPublished(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class TrialAsked(Event):
+    """Somebody wants to know what the draft would have made of the last orders."""
+
+    trial_id: int
+
+
+@dataclasses.dataclass(frozen=True)
 class PlanSplit(Event):
     """An order goes out in several parts; this is the first."""
 

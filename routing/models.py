@@ -456,6 +456,30 @@ class Reservation(models.Model):
         return f"{self.quantity} × {self.listing}"
 
 
+class RoutingTrial(models.Model):
+    """The draft, tried on the last decisions beside the revision in use. Nothing of an order is written."""
+
+    revision = models.ForeignKey(RoutingRevision, on_delete=models.PROTECT, related_name="+")
+    data = models.JSONField(encoder=DjangoJSONEncoder)  # of the draft, as of ``RoutingRevision``
+    newest = models.BigIntegerField()  # the last decision there was
+    last = models.BigIntegerField(default=0)  # the one that was looked at last, going back
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    changed_count = models.PositiveIntegerField(default=0)
+    result = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    created_by = models.ForeignKey("core.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("trial of a draft")
+        verbose_name_plural = _("trials of drafts")
+
+    def __str__(self):
+        return str(_("Trial %(number)s") % {"number": self.pk})
+
+
 class NetworkSnapshot(models.Model):
     """The facilities as the rules saw them, kept once per change of the network. Written by ``routing.situations``."""
 

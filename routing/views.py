@@ -5,17 +5,19 @@ from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core.access import network
 from fulfillment.core.models import Permission
 from orders.models import Order
 
-from . import services
-from .decisions import explain
-from .models import RoutingPlan
+from . import configurations, services, trials
+from .decisions import explain, explain_draft
+from .models import RoutingPlan, RoutingTrial
 
 PAGE_SIZE = 25
+TRIED = [100, 1000, 10_000]  # decisions of the past
+LISTED_TRIALS = 10
 
 
 @require_safe
@@ -58,3 +60,49 @@ def decision(request, pk):
         "runs": explain(order),
     }
     return render(request, "routing/decision.html", context)
+
+
+@require_safe
+@network(Permission.ROUTING)
+def decision_draft(request, pk):
+    """What the draft would make of an order as it stood, beside what holds; nothing is written."""
+    order = get_object_or_404(Order.objects.select_related("channel"), pk=pk)
+    runs = explain_draft(order, configurations.draft_tree())
+    return render(request, "routing/decision_draft.html", {"order": order, "runs": runs})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@network(Permission.ROUTING)
+def trial_list(request):
+    """Ask what the draft would have made of the last orders."""
+    if request.method == "POST":
+        wanted = request.POST.get("count", "")
+        count = int(wanted) if wanted in map(str, TRIED) else TRIED[0]
+        trial = trials.ask(count, by=request.user, now=timezone.now())
+        return redirect("routing:trial-detail", trial.pk)
+    draft = configurations.complete_draft()
+    number, differences = configurations.differences(draft)
+    context = {
+        "number": number,
+        "differences": differences,
+        "counts": TRIED,
+        "draft": draft,
+        "trials": RoutingTrial.objects.select_related("created_by")[:LISTED_TRIALS],
+    }
+    return render(request, "routing/trial_list.html", context)
+
+
+@require_safe
+@network(Permission.ROUTING)
+def trial_detail(request, pk):
+    """How far a trial is and what it found: figures, load per facility, every order that goes elsewhere."""
+    trial = get_object_or_404(RoutingTrial.objects.select_related("revision"), pk=pk)
+    context = {
+        "trial": trial,
+        "figures": trials.figures(trial),
+        "loads": trials.loads(trial),
+        "changed": Paginator(trials.changed(trial), PAGE_SIZE).get_page(request.GET.get("page")),
+        "map": trials.MAP,
+    }
+    template = "routing/trial_detail.html" + ("#result" if request.htmx else "")
+    return render(request, template, context)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from fulfillment.core.models import ApiToken, Membership, OutboxEntry, Permission, Role, User
 from fulfillment.core.services import documents, signin
+from routing import trials
 from shipping.models import Parcel
 from tests.factories.core import FacilityFactory, StorageLocationFactory, api_token, put_stock
 from tests.factories.stages import NOON, Stages
@@ -54,6 +55,7 @@ class World:
             b"%PDF-1.7", facility_id=self.facility.pk, category="SENDLABEL", name="label.pdf", now=NOON
         )
         Parcel.objects.filter(pk=self.stages.parcel.pk).update(label=self.document)
+        self.trial = trials.ask(10, by=None, now=NOON)
         api_token()
         self.token = ApiToken.objects.latest("pk")
 
@@ -65,6 +67,7 @@ class World:
             ("overview:work", "pk"): OutboxEntry.objects.first(),
             ("routing:decision", "pk"): stages.order,
             ("routing:order", "pk"): stages.order,
+            ("routing:trial", "pk"): self.trial,
             ("picking:", "pk"): stages.job,
             ("picking:", "line_pk"): stages.pick_line,
             ("packing:", "pk"): stages.pack_job,

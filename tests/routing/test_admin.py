@@ -191,5 +191,5 @@ def test_draft_that_contradicts_itself_is_not_published(admin, changes):
 
     answer = admin.post(url, {**data, "_publish": "1"}, follow=True)
 
-    assert "The draft cannot be published" in answer.content.decode()
+    assert "The draft cannot be used" in answer.content.decode()
     assert RoutingRevision.objects.count() == 1

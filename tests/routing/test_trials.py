@@ -1,0 +1,135 @@
+import datetime
+
+import pytest
+from django.urls import reverse
+
+from routing import configurations, trials
+from routing import services as routing
+from routing.events import TrialAsked
+from routing.models import DecisionLog, Reservation, RoutingConfiguration, RoutingPlan
+from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
+from tests.factories.orders import OrderFactory
+
+pytestmark = pytest.mark.django_db
+NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
+
+
+@pytest.fixture
+def supervisor(client):
+    client.force_login(staff("supervisor"))
+    return client
+
+
+def route(*orders):
+    for order in orders:
+        routing.route_order(order.pk, by=None, now=NOON)
+
+
+def weigh(**weights):
+    draft = configurations.complete_draft()
+    for key, weight in weights.items():
+        draft.ratings.filter(key=key).update(weight=weight, is_active=True)
+
+
+@pytest.fixture
+def sites():
+    """One near with much work, one far without, both with stock."""
+    article = ArticleFactory()
+    near = FacilityFactory(name="Near")
+    far = FacilityFactory(name="Far", latitude=51.44, longitude=5.47, location_type="WAREHOUSE")
+    for facility in (near, far):
+        put_stock(facility, article, 50)
+    return article, near, far
+
+
+def test_draft_is_tried_on_the_last_decisions_and_nothing_is_written(sites):
+    article, _near, _far = sites
+    orders = [OrderFactory((article, 1), tenant_order_id=f"T-{n}") for n in range(6)]
+    route(*orders)
+    weigh(GEODISTANCE=0, PREFER_WAREHOUSE=10)
+    before = (RoutingPlan.objects.count(), Reservation.objects.count(), DecisionLog.objects.count())
+
+    trial = trials.ask(4, by=None, now=NOON)
+    trials.work_off(TrialAsked(trial_id=trial.pk))
+    trials.work_off(TrialAsked(trial_id=trial.pk))
+
+    trial.refresh_from_db()
+    live, draft = trial.result["sides"]
+    assert (trial.done, trial.total, trial.changed_count) == (4, 4, len(trial.result["changed"]))
+    assert trial.finished_at is not None
+    assert live["orders"] == draft["orders"] == 4
+    assert sum(live["load"].values()) == sum(draft["load"].values()) == 4
+    assert draft["km"] > live["km"]
+    assert (RoutingPlan.objects.count(), Reservation.objects.count(), DecisionLog.objects.count()) == before
+
+
+def test_trial_with_the_same_settings_changes_nothing(sites):
+    article, _near, _far = sites
+    route(*(OrderFactory((article, 1), tenant_order_id=f"T-{n}") for n in range(3)))
+
+    trial = trials.ask(100, by=None, now=NOON)
+    trials.work_off(TrialAsked(trial_id=trial.pk))
+
+    trial.refresh_from_db()
+    assert (trial.done, trial.changed_count) == (3, 0)
+    assert trial.result["sides"][0] == trial.result["sides"][1]
+
+
+def test_trial_goes_on_where_a_worker_left_it(sites, monkeypatch):
+    article, _near, _far = sites
+    route(*(OrderFactory((article, 1), tenant_order_id=f"T-{n}") for n in range(5)))
+    trial = trials.ask(5, by=None, now=NOON)
+    monkeypatch.setattr(trials, "BATCH", 2)
+    monkeypatch.setattr(trials, "LONGEST_TURN", -1)
+
+    for _turn in range(2):
+        with pytest.raises(trials.RetryLater):
+            trials.work_off(TrialAsked(trial_id=trial.pk))
+    trials.work_off(TrialAsked(trial_id=trial.pk))
+
+    trial.refresh_from_db()
+    assert (trial.done, trial.finished_at is None) == (5, False)
+    assert sum(trial.result["sides"][0]["load"].values()) == 5
+
+
+def test_draft_that_cannot_be_used_is_not_tried(sites):
+    RoutingConfiguration.objects.get().fences.update(is_active=True)
+    configurations.complete_draft().fences.filter(key="COMPLETE_STOCK").update(is_active=True)
+
+    with pytest.raises(configurations.UnfitConfiguration):
+        trials.ask(10, by=None, now=NOON)
+
+
+def test_pages_ask_show_progress_and_name_what_goes_elsewhere(supervisor, sites):
+    article, _near, _far = sites
+    route(OrderFactory((article, 1), tenant_order_id="T-1"))
+    weigh(GEODISTANCE=0, PREFER_WAREHOUSE=10)
+
+    page = supervisor.get(reverse("routing:trial-list")).content.decode()
+    assert "GEODISTANCE: 2.00 → 0.00" in page
+    answer = supervisor.post(reverse("routing:trial-list"), {"count": "100"})
+    running = supervisor.get(answer["Location"]).content.decode()
+    assert 'hx-trigger="every 1s"' in running
+    trials.work_off(TrialAsked(trial_id=int(answer["Location"].split("/")[-2])))
+    done = supervisor.get(answer["Location"], headers={"HX-Request": "true"}).content.decode()
+
+    assert "hx-trigger" not in done
+    assert all(words in done for words in ("Units per facility", "Near", "Far", "T-1"))
+    assert supervisor.get(answer["Location"] + "?page=9").status_code == 200
+
+
+def test_draft_of_one_order_stands_beside_its_decision(supervisor, sites):
+    article, _near, _far = sites
+    order = OrderFactory((article, 1))
+    route(order)
+    weigh(GEODISTANCE=0, PREFER_STORE=10)
+
+    page = supervisor.get(reverse("routing:decision-draft", args=[order.pk])).content.decode()
+
+    assert all(words in page for words in ("As it was decided", "With the draft", "Stores first"))
+    assert (
+        "This order was not routed yet."
+        in supervisor.get(
+            reverse("routing:decision-draft", args=[OrderFactory(("X", 1), tenant_order_id="new").pk])
+        ).content.decode()
+    )
