@@ -53,7 +53,7 @@ def add(rows, field, units, *, least=None, changed_at=None):
         How many rows were changed.
     """
     units = dict(sorted(units.items()))
-    rows = rows.objects.all() if isinstance(rows, type) else rows
+    rows = rows.all() if isinstance(rows, models.QuerySet) else rows._default_manager.all()
     if connection.vendor == "postgresql" and len(units) >= (FEW if least is None else MANY):
         if least is not None:
             there = dict(rows.values_list("pk", least))

@@ -413,7 +413,7 @@ def test_tie_is_drawn_by_the_logged_seed(article):
     for facility in sites:
         put_stock(facility, article, 5)
 
-    plans = [route(OrderFactory((article, 1), tenant_order_id=f"T-{n}"))[0] for n in range(3)]
+    plans = [route(OrderFactory((article, 1)))[0] for _order in range(3)]
 
     for plan in plans:
         made = restore(plan.order.decisions.select_related("revision", "snapshot").get())
