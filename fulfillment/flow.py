@@ -13,7 +13,14 @@ import routing.services as routing
 import routing.trials as trials
 import shipping.booking as booking
 import shipping.services as shipping
-from fulfillment.core.events import FacilityChanged, StockIncreased, deliver, observe, react
+from fulfillment.core.events import (
+    FacilityChanged,
+    StockDecreased,
+    StockIncreased,
+    deliver,
+    observe,
+    react,
+)
 from fulfillment.overview import publications
 from orders.events import (
     BulkReceived,
@@ -26,7 +33,15 @@ from orders.events import (
 )
 from packing.events import PackJobClosed
 from picking.events import PickJobClosed, PickJobReset, PickJobRestarted
-from routing.events import PlanCancelled, PlanReplaced, PlanRouted, RevisionPublished, TrialAsked
+from routing.events import (
+    PlanCancelled,
+    PlanReopened,
+    PlanReplaced,
+    PlanRouted,
+    RetryAsked,
+    RevisionPublished,
+    TrialAsked,
+)
 from shipping.events import ParcelRequested
 
 # An order comes in and finds its facilities; it is tried again when stock, a facility or the rules change.
@@ -35,6 +50,10 @@ deliver(OrderPlaced, routing.route_placed_orders, lane="routing", batch=routing.
 deliver(StockIncreased, routing.retry_waiting, lane="routing")
 deliver(FacilityChanged, routing.retry_waiting, lane="routing")
 deliver(RevisionPublished, routing.retry_waiting, lane="routing")
+deliver(RetryAsked, routing.retry_waiting, lane="routing")
+deliver(PlanReopened, routing.route_reopened, lane="routing")
+deliver(FacilityChanged, routing.reroute_from_offline, lane="routing")
+deliver(StockDecreased, routing.reroute_uncovered, lane="routing")
 deliver(TrialAsked, trials.work_off, lane="reports")
 
 # Each routed part becomes a pick job; the parts of a held order when it is unlocked.

@@ -270,6 +270,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "reroute-late-plans": {
+        "task": "routing.tasks.reroute_late",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "routing"},
+    },
     "give-up-old-plans": {
         "task": "routing.tasks.give_up_old",
         "schedule": 300.0,

@@ -63,7 +63,7 @@ class TooManyPicked(Refused):
 
 
 class PickingBegun(Refused):
-    text = _("%(job)s has begun, so its order can no longer be changed.")
+    text = _("%(job)s has begun, so it can no longer be changed or moved.")
 
 
 class AlreadyPicked(Refused):
@@ -337,10 +337,15 @@ def close(job_id, *, by, now, version=None, is_rest_missing=False):
         raise LinesPending(units=pending)
     stock.lock_listings({line.listing_id for line in lines})
     _take_picked(job, lines, by=by, now=now)
-    routing.consume(job.plan_id, {line.plan_line_id: line.picked for line in lines}, by=by, now=now)
+    looked_for = routing.consume(
+        job.plan_id, {line.plan_line_id: line.picked for line in lines}, by=by, now=now
+    )
     for line in lines:
         if line.short:
-            orders.record_short(line.order_line_id, job.facility_id, line.short, line.short_reason, now=now)
+            if not looked_for:
+                orders.record_short(
+                    line.order_line_id, job.facility_id, line.short, line.short_reason, now=now
+                )
             if job.facility.zero_stock_on_short_pick:
                 _empty_locations(line, by=by, now=now)
     if not any(line.picked for line in lines):
@@ -427,17 +432,18 @@ def _take_back_closing(job, lines, *, by, now):
 def abort(job_id, *, by, now, version=None, reason=""):
     """Give a job up: its units are free for others, and what is in the basket goes back on the shelf.
 
-    Until parts are routed anew, the shop hears that these units will not come.
+    They are looked for elsewhere when routing says so; else the shop hears that they will not come.
     """
     job = lock_for_status(job_id, version)
     basket = sum(line.picked for line in job.lines.all())
     if basket and not reason:
         reason = str(gettext("%(units)s units go back on the shelf.") % {"units": basket})
     transit(job.abort, by=by, now=now, reason=reason)
+    looked_for = routing.consume(job.plan_id, {}, reason="PICK_JOB_ABORTED", by=by, now=now)
     for line in job.lines.all():
         _count(line, 0, "")
-        orders.record_short(line.order_line_id, job.facility_id, line.quantity, ABORTED, now=now)
-    routing.consume(job.plan_id, {}, by=by, now=now)
+        if not looked_for:
+            orders.record_short(line.order_line_id, job.facility_id, line.quantity, ABORTED, now=now)
     emit(StockIncreased(facility_id=job.facility_id), by=by, now=now)
     emit(PickJobAborted(pick_job_id=job.pk), by=by, now=now)
     return job
@@ -526,8 +532,12 @@ def on_plan_cancelled(event, *, by, now):
 
 
 def on_plan_replaced(event, *, by, now):
-    """End the job of a part that is placed anew; ``on_order_modified`` has seen that it was not begun."""
-    for job in PickJob.objects.filter(plan_id=event.plan_id, status=PickJob.Status.OPEN).lock_all():
+    """End the job of a part that is placed anew. Refuses once somebody has begun with it."""
+    for job in PickJob.objects.filter(plan_id=event.plan_id).lock_all():
+        if job.status in PickJob.BEGUN:
+            raise PickingBegun(job=job)
+        if job.status != PickJob.Status.OPEN:
+            continue
         transit(job.reroute, by=by, now=now)
         emit(PickJobRerouted(pick_job_id=job.pk), by=by, now=now)
 

@@ -124,6 +124,9 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
         "partly_reservable",
         "stop_after_hours",
         "time_zone",
+        "missing_units",
+        ("reroute_after_minutes", "reroute_within_hours"),
+        "reroute_offline",
         "comment",
     )
     change_form_template = "admin/routing/configuration_change.html"

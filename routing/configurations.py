@@ -75,6 +75,12 @@ def revision_data(draft):
         "partly_reservable": draft.partly_reservable,
         "stop_after_hours": draft.stop_after_hours,
         "time_zone": draft.time_zone,
+        "reroute": {
+            "missing": draft.missing_units,
+            "after_minutes": draft.reroute_after_minutes,
+            "within_hours": draft.reroute_within_hours,
+            "offline": draft.reroute_offline,
+        },
         "nodes": _nodes(list(draft.nodes.all()), None),
     }
 
@@ -132,6 +138,7 @@ def _settings(data):
         **{f"split.{name}": value for name, value in (rules.SPLIT | data["split"]).items()},
         **{name: str(rule) for name, rule in data.get("rules", {}).items()},
         **{f"node {node['name']}": str(node) for node in data.get("nodes", [])},
+        **{f"reroute.{name}": value for name, value in (rules.REROUTE | data.get("reroute", {})).items()},
         "partly_reservable": data["partly_reservable"],
         "stop_after_hours": data["stop_after_hours"],
     }

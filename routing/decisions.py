@@ -331,8 +331,10 @@ def _loss(runner_up):
     """Why the second-best choice lost, in words."""
     number = runner_up.difference
     return {
-        rules.Loss.UNITS: lambda: ngettext("one unit less", "%(number)s units less", int(number)),
-        rules.Loss.PARCELS: lambda: ngettext("one parcel more", "%(number)s parcels more", int(number)),
+        rules.Loss.UNITS: lambda: ngettext("%(number)s unit less", "%(number)s units less", int(number)),
+        rules.Loss.PARCELS: lambda: ngettext(
+            "%(number)s parcel more", "%(number)s parcels more", int(number)
+        ),
         rules.Loss.POINTS: lambda: gettext("%(number)s points less per unit"),
         rules.Loss.DRAW: lambda: gettext("just as good; the draw decided"),
     }[runner_up.loss]() % {"number": formats.localize(round(number, 3))}

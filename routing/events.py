@@ -24,6 +24,20 @@ class PlanReplaced(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class PlanReopened(Event):
+    """Units of an order look for another facility: a new part waits for it."""
+
+    order_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class RetryAsked(Event):
+    """Somebody wants every part without a facility tried again."""
+
+    asked_at: str
+
+
+@dataclasses.dataclass(frozen=True)
 class RevisionPublished(Event):
     """From now on routing follows another configuration, so orders that wait may be served."""
 

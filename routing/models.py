@@ -21,6 +21,10 @@ class RoutingConfiguration(models.Model):
         WAIT = "WAIT", _("Wait for the whole order")
         ROUTE = "ROUTE", _("Route what is there")
 
+    class Missing(models.TextChoices):
+        NONE = "NONE", _("Tell the shop that they will not come")
+        SPLIT = "SPLIT", _("Look for another facility")
+
     class SplitMode(models.TextChoices):
         EXACT = "EXACT", _("Exact")
         GREEDY = "GREEDY", _("Step by step")
@@ -62,6 +66,24 @@ class RoutingConfiguration(models.Model):
     stop_after_hours = models.PositiveSmallIntegerField(
         _("stop trying after (hours)"), default=8, validators=[MinValueValidator(1)]
     )
+    missing_units = models.CharField(
+        _("units that picking does not find"),
+        max_length=5,
+        choices=Missing.choices,
+        default=Missing.NONE,
+        help_text=_("Of shipped orders: after a short pick, and when a job is given up."),
+    )
+    reroute_after_minutes = models.PositiveIntegerField(
+        _("move what nobody begins after (minutes)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(5)],
+        help_text=_("Empty: never."),
+    )
+    reroute_within_hours = models.PositiveSmallIntegerField(
+        _("only when due within (hours)"), default=48, validators=[MinValueValidator(1)]
+    )
+    reroute_offline = models.BooleanField(_("move the work of a facility that goes offline"), default=True)
     modified_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -74,6 +96,9 @@ class RoutingConfiguration(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(split_mode__in=["EXACT", "GREEDY"]), name="routing_split_mode"
+            ),
+            models.CheckConstraint(
+                condition=Q(missing_units__in=["NONE", "SPLIT"]), name="routing_missing_units"
             ),
         ]
 
@@ -259,6 +284,7 @@ class RoutingPlan(Stateful):
         PROMISED = "PROMISED", _("Promised")
 
     OPEN = ["INITIAL", "ROUTING", "WAITING", "RETRYABLE", "FALLBACK_ROUTING"]
+    PLACED = ["ROUTED", "LOCKED", "PROMISED"]
     TRIED_AGAIN = ["WAITING", "RETRYABLE"]
     CANCELLABLE = [*OPEN, "ROUTED", "NOT_ROUTABLE", "LOCKED", "PROMISED"]
 
@@ -272,6 +298,12 @@ class RoutingPlan(Stateful):
         NO_STOCK = "NO_STOCK", _("No facility that may serve it has a unit in stock.")
         NOT_ENOUGH_STOCK = "NOT_ENOUGH_STOCK", _("The facilities that may serve it do not have all units.")
         ORDER_MODIFIED = "ORDER_MODIFIED", _("The order was changed and is placed anew.")
+        SHORT_PICK = "SHORT_PICK", _("Picking did not find these units; another facility is looked for.")
+        PICK_JOB_ABORTED = "PICK_JOB_ABORTED", _("The job was given up; another facility is looked for.")
+        FACILITY_OFFLINE = "FACILITY_OFFLINE", _("The facility went offline; another one is looked for.")
+        TIME_TRIGGERED = "TIME_TRIGGERED", _("Nobody began in time; another facility is looked for.")
+        STOCK_ZEROED = "STOCK_ZEROED", _("The stock is gone; another facility is looked for.")
+        MANUAL_REROUTE = "MANUAL_REROUTE", _("Somebody asked for another facility.")
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="routing_plans")

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core import rows
@@ -53,11 +53,13 @@ class _TakenMeanwhile(Exception):
     """Another run reserved the units first."""
 
 
-def run(order_ids, *, again, by, now):
+def run(order_ids, *, again, assigned=None, is_partly=False, by, now):
     """Place what the orders need, the first one first.
 
     Args:
         again: the parts that wait are tried again; else orders without plans are placed for the first time.
+        assigned: key of the facility that a person chose: no fences, no ratings.
+        is_partly: what is there is taken, whatever the configuration says of orders that are not there whole.
     Returns:
         ``{order id: [its plans that were placed or wait]}``.
     """
@@ -65,7 +67,9 @@ def run(order_ids, *, again, by, now):
     for attempt in range(OPTIMISTIC_RUNS + 1):
         try:
             with transaction.atomic():
-                return Run(seeds, by, now, careful=attempt == OPTIMISTIC_RUNS).go(again)
+                one = Run(seeds, by, now, careful=attempt == OPTIMISTIC_RUNS)
+                one.assigned, one.is_partly = assigned, is_partly
+                return one.go(again)
         except _TakenMeanwhile:
             continue
     raise AssertionError("A run that holds every listing cannot lose one.")
@@ -95,6 +99,9 @@ class Task:
 
 class Run:
     """One attempt. Lives as long as its transaction."""
+
+    assigned: str | None = None
+    is_partly = False
 
     def __init__(self, seeds, by, now, *, careful):
         self.seeds, self.by, self.now, self.careful = seeds, by, now, careful
@@ -155,7 +162,9 @@ class Run:
             order_id__in=live, status__in=[*RoutingPlan.TRIED_AGAIN, Status.NOT_ROUTABLE]
         )
         first = {}
-        for plan in plans.prefetch_related("lines").order_by("pk"):
+        # The one that was tried longest ago, so that several parts of an order come in turn.
+        longest_ago = F("retried_at").asc(nulls_first=True)
+        for plan in plans.prefetch_related("lines").order_by(longest_ago, "pk"):
             first.setdefault(plan.order_id, plan)
         logs = DecisionLog.objects.filter(order_id__in=first).defer("data", "figures").order_by("run")
         last = {log.order_id: log for log in logs}
@@ -212,7 +221,7 @@ class Run:
         return found
 
     def decide_one(self, task, demand, place_source):
-        fixed = chosen_by_shop(task.order, demand)
+        fixed = {self.assigned} if self.assigned else chosen_by_shop(task.order, demand)
         candidates = self.situation.candidates(fixed)
         settings, path = rules.choose(self.configuration.tree, demand.attributes)
         policy = FIXED if fixed else settings.policy_for(demand.is_sameday)
@@ -230,7 +239,7 @@ class Run:
         # Kept before the units are taken: the figures are those that the decision saw.
         task.figures = pack_figures(task.made, self.configuration.network.sites)
         whole = not decision.split.remainder and not task.unknown
-        waits = settings.plain["partly_reservable"] == "WAIT"
+        waits = settings.plain["partly_reservable"] == "WAIT" and not self.is_partly
         task.parts = decision.split.parts if whole or not waits else ()
         task.reason = "" if whole else self.why(task, candidates, bool(fixed))
         for part in task.parts:

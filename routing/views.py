@@ -13,6 +13,7 @@ from orders.models import Order
 
 from . import configurations, services, trials
 from .decisions import explain, explain_draft
+from .forms import AssignForm
 from .models import RoutingPlan, RoutingTrial
 
 PAGE_SIZE = 25
@@ -26,7 +27,7 @@ def open_plans(request):
     """Parts of orders that no facility could take yet, with the reason."""
     plans = (
         RoutingPlan.objects.filter(
-            status__in=[RoutingPlan.Status.RETRYABLE, RoutingPlan.Status.NOT_ROUTABLE],
+            status__in=[*RoutingPlan.TRIED_AGAIN, RoutingPlan.Status.NOT_ROUTABLE],
         )
         .select_related("order")
         .prefetch_related("lines__order_line")
@@ -42,11 +43,52 @@ def order_route(request, pk):
     """Try the parts of an order again, because a person asks."""
     order = get_object_or_404(Order, pk=pk)
     plans = services.route_again(order.pk, by=request.user, now=timezone.now())
-    if any(plan.status == RoutingPlan.Status.RETRYABLE for plan in plans):
+    if any(plan.facility_id is None for plan in plans):
         messages.warning(request, _("%(order)s still has a part without a facility.") % {"order": order})
     else:
         messages.success(request, _("%(order)s is routed.") % {"order": order})
     return redirect("routing:decision", order.pk)
+
+
+@require_POST
+@network(Permission.ROUTING)
+def order_assign(request, pk):
+    """Give what waits of an order to the facility that a person chose."""
+    order = get_object_or_404(Order, pk=pk)
+    form = AssignForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose a facility."))
+        return redirect("routing:decision", order.pk)
+    facility = form.cleaned_data["facility"]
+    services.assign(
+        order.pk,
+        facility.pk,
+        is_partly=form.cleaned_data["is_partly"],
+        by=request.user,
+        now=timezone.now(),
+    )
+    messages.success(request, _("%(facility)s takes %(order)s.") % {"facility": facility, "order": order})
+    return redirect("routing:decision", order.pk)
+
+
+@require_POST
+@network(Permission.ROUTING)
+def plan_reroute(request, pk):
+    """Take a part from its facility and look for another one."""
+    plan = get_object_or_404(RoutingPlan, pk=pk)
+    words = request.POST.get("reason", "").strip()[:200]
+    services.reroute(plan.pk, words=words, by=request.user, now=timezone.now())
+    messages.success(request, _("Another facility is looked for."))
+    return redirect("routing:decision", plan.order_id)
+
+
+@require_POST
+@network(Permission.ROUTING)
+def retry_all(request):
+    """Have every part without a facility tried again."""
+    services.retry_all(by=request.user, now=timezone.now())
+    messages.success(request, _("A worker tries all of them again."))
+    return redirect("routing:open-plans")
 
 
 @require_safe
@@ -58,6 +100,7 @@ def decision(request, pk):
         "order": order,
         "plans": order.routing_plans.select_related("facility").prefetch_related("lines__order_line"),
         "runs": explain(order),
+        "form": AssignForm(),
     }
     return render(request, "routing/decision.html", context)
 

@@ -68,6 +68,7 @@ class World:
             ("routing:decision", "pk"): stages.order,
             ("routing:order", "pk"): stages.order,
             ("routing:trial", "pk"): self.trial,
+            ("routing:plan", "pk"): stages.plan_,
             ("picking:", "pk"): stages.job,
             ("picking:", "line_pk"): stages.pick_line,
             ("packing:", "pk"): stages.pack_job,

@@ -48,6 +48,13 @@ class StockIncreased(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class StockDecreased(Event):
+    """A count found fewer units at a facility, perhaps fewer than are reserved."""
+
+    facility_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
 class Delivery:
     event: type[Event]
     handler: Callable

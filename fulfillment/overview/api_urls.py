@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import api, subscription_api
+from . import api, routing_api, subscription_api
 
 urlpatterns = [
     path("routingplans", api.PlanList.as_view(), name="api-plans"),
@@ -11,6 +11,10 @@ urlpatterns = [
     ),
     path("process", api.ProcessLookup.as_view(), name="api-process-lookup"),
     path("processes/search", api.ProcessSearch.as_view(), name="api-process-search"),
+    path("processes/retrynotroutable", routing_api.RetryNotRoutable.as_view(), name="api-retry-not-routable"),
+    path("processes/<uuid:pk>/reroute", routing_api.ProcessReroute.as_view(), name="api-process-reroute"),
+    path("processes/<uuid:pk>/actions", routing_api.ProcessActions.as_view(), name="api-process-actions"),
+    path("routing/commands/reroute", routing_api.RerouteCommand.as_view(), name="api-reroute"),
     path("processes/<uuid:pk>", api.ProcessDetail.as_view(), name="api-process"),
     path("processes/<uuid:pk>/historylogs", api.ProcessHistory.as_view(), name="api-process-history"),
     path("supportedevents", subscription_api.SupportedEvents.as_view(), name="api-supported-events"),

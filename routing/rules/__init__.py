@@ -25,13 +25,23 @@ from routing.rules.geo import distance_km
 from routing.rules.ratings import MAX_WEIGHT, RATINGS, Rating
 from routing.rules.registry import find
 from routing.rules.scaling import Column, Gap
-from routing.rules.strategy import MOST_LEVELS, SPLIT, Node, Settings, check_changes, choose, read_tree
+from routing.rules.strategy import (
+    MOST_LEVELS,
+    REROUTE,
+    SPLIT,
+    Node,
+    Settings,
+    check_changes,
+    choose,
+    read_tree,
+)
 
 __all__ = [
     "FENCES",
     "MAX_WEIGHT",
     "MOST_LEVELS",
     "RATINGS",
+    "REROUTE",
     "SPLIT",
     "Absolute",
     "BadRule",

@@ -63,6 +63,7 @@ OPERATORS = {
     "LESS_THAN": "<",
     "LESS_EQUALS": "≤",
 }
+CONNECTORS = {False: _("and"), True: _("or")}
 COMPARING = {"GREATER_THAN", "GREATER_EQUALS", "LESS_THAN", "LESS_EQUALS"}
 LISTING_VALUES = {"IN", "NOT_IN"}
 DEEPEST, MOST = 6, 50
@@ -100,7 +101,7 @@ class Part:
     is_any: bool = False
 
     def __str__(self):
-        return f" {_('or') if self.is_any else _('and')} ".join(map(str, self.predicates))
+        return f" {CONNECTORS[self.is_any]} ".join(map(str, self.predicates))
 
     def holds(self, things_of):
         found = (predicate.holds(things_of(predicate.entity)) for predicate in self.predicates)
@@ -115,7 +116,9 @@ class OwnRule:
     when: Part | None = None
 
     def __str__(self):
-        return f"{_('if')} {self.when}: {self.then}" if self.when else str(self.then)
+        if self.when is None:
+            return str(self.then)
+        return str(_("if %(when)s: %(then)s") % {"when": self.when, "then": self.then})
 
     @property
     def entities(self):

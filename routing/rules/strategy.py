@@ -19,6 +19,7 @@ from routing.rules.registry import find
 # What a node may change, beside fences, weights, scales and split.
 PLAIN = ("partly_reservable", "stop_after_hours", "fallback", "reroute")
 SPLIT = {"is_active": True, "max_count": 1, "mode": "EXACT", "least_units": 1, "for_sameday": False}
+REROUTE = {"missing": "NONE", "after_minutes": None, "within_hours": 48, "offline": True}
 MOST_LEVELS = 10
 
 

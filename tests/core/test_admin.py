@@ -132,7 +132,7 @@ def test_facility_is_created_and_changed_through_its_service(client, administrat
         2,
         "utrecht",
     )
-    assert OutboxEntry.objects.filter(event="FacilityChanged").count() == 2
+    assert OutboxEntry.objects.filter(event="FacilityChanged", handler__endswith="retry_waiting").count() == 2
 
 
 def test_facility_status_changes_by_action_only(client):

@@ -12,7 +12,7 @@ NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
 
 def announcements():
-    return OutboxEntry.objects.filter(event="FacilityChanged").count()
+    return OutboxEntry.objects.filter(event="FacilityChanged", handler__endswith="retry_waiting").count()
 
 
 def test_create_stores_logs_and_announces():

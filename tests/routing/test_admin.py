@@ -33,6 +33,9 @@ def draft_data(own=(), **changes):
         "partly_reservable": "WAIT",
         "stop_after_hours": "8",
         "time_zone": "Europe/Berlin",
+        "missing_units": "NONE",
+        "reroute_within_hours": "48",
+        "reroute_offline": "on",
         "comment": "",
     }
     for prefix in ("fences", "fences-2", "ratings", "ratings-2", "nodes"):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import rows
 from ..errors import Refused, VersionConflict
-from ..events import StockIncreased, emit
+from ..events import StockDecreased, StockIncreased, emit
 from ..models import Article, Listing, Stock, StockMovement, User
 from ..status import check_version
 
@@ -101,6 +101,11 @@ def _announce_increase(facility_ids, *, by, now):
         emit(StockIncreased(facility_id=facility_id), by=by, now=now)
 
 
+def _announce_decrease(facility_ids, *, by, now):
+    for facility_id in sorted(facility_ids):
+        emit(StockDecreased(facility_id=facility_id), by=by, now=now)
+
+
 def _check_units(units, least):
     if not least <= units <= MOST_UNITS:
         raise UnitsOutOfRange(least=least, most=MOST_UNITS)
@@ -186,6 +191,8 @@ def correct(stock_id, value, *, reason, by, now, seen=None, version=None, kind=S
     _book({stock.pk: delta}, kind, by=by, now=now, reason=reason)
     if delta > 0:
         _announce_increase([stock.listing.facility_id], by=by, now=now)
+    if delta < 0:
+        _announce_decrease([stock.listing.facility_id], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
 
@@ -236,6 +243,11 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     _book(deltas, kind, by=by, now=now, reason=reason)
     _announce_increase(
         {facility_of[place[0]] for place, value in wanted.items() if value > (found[place].before or 0)},
+        by=by,
+        now=now,
+    )
+    _announce_decrease(
+        {facility_of[place[0]] for place, value in wanted.items() if value < (found[place].before or 0)},
         by=by,
         now=now,
     )

@@ -1,0 +1,176 @@
+"""Routing by hand in the API: parts that look for another facility, are assigned one, or are tried again."""
+
+from django.db import transaction
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from fulfillment.core.api import paging
+from fulfillment.core.api.access import Access
+from fulfillment.core.api.document import operation
+from fulfillment.core.api.idempotency import once
+from fulfillment.core.api.references import facility_in_body
+from fulfillment.core.api.schema import Choice, Integer, List, Object, Text, boolean, validate
+from fulfillment.core.models import ApiToken, Permission
+from fulfillment.core.status import check_version
+from orders.models import Order
+from routing import services as routing
+from routing.models import RoutingPlan
+
+from . import wire
+from .api import ProcessView
+
+ROUTE = Access(ApiToken.Scope.OPERATIONS, Permission.ROUTING)
+MOST = 10
+short = Text(200)
+reroute_plans = Object(
+    optional={
+        "routingPlanIds": List(short, most=MOST),
+        "orderRefs": List(short, most=MOST),
+        "tenantOrderIds": List(Text(255), most=MOST),
+        "allReroutable": boolean,
+    },
+    closed=True,
+    one_of=["routingPlanIds", "orderRefs", "tenantOrderIds", "allReroutable"],
+    name="RerouteRoutingPlan",
+)
+process_action = Choice(
+    "name",
+    {
+        "ASSIGN_FACILITY_TO_PROCESS": Object(
+            {"name": Text(40), "version": Integer(0), "facilityRef": short},
+            {"rerouteDescriptionId": short},
+            closed=True,
+            name="AssignFacilityToProcessActionParameter",
+        )
+    },
+)
+
+
+class RoutingView(ProcessView):
+    """What the views share: the parts of the caller's orders, at the caller's facilities."""
+
+    access = {"POST": ROUTE}
+
+    def move(self, orders, plan_ids=None):
+        """Every part of the orders looks for another facility, or is tried again when it has none."""
+        plans = RoutingPlan.objects.filter(order__in=orders)
+        if plan_ids is not None:
+            plans = plans.filter(pk__in=plan_ids)
+        now, by = timezone.now(), self.request.user
+        order_ids = set(plans.values_list("order_id", flat=True))
+        for plan in self.at_my_facilities(plans.filter(status__in=RoutingPlan.PLACED)).order_by("pk"):
+            if not plan.lines.filter(done__gt=0).exists():
+                routing.reroute(plan.pk, by=by, now=now)
+        open_again = [*RoutingPlan.TRIED_AGAIN, RoutingPlan.Status.NOT_ROUTABLE]
+        waiting = RoutingPlan.objects.filter(order_id__in=order_ids, status__in=open_again)
+        for order_id in sorted(set(waiting.values_list("order_id", flat=True))):
+            routing.retry(order_id, by=by, now=now)
+
+
+class RerouteCommand(RoutingView):
+    """POST /api/routing/commands/reroute"""
+
+    @operation(
+        "reroute",
+        "Have parts of orders look for another facility; those without one are tried again",
+        body=reroute_plans,
+        answers={200: None},
+        errors=(422,),
+    )
+    def post(self, request):
+        data = validate(reroute_plans, request.data)
+
+        def step(is_second):
+            if data.get("allReroutable"):
+                routing.retry_all(by=request.user, now=timezone.now())
+            orders = self.orders()
+            if references := data.get("orderRefs"):
+                self.move(orders.filter(pk__in=_ids(references)))
+            if numbers := data.get("tenantOrderIds"):
+                self.move(orders.filter(tenant_order_id__in=numbers))
+            if references := data.get("routingPlanIds"):
+                self.move(orders, _ids(references))
+            return Response(None)
+
+        return once(request, step)
+
+
+def _ids(references):
+    return [found for reference in references if (found := paging.as_uuid(reference))]
+
+
+class RetryNotRoutable(RoutingView):
+    """POST /api/processes/retrynotroutable"""
+
+    @operation(
+        "retryNotRoutable",
+        "Have every part without a facility tried again, in the background",
+        answers={204: None},
+    )
+    def post(self, request):
+        def step(is_second):
+            routing.retry_all(by=request.user, now=timezone.now())
+            return Response(status=204)
+
+        return once(request, step)
+
+
+class ProcessStep(RoutingView):
+    def order(self, pk, version):
+        """The order of a process, locked and of that version."""
+        order = get_object_or_404(self.orders(), process_id=pk)
+        order = Order.objects.lock(pk=order.pk)
+        check_version(order, version)
+        return order
+
+    def answer(self, pk):
+        return Response(self.represent([self.processes().get(process_id=pk)])[0])
+
+
+class ProcessReroute(ProcessStep):
+    """POST /api/processes/{id}/reroute"""
+
+    @operation(
+        "rerouteProcess",
+        "Have every part of an order that nobody has begun with look for another facility",
+        query={"version": Integer(0), "rerouteDescriptionId": short},
+        answers={200: wire.process},
+        errors=(404, 409, 422),
+    )
+    def post(self, request, pk):
+        text = request.query_params.get("version", "")
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ValidationError({"version": ["is required: the version of the process that you know"]})
+
+        def step(is_second):
+            with transaction.atomic():
+                order = self.order(pk, int(text))
+                self.move(Order.objects.filter(pk=order.pk))
+            return self.answer(pk)
+
+        return once(request, step)
+
+
+class ProcessActions(ProcessStep):
+    """POST /api/processes/{id}/actions"""
+
+    @operation(
+        "processAction",
+        "Assign a facility to what waits of an order",
+        body=process_action,
+        answers={200: wire.process},
+        errors=(404, 409, 422),
+    )
+    def post(self, request, pk):
+        data = validate(process_action, request.data)
+        facility = facility_in_body(self, data)
+
+        def step(is_second):
+            with transaction.atomic():
+                order = self.order(pk, data["version"])
+                routing.assign(order.pk, facility.pk, by=request.user, now=timezone.now())
+            return self.answer(pk)
+
+        return once(request, step)
