@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz bench demo messages lock setup setup-dev
+.PHONY: help run test check fuzz soak bench demo messages lock setup setup-dev
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ fuzz: setup-dev  ## Try the API with many odd requests; needs PostgreSQL; EXAMPL
 
 # Web server: granian against gunicorn made 1.04, 0.98, 0.72 and 1.08 times the orders/s on a busy two-core machine
 # (bench ARGS=server). That is no difference, so speed did not decide; repeat it on a quiet machine before a change.
+soak: setup-dev  ## Many workers route orders for few articles; needs PostgreSQL; ORDERS= PROCESSES=
+	@$(BIN)/python -m tests.soak
+
 bench: setup-dev  ## Speed, as ratios to a floor of the same run; ARGS="routing label" chooses
 	@$(BIN)/python manage.py bench $(ARGS)
 

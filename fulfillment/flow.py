@@ -2,12 +2,13 @@
 
     order source -> Order -> routing -> PickJob -> PackJob -> Shipment with Parcels -> HandoverJob
 
-``react``: now, in the same transaction, database only, may refuse.
+``react``: now, in the same transaction, database only, may refuse; ``react_together``: for several events at once.
 ``deliver``: after the commit, in a worker, retried, idempotent; the lane is its queue.
 """
 
 import orders.bulk as bulk
 import packing.services as packing
+import picking.jobs as jobs
 import picking.services as picking
 import routing.services as routing
 import routing.trials as trials
@@ -20,6 +21,7 @@ from fulfillment.core.events import (
     deliver,
     observe,
     react,
+    react_together,
 )
 from fulfillment.overview import publications
 from orders.events import (
@@ -57,7 +59,7 @@ deliver(StockDecreased, routing.reroute_uncovered, lane="routing")
 deliver(TrialAsked, trials.work_off, lane="reports")
 
 # Each routed part becomes a pick job; the parts of a held order when it is unlocked.
-react(PlanRouted, picking.on_plan_routed)
+react_together(PlanRouted, jobs.on_plans_routed)
 react(OrderUnlocked, routing.on_order_unlocked)
 react(PromiseConfirmed, routing.on_order_unlocked)
 react(PromiseExpired, routing.on_promise_expired)

@@ -8,8 +8,7 @@ import uuid
 from collections import Counter
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Sum
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,18 +16,15 @@ import orders.services as orders
 import routing.services as routing
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import StockIncreased, emit
-from fulfillment.core.models import Carrier, Stock, StockMovement, User
+from fulfillment.core.models import Stock, StockMovement, User
 from fulfillment.core.services import stock
-from fulfillment.core.status import check_version, log_change, log_created, transit
-from fulfillment.core.target_time import ready_time, target_time
+from fulfillment.core.status import check_version, log_change, transit
 from orders.models import Order
-from routing.models import RoutingPlan
 
 from .events import (
     PickJobAborted,
     PickJobCancelled,
     PickJobClosed,
-    PickJobCreated,
     PickJobPaused,
     PickJobPicked,
     PickJobRerouted,
@@ -36,9 +32,8 @@ from .events import (
     PickJobRestarted,
     PickJobStarted,
 )
-from .models import Allocation, PickJob, PickLine, ShortIdCounter, ShortReason
+from .models import PickJob, ShortReason
 
-HIGHEST_SHORT_NUMBER = 99
 ABORTED = "ABORTED"  # why units do not come, for the shop
 
 
@@ -68,122 +63,6 @@ class PickingBegun(Refused):
 
 class AlreadyPicked(Refused):
     text = _("%(job)s is picked already or being picked; the order can no longer be cancelled.")
-
-
-# A part was routed
-
-
-def on_plan_routed(event, *, by, now):
-    """Create the pick job of a routed part: short id, lines in walk order, and the stock each is taken from."""
-    plan = RoutingPlan.objects.select_related("order", "facility").get(pk=event.plan_id)
-    order = plan.order
-    job = PickJob(
-        facility=plan.facility,
-        order=order,
-        plan=plan,
-        kind=order.kind,
-        short_id=_next_short_id(plan.facility, order.recipient_name),
-        order_date=order.order_date,
-        custom_attributes=order.custom_attributes,
-        tags=order.tags,
-        target_time=order.target_time or _target_time(plan.facility, order, now),
-        created_at=now,
-    )
-    plan_lines = list(plan.lines.select_related("order_line").prefetch_related("reservations"))
-    listing_of = {line: line.reservations.all()[0].listing_id for line in plan_lines}
-    lines = [
-        PickLine(
-            job=job,
-            plan_line=line,
-            order_line=line.order_line,
-            article_id=line.order_line.article_id,
-            listing_id=listing_of[line],
-            title=line.order_line.title,
-            quantity=line.quantity,
-        )
-        for line in plan_lines
-    ]
-    allocations = _allocate(lines, _free_stock(listing_of.values(), now.date()))
-    PickJob.objects.bulk_create([job])
-    PickLine.objects.bulk_create(lines)
-    Allocation.objects.bulk_create(allocations)
-    log_created(job, by=by, now=now)
-    emit(PickJobCreated(pick_job_id=job.pk), by=by, now=now)
-
-
-def _target_time(facility, order, now):
-    """When the job should be ready: what is collected after the facility's buffer, else the first cut-off in reach."""
-    closing_days = list(facility.closing_days.all())
-    calendar = {
-        "tz": facility.tz,
-        "picking_times": facility.picking_times,
-        "closed_on": lambda day: any(closing.covers(day) for closing in closing_days),
-        "buffer": facility.fulfillment_buffer,
-    }
-    if order.kind == Order.Kind.COLLECT:
-        return ready_time(now, **calendar)
-    carriers = facility.carriers.filter(status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE)
-    return target_time(now, cutoffs=list(carriers.values_list("cutoffs", flat=True)), **calendar)
-
-
-def _next_short_id(facility, name):
-    """Initials and a running number: 1 to 99 per facility and initials, then again from 1; none in use is given."""
-    letters = [part[0].upper()[0] for part in name.split() if part[0].isalpha()]
-    initials = "".join([*letters[:1], *letters[-1:]] if len(letters) > 1 else letters) or "X"
-    counter, _created = ShortIdCounter.objects.select_for_update().get_or_create(  # one number for one job
-        facility=facility, initials=initials
-    )
-    in_use = set(
-        PickJob.objects.at(facility)
-        .open()
-        .filter(short_id__startswith=initials)
-        .values_list("short_id", flat=True)
-    )
-    for step in range(HIGHEST_SHORT_NUMBER):
-        number = (counter.number + step) % HIGHEST_SHORT_NUMBER + 1
-        if f"{initials}{number}" not in in_use:
-            break
-    counter.number = number
-    counter.save(update_fields=["number"])
-    return f"{initials}{number}"
-
-
-def _free_stock(listing_ids, today):
-    """Usable stock rows per listing, first to expire first, then in walk order; ``free`` is what no open job takes."""
-    taken = (
-        Allocation.objects.filter(stock=OuterRef("pk"), line__job__status__in=PickJob.UNFINISHED)
-        .order_by()
-        .values("stock")
-        .annotate(units=Sum("quantity"))
-        .values("units")
-    )
-    rows = (
-        Stock.objects.usable(today)
-        .filter(listing_id__in=listing_ids, value__gt=0)
-        .annotate(free=F("value") - Coalesce(Subquery(taken), Value(0)), walk=F("location__running_sequence"))
-        .order_by(F("expires_on").asc(nulls_last=True), F("walk").asc(nulls_last=True), "pk")
-    )
-    by_listing = {}
-    for row in rows:
-        by_listing.setdefault(row.listing_id, []).append(row)
-    return by_listing
-
-
-def _allocate(lines, free_stock):
-    """Spread each line over stock rows; sets its place in the walk. A line may get less than it needs: the
-    picker then sees no location for the rest and looks around."""
-    allocations = []
-    for line in lines:
-        open_units, walk = line.quantity, []
-        for row in free_stock.get(line.listing_id, []):
-            units = min(open_units, row.free)
-            if units > 0:
-                allocations.append(Allocation(line=line, stock=row, quantity=units))
-                walk.append(row.walk or 0)
-                row.free -= units
-                open_units -= units
-        line.sequence = min(walk, default=0)
-    return allocations
 
 
 # The work on a job

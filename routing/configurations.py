@@ -1,5 +1,7 @@
 """The routing configuration: a draft that staff edit, published as numbered revisions."""
 
+import json
+
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -136,9 +138,14 @@ def _settings(data):
         **{rating["key"]: str(rating["weight"]) for rating in data["ratings"]},
         **{f"{rating['key']} ↔": str(rating["scale"]) for rating in data["ratings"] if rating.get("scale")},
         **{f"split.{name}": value for name, value in (rules.SPLIT | data["split"]).items()},
-        **{name: str(rule) for name, rule in data.get("rules", {}).items()},
-        **{f"node {node['name']}": str(node) for node in data.get("nodes", [])},
+        **{name: _text(rule) for name, rule in data.get("rules", {}).items()},
+        **{f"node {node['name']}": _text(node) for node in data.get("nodes", [])},
         **{f"reroute.{name}": value for name, value in (rules.REROUTE | data.get("reroute", {})).items()},
         "partly_reservable": data["partly_reservable"],
         "stop_after_hours": data["stop_after_hours"],
     }
+
+
+def _text(data):
+    # A database may give the keys of an object in another order than they were written.
+    return json.dumps(data, sort_keys=True, ensure_ascii=False)

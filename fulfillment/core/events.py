@@ -68,6 +68,7 @@ class Delivery:
 
 _observers = defaultdict(list)
 _reactions = defaultdict(list)
+_together: set[Callable] = set()
 _deliveries = defaultdict(list)
 
 
@@ -81,6 +82,12 @@ def react(event_type, handler):
     """Call ``handler(event, by=..., now=...)`` in the emitting transaction; database only; it may refuse."""
     if handler not in _reactions[event_type]:
         _reactions[event_type].append(handler)
+
+
+def react_together(event_type, handler):
+    """``react``, called once with all events of a step: ``handler([event, ...], by=..., now=...)``."""
+    _together.add(handler)
+    react(event_type, handler)
 
 
 def deliver(event_type, handler, *, lane, batch=0):
@@ -119,9 +126,9 @@ def emit_all(announced, *, by, now):
     if announced:
         for handler in _observers[type(announced[0])]:
             handler(announced, by=by, now=now)
-    for event in announced:
-        for handler in _reactions[type(event)]:
-            handler(event, by=by, now=now)
+        for handler in _reactions[type(announced[0])]:
+            for events in [announced] if handler in _together else announced:
+                handler(events, by=by, now=now)
     entries = [
         OutboxEntry(
             event=type(event).__name__,

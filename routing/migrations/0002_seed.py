@@ -7,7 +7,7 @@ RATINGS = [("STOCK_AVAILABILITY", 10), ("GEODISTANCE", 2), ("WORKLOAD", 2)]
 
 
 def seed(apps, schema_editor):
-    configuration = apps.get_model("routing", "RoutingConfiguration").objects.create()
+    configuration = apps.get_model("routing", "RoutingConfiguration").objects.create(pk=1)
     apps.get_model("routing", "FenceSetting").objects.bulk_create(
         apps.get_model("routing", "FenceSetting")(configuration=configuration, key=key) for key in FENCES
     )

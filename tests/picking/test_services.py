@@ -10,6 +10,7 @@ from fulfillment.core.models import Listing, StatusChange, Stock, StockMovement
 from fulfillment.core.services import stock
 from orders import services as orders
 from orders.models import Order, ShortRecord
+from picking import jobs
 from picking import services as picking
 from picking.models import Allocation, PickJob, PickLine, ShortIdCounter
 from picking.services import AlreadyPicked, LinesPending, NotStarted, PickedBySomeoneElse
@@ -105,7 +106,7 @@ def test_job_of_three_lines_needs_the_queries_of_one(facility):
     counts = []
     for plan in plans:
         with CaptureQueriesContext(connection) as queries, transaction.atomic():
-            picking.on_plan_routed(PlanRouted(plan_id=plan.pk), by=None, now=NOON)
+            jobs.on_plans_routed([PlanRouted(plan_id=plan.pk)], by=None, now=NOON)
         counts.append(len([query for query in queries if "SAVEPOINT" not in query["sql"]]))
 
     # The first one makes the counter of the initials.

@@ -210,6 +210,8 @@ def test_work_that_nobody_begins_moves_in_time(article, near, far, minutes, due,
 
 
 def test_count_below_what_is_reserved_moves_the_newest_parts(article, near, far):
+    configurations.complete_draft().ratings.filter(key="GEODISTANCE").update(weight=9)
+    configurations.publish(by=None, now=NOON)
     old, new = routed(article, 3), routed(article, 2)
     assert (old.facility, new.facility) == (near, near)
     row = Stock.objects.get(listing__facility=near)

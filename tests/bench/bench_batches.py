@@ -1,0 +1,138 @@
+"""The queue of unrouted orders, taken in batches by one worker, against the same rows written by the driver."""
+
+import datetime
+import json
+import statistics
+import time
+import uuid
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from fulfillment.core import events
+from fulfillment.core.models import Article, Channel, Listing
+from orders import services as orders
+from routing import services as routing
+from routing.events import PlanRouted
+from routing.models import DecisionLog, Place, RoutingPlan
+from routing.runs import run
+from tests.bench import bench_routing
+from tests.bench.orders import order_bodies
+
+FACILITIES = (20, 1000)
+ORDERS = 1000
+
+
+def measure():
+    """Orders per second with reservation and decision log, and what a decision takes in the database."""
+    channel = Channel.objects.create(key="bench-batches", name="Batches")
+    Place.objects.create(
+        country="NL", kind=Place.Kind.CITY, key="amsterdam", latitude=52.374, longitude=4.89, population=1
+    )
+    Article.objects.bulk_create(Article(sku=f"SKU-{number:04}", title="Mug") for number in range(5000))
+    articles = list(Article.objects.order_by("sku"))
+    bench_routing.EVERY.setdefault(1000, 1)
+    # What follows from a routed part is picking's, and is measured there.
+    reactions, events._reactions[PlanRouted] = events._reactions[PlanRouted], []
+    rows, known = [], 0
+    try:
+        for count in FACILITIES:
+            # Every facility has every article that the orders name.
+            bench_routing._add_facilities(known, count, articles[: bench_routing.ORDERED])
+            known = count
+            rows += _measure(count, channel)
+    finally:
+        events._reactions[PlanRouted] = reactions
+    return rows
+
+
+def _measure(count, channel):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    bodies = order_bodies(f"batches-{count}", ORDERS + routing.BATCH)
+    ids = [orders.place(body, channel=channel, by=None, now=timezone.now()).pk for body in bodies]
+    run(ids[: routing.BATCH], again=False, by=None, now=timezone.now())
+    ids = ids[routing.BATCH :]
+    times = []
+    for start in range(0, len(ids), routing.BATCH):
+        begin = time.perf_counter()
+        run(ids[start : start + routing.BATCH], again=False, by=None, now=timezone.now())
+        times.append(time.perf_counter() - begin)
+    rate = routing.BATCH / statistics.median(times)
+    logs = DecisionLog.objects.filter(order__in=ids)
+    size = logs.annotate(size=Length("figures")).values_list("size", "data")
+    data = [own + len(json.dumps(plain)) for own, plain in size]
+    routed = RoutingPlan.objects.filter(order__in=ids, status="ROUTED").values("order").distinct().count()
+    floor = _floor(ids) if connection.vendor == "postgresql" else None
+    name = f"batches: {count} facilities"
+    note = f"batches of {routing.BATCH}, one process; {routed} of {ORDERS} routed"
+    rows = [
+        {"name": name, "value": round(rate), "unit": "orders/s", "note": note}
+        | ({"ratio": rate / floor} if floor else {}),
+        {"name": name, "value": round(statistics.mean(data)), "unit": "bytes", "note": "one decision"},
+    ]
+    if floor:
+        rows.insert(
+            0,
+            {
+                "name": f"{name}, floor",
+                "value": round(floor),
+                "unit": "orders/s",
+                "ratio": 1.0,
+                "note": "the driver reads, reserves and writes as much, the first facility takes all",
+            },
+        )
+    return rows
+
+
+def _floor(ids):
+    """Orders per second of the driver alone: stock of the articles read, listings raised, plans and lines copied."""
+    article_ids = list(Article.objects.order_by("sku").values_list("pk", flat=True)[: bench_routing.ORDERED])
+    facility = Listing.objects.filter(article_id=article_ids[0]).values_list("facility_id", flat=True)[0]
+    listing_of = dict(Listing.objects.filter(facility=facility).values_list("article_id", "pk"))
+    connect = psycopg.connect(settings.DATABASE_URL, autocommit=True)
+    connect.execute(
+        "CREATE TEMP TABLE floor_plan (id uuid, order_id uuid, facility_id uuid, at timestamptz, log text)"
+    )
+    connect.execute(
+        "CREATE TEMP TABLE floor_line (plan_id uuid, line_id uuid, listing_id uuid, quantity int)"
+    )
+    begin = time.perf_counter()
+    for start in range(0, len(ids), routing.BATCH):
+        batch, now = ids[start : start + routing.BATCH], datetime.datetime.now(datetime.UTC)
+        with connect.transaction():
+            lines = connect.execute(
+                "SELECT l.order_id, l.id, l.article_id, l.quantity FROM orders_orderline l "
+                "JOIN orders_order o ON o.id = l.order_id WHERE o.id = ANY(%s) ORDER BY o.id FOR UPDATE OF o",
+                [batch],
+            ).fetchall()
+            articles = list({line[2] for line in lines})
+            connect.execute(
+                "SELECT l.facility_id, l.article_id, s.value - l.reserved FROM core_listing l "
+                "JOIN core_stock s ON s.listing_id = l.id WHERE l.article_id = ANY(%s)",
+                [articles],
+            ).fetchall()
+            units: dict = {}
+            for _order, _line, article, quantity in lines:
+                units[listing_of[article]] = units.get(listing_of[article], 0) + quantity
+            keys = sorted(units)
+            connect.execute(
+                "UPDATE core_listing SET reserved = reserved + v.units FROM unnest(%s::uuid[], %s::int[]) AS v (id, units) "
+                "WHERE core_listing.id = v.id",
+                [keys, [0 for _key in keys]],
+            )
+            plans = {order: uuid.uuid4() for order in dict.fromkeys(line[0] for line in lines)}
+            with connect.cursor() as cursor:
+                with cursor.copy("COPY floor_plan FROM STDIN") as copy:
+                    for order, plan in plans.items():
+                        copy.write_row([plan, order, facility, now, "{}" * 300])
+                with cursor.copy("COPY floor_line FROM STDIN") as copy:
+                    for order, line, article, quantity in lines:
+                        copy.write_row([plans[order], line, listing_of[article], quantity])
+    seconds = time.perf_counter() - begin
+    connect.close()
+    return len(ids) / seconds
