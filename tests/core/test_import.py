@@ -9,8 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Sum
 from django.urls import reverse
 
-from fulfillment.core import admin as core_admin
 from fulfillment.core import resources
+from fulfillment.core.admin import base as core_admin
 from fulfillment.core.models import (
     Article,
     ArticleCode,
