@@ -20,6 +20,7 @@ from routing.situations import restore_network
 
 # With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
 SHOWN = 25
+MISSES = 3  # facilities of which it is said what they would have needed
 # Where no clock ends the search for the best split: about as many as it looks at in its time.
 MOST_SETS = 10_000
 
@@ -235,6 +236,16 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Miss:
+    """What a facility lacks of the winner: points in all, and the rating that takes most of them from it."""
+
+    name: str
+    points: float
+    rating: str
+    gap: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Round:
     """A ranking: of the whole order, or of what one step had to place."""
 
@@ -243,6 +254,7 @@ class Round:
     rows: list[Row]
     hidden: int
     units: int
+    misses: list[Miss]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,7 +384,24 @@ def _round(number, ranking, winners):
         rows=rows,
         hidden=len(ranking.candidates) - len(rows),
         units=sum(line.quantity for line in ranking.lines),
+        misses=_misses(ranking, winners),
     )
+
+
+def _misses(ranking, winners):
+    """What would have to change for the next best facilities, as far as points decided against them."""
+    if len(winners) != 1:
+        return []
+    keys = [candidate.key for candidate in ranking.candidates]
+    best = keys.index(next(iter(winners)))
+    found = []
+    for i, candidate in enumerate(ranking.candidates):
+        missing = ranking.totals[best] - ranking.totals[i]
+        gaps = [(column.points[best] - column.points[i], column) for column in ranking.columns]
+        if candidate.key not in winners and missing > 0 and candidate.supply(ranking.lines):
+            gap, column = max(gaps, key=lambda pair: pair[0])
+            found.append(Miss(candidate.site.name, missing, _column_head(column)["label"], gap))
+    return found[:MISSES]
 
 
 def fence_label(use):

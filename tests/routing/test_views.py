@@ -39,6 +39,21 @@ def test_decision_shows_every_facility_with_its_points(supervisor):
     assert all(name in page for name in ("Near", "Far", "Abroad", "14.000", "Revision 1"))
 
 
+def test_decision_says_what_the_next_best_would_have_needed(supervisor):
+    article = ArticleFactory()
+    near, far = FacilityFactory(name="Near"), FacilityFactory(name="Far", latitude=51.44, longitude=5.47)
+    put_stock(near, article, 3)
+    put_stock(far, article, 3)
+    FacilityFactory(name="Empty")
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
+
+    assert "To win, Far needs 2 points more; most are lost by Distance" in " ".join(page.split())
+    assert "To win, Empty" not in page
+
+
 def test_decision_of_an_order_that_was_not_routed_yet_says_so(supervisor):
     order = OrderFactory(("SKU-1", 1))
 
