@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz soak bench demo messages lock setup setup-dev
+.PHONY: help run test check fuzz soak soak-labels bench bench-screens demo pictures messages lock setup setup-dev
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup:
 	@$(PYTHON) deploy/bootstrap.py
@@ -29,11 +29,20 @@ fuzz: setup-dev  ## Try the API with many odd requests; needs PostgreSQL; EXAMPL
 soak: setup-dev  ## Many workers route orders for few articles; needs PostgreSQL; ORDERS= PROCESSES=
 	@$(BIN)/python -m tests.soak
 
+soak-labels: setup-dev  ## Kill the workers in the middle of many labels; PARCELS= WORKERS=
+	@$(BIN)/python -m tests.soak_labels
+
 bench: setup-dev  ## Speed, as ratios to a floor of the same run; ARGS="routing label" chooses
 	@$(BIN)/python manage.py bench $(ARGS)
 
-demo: setup  ## Work 40 orders through the whole flow over HTTP
-	@$(BIN)/python manage.py demo $(ARGS)
+bench-screens: setup-dev  ## The pick screens in Chromium: feedback, weight, first paint, queries; needs PostgreSQL
+	@$(BIN)/python manage.py bench screens --database postgresql
+
+demo: setup  ## Work 40 orders through the whole flow over HTTP; SOURCE=shopify: of a shop, and back
+	@$(BIN)/python manage.py demo $(if $(SOURCE),--source $(SOURCE)) $(ARGS)
+
+pictures: setup-dev  ## Take the pictures of README anew, beside a fresh make run; URL=
+	@DJANGO_SETTINGS_MODULE=fulfillment.settings $(BIN)/python -m tests.pictures $(URL)
 
 messages: setup-dev  ## Collect and compile the translations (needs gettext)
 	@$(BIN)/python deploy/messages.py

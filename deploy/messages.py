@@ -29,7 +29,11 @@ def collect():
 
 def compile_catalogue():
     """Write the .mo file beside the .po file; returns the texts that still lack a translation."""
-    catalogue = polib.pofile(str(CATALOGUE))
+    catalogue = polib.pofile(str(CATALOGUE), wrapwidth=0)
+    for entry in catalogue:
+        # Notes of what a text was before: msgmerge cannot read them beside a translated plural.
+        entry.previous_msgctxt = entry.previous_msgid = entry.previous_msgid_plural = None
+    catalogue.save()
     catalogue.save_as_mofile(str(CATALOGUE.with_suffix(".mo")))
     return [entry.msgid for entry in catalogue.untranslated_entries() + catalogue.fuzzy_entries()]
 

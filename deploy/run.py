@@ -5,7 +5,9 @@ local certificate), and the settings that README lists.
 """
 
 import contextlib
+import ctypes
 import datetime
+import fcntl
 import hashlib
 import ipaddress
 import json
@@ -40,6 +42,10 @@ def read_port(text):
 
 def check_port(host, port):
     """Stop with a clear message when nobody can listen there."""
+    if host in {"0.0.0.0", "::"}:
+        stop(
+            f"HOST={host} is every address; give the one that handhelds will use, for example HOST=192.168.1.20."
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,6 +57,23 @@ def check_port(host, port):
             if error.errno == 99 or isinstance(error, socket.gaierror):
                 stop(f"HOST={host} is not an address of this machine.")
             stop(f"Port {port} is in use; choose another one, for example PORT={port + 1}.")
+
+
+def claim(var, url):
+    """Be the only one that works in a folder, until this process ends; returns what has to be kept open for it."""
+    var.mkdir(parents=True, exist_ok=True)
+    claimed = (var / "running").open("a+")
+    try:
+        fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        claimed.seek(0)
+        stop(
+            f"It runs already, at {claimed.read()}; stop that first, or choose another folder with VAR_DIR=."
+        )
+    claimed.truncate(0)
+    claimed.write(url)
+    claimed.flush()
+    return claimed
 
 
 def make_certificate(folder, host):
@@ -173,7 +196,7 @@ def commands(host, port, certificate):
     if certificate:
         web += ["--ssl-certificate", str(certificate[0]), "--ssl-keyfile", str(certificate[1])]
     celery = [python, "-m", "celery", "-A", "fulfillment", "--quiet"]
-    lanes = "default,routing,labels,webhooks,reports,bulk"
+    lanes = "default,routing,labels,webhooks,reports,bulk,sources"
     return {
         "web": web,
         "worker": [
@@ -182,6 +205,14 @@ def commands(host, port, certificate):
         ],
         "beat": [*celery, "beat", "--loglevel", "warning"],
     }
+
+
+def _end_with_parent():
+    """What a new process runs first: on Linux, it asks to be ended when this one is killed and can end nobody."""
+    if sys.platform != "linux":
+        return None
+    prctl, ask_for_signal = ctypes.CDLL(None).prctl, 1  # PR_SET_PDEATHSIG
+    return lambda: prctl(ask_for_signal, signal.SIGTERM)
 
 
 class Children:
@@ -196,7 +227,12 @@ class Children:
         log = (self.logs / f"{name}.log").open("w")
         # A session of its own: Ctrl-C reaches this process only, which then ends the others in order.
         self.processes[name] = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),
         )
 
     def dead(self):
@@ -249,8 +285,9 @@ def main():
     var = Path(os.environ.get("VAR_DIR") or ROOT / "var")
     check_port(host, port)
     is_local = host in LOOPBACK
-    certificate = None if is_local else make_certificate(var / "certificates", host)
     url = f"{'http' if is_local else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
+    claimed = claim(var, url)
+    certificate = None if is_local else make_certificate(var / "certificates", host)
     if not is_local:
         os.environ.setdefault("ALLOWED_HOSTS", f"{host},localhost,127.0.0.1")
         os.environ.setdefault("CSRF_TRUSTED_ORIGINS", url)
@@ -259,15 +296,15 @@ def main():
         os.environ.setdefault("SECURE_HSTS_SECONDS", "0")
     logins, is_first = ensure_prepared(var)
 
-    children = Children(var / "log")
-    for name, command in commands(host, port, certificate).items():
-        children.start(name, command)
-
     def end(*_signal):
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGHUP, end)  # the terminal was closed
+    children = Children(var / "log")
     try:
+        for name, command in commands(host, port, certificate).items():
+            children.start(name, command)
         wait_until_well(url, children)
         if is_first and os.environ.get("DEMO_ORDERS") != "later":
             trust = ["--certificate", str(certificate[0])] if certificate else []
@@ -284,8 +321,10 @@ def main():
         children.stop()
         stop(f"The {name} process ended, so the others were stopped:\n{text}")
     except KeyboardInterrupt:
-        print("\nStopping ...", flush=True)
+        with contextlib.suppress(OSError):  # a closed terminal takes no more text
+            print("\nStopping ...", flush=True)
         children.stop()
+    claimed.close()
 
 
 if __name__ == "__main__":

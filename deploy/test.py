@@ -156,7 +156,7 @@ def run(name, arguments, **environment):
             **os.environ,
             **environment,
             "VAR_DIR": var,
-            "TEST_RUN": environment.get("TEST_RUN", "make"),
+            "TEST_RUN": os.environ.get("TEST_RUN", "make"),
             "DJANGO_SETTINGS_MODULE": "tests.settings",
         }
         return subprocess.run(command, cwd=ROOT, env=env).returncode
@@ -180,7 +180,7 @@ def main(arguments):
                 "CACHE_KEY_PREFIX": prefix,
             }
             name = "PostgreSQL and Redis" if broker else "PostgreSQL"
-            if run(name, arguments, **settings):
+            if run(name, ["-m", "not once", *arguments], **settings):
                 failed.append(name)
             if broker:
                 forget_keys(broker, prefix)

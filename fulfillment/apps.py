@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 # The apps whose tables people see in the administration.
-OWN = ("core", "orders", "routing", "picking", "packing", "shipping")
+OWN = ("core", "orders", "sources", "routing", "picking", "packing", "shipping")
 
 # Names that Django makes from those of the code, as far as no other text has them already.
 MADE_NAMES = [

@@ -1,3 +1,6 @@
+import logging
+import re
+
 from django.contrib import messages
 from django.http import HttpResponseRedirect
 from django.shortcuts import render
@@ -5,13 +8,34 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from fulfillment.core.api.errors import error_response
 from fulfillment.core.errors import Refused
+from fulfillment.core.ids import uuid7
 
+logger = logging.getLogger(__name__)
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 PAGES = {"/api/docs"}  # for people, under the path of the programs
 WORDS = {
     400: ("BAD_REQUEST", "The request cannot be read."),
     403: ("PERMISSION_DENIED", "This is not allowed."),
     404: ("NOT_FOUND", "There is nothing at this address. /api/openapi.json lists the operations."),
 }
+
+
+class RequestIdMiddleware:
+    """Each answer of the API has an id, the caller's own or ours; the log names it with what broke."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if request.path.startswith("/api/"):
+            given = request.headers.get("X-Request-Id", "")
+            response["X-Request-Id"] = found = given if REQUEST_ID.fullmatch(given) else str(uuid7())
+            if response.status_code >= 500:
+                logger.error(
+                    "%s %s answered %s to %s", request.method, request.path, response.status_code, found
+                )
+        return response
 
 
 class ApiErrorMiddleware:

@@ -5,6 +5,7 @@ Production (``PRODUCTION=true``): every insecure or missing value stops the star
 """
 
 import os
+import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -110,6 +111,7 @@ INSTALLED_APPS = [
     "fulfillment.apps.FulfillmentConfig",
     "fulfillment.core",
     "orders",
+    "orders.sources",
     "routing",
     "picking",
     "packing",
@@ -132,6 +134,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "fulfillment.middleware.RequestIdMiddleware",
     "fulfillment.middleware.ApiErrorMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -139,6 +142,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "fulfillment.core.middleware.PersonMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -215,7 +219,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Background work: one queue per lane, so that slow work of one kind never delays another.
-LANES = ["routing", "labels", "webhooks", "reports", "bulk"]
+LANES = ["routing", "labels", "webhooks", "reports", "bulk", "sources"]
 CELERY_BROKER_URL = required("CELERY_BROKER_URL", "redis://host:6379/0")
 if PRODUCTION and not CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
     raise ImproperlyConfigured("CELERY_BROKER_URL must name a Redis server in production.")
@@ -275,10 +279,60 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 300, "queue": "routing"},
     },
+    "fall-back-late-plans": {
+        "task": "routing.tasks.fall_back_late",
+        "schedule": 60.0,
+        "options": {"expires": 60, "queue": "routing"},
+    },
+    "retry-by-clock": {
+        "task": "routing.tasks.retry_by_clock",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "routing"},
+    },
+    "reroute-idle-jobs": {
+        "task": "picking.tasks.reroute_idle",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "routing"},
+    },
+    "release-abandoned-work": {
+        "task": "picking.tasks.release_abandoned",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "give-up-old-plans": {
         "task": "routing.tasks.give_up_old",
         "schedule": 300.0,
         "options": {"expires": 300, "queue": "routing"},
+    },
+    "work-inbox": {
+        "task": "orders.sources.tasks.work_inbox",
+        "schedule": 5.0,
+        "options": {"expires": 5, "queue": "sources"},
+    },
+    "poll-sources": {
+        "task": "orders.sources.tasks.poll_due",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "push-stock-to-sources": {
+        "task": "orders.sources.tasks.push_due",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "forget-old-deliveries": {
+        "task": "orders.sources.tasks.forget_old",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "poll-tracking": {
+        "task": "shipping.tasks.poll_tracking",
+        "schedule": 300.0,
+        "options": {"expires": 300, "queue": "reports"},
+    },
+    "expire-pickups": {
+        "task": "shipping.tasks.expire_pickups",
+        "schedule": 900.0,
+        "options": {"expires": 900},
     },
     "heartbeat": {
         "task": "fulfillment.core.tasks.beat",
@@ -310,7 +364,12 @@ USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "fulfillment/locale"]
 FORMAT_MODULE_PATH = ["fulfillment.formats"]
 USE_TZ = True
-TIME_ZONE = "UTC"
+# Of the pages that show the whole network; those of a facility show the time there.
+TIME_ZONE = env("TIME_ZONE") or "Europe/Berlin"
+if TIME_ZONE not in zoneinfo.available_timezones():
+    raise ImproperlyConfigured(
+        f"TIME_ZONE must be the name of a time zone like Europe/Amsterdam, not {TIME_ZONE!r}."
+    )
 
 # Files
 STATIC_URL = "static/"
@@ -355,9 +414,24 @@ SPECTACULAR_SETTINGS = {
 
 API_REQUESTS_PER_MINUTE = env_int("API_REQUESTS_PER_MINUTE", 6000)  # of one token or person
 
+# E-mails to customers; without a server they are written to a folder, in production not sent at all.
+EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL") or "fulfillment@localhost"
+EMAIL_FILE_PATH = VAR_DIR / "mails"
+EMAIL_BACKEND = "django.core.mail.backends." + (
+    "smtp.EmailBackend" if EMAIL_HOST else "dummy.EmailBackend" if PRODUCTION else "filebased.EmailBackend"
+)
+
 # The business
 # Subscribers on this machine, also without https: for development only.
 WEBHOOK_LOOPBACK_ALLOWED = env_bool("WEBHOOK_LOOPBACK_ALLOWED", not PRODUCTION)
+# Carriers on this machine, also without https: for tests and development only.
+CARRIER_LOOPBACK_ALLOWED = env_bool("CARRIER_LOOPBACK_ALLOWED", not PRODUCTION)
 FORCE_CANCEL_ALLOWED = env_bool("FORCE_CANCEL_ALLOWED", False)
 GS1_COMPANY_PREFIX = env("GS1_COMPANY_PREFIX")
 DEMO_CARRIER_ALLOWED = env_bool("DEMO_CARRIER_ALLOWED", not PRODUCTION)

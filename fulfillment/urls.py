@@ -3,14 +3,17 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from fulfillment.core.views import api_status, healthz
+from fulfillment.core.people import SignInView
+from fulfillment.core.views import api_status, healthz, offline, service_worker
 
 urlpatterns = [
     path("", include("fulfillment.overview.urls")),
     path("", include("fulfillment.core.urls")),
+    path("", include("orders.sources.urls")),
     path("f/<slug:slug>/", include("picking.urls")),
     path("f/<slug:slug>/", include("packing.urls")),
     path("f/<slug:slug>/", include("shipping.urls")),
+    path("hooks/", include("shipping.hook_urls")),
     path("hq/routing/", include("routing.urls")),
     path("api/", include("fulfillment.core.api_urls")),
     path("api/", include("orders.api_urls")),
@@ -24,11 +27,13 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="api-document"), name="api-docs"),
     path(
         "login/",
-        auth_views.LoginView.as_view(redirect_authenticated_user=True),
+        SignInView.as_view(),
         name="login",
     ),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("sw.js", service_worker, name="service-worker"),
+    path("offline/", offline, name="offline"),
 ]

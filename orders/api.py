@@ -12,7 +12,7 @@ from fulfillment.core.api.idempotency import LONGEST_KEY, caller_of, once
 from fulfillment.core.api.paging import page
 from fulfillment.core.api.parsing import TooLarge
 from fulfillment.core.api.schema import Integer, List, Text, boolean, validate
-from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.search import CUSTOM_ATTRIBUTES, SEARCH, TAGS, Field, Items, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import Refused, VersionConflict
 from fulfillment.core.models import ApiToken
@@ -108,27 +108,34 @@ class OrderSearch(OrderView):
         "consumer": {
             "consumerId": Field("consumer__consumerId"),
             "email": Field("consumer__email"),
-            # The first address; the others of an order are seldom looked for.
-            "addresses": {
-                name: Field(f"consumer__addresses__0__{name}")
-                for name in (
+            "addresses": Items(
+                "consumer",
+                (
                     *("addressType", "city", "companyName", "country", "email", "firstName"),
                     *("houseNumber", "lastName", "postalCode", "province", "street"),
-                )
-            },
+                ),
+                within="addresses",
+            ),
         },
+        "customAttributes": CUSTOM_ATTRIBUTES,
+        "tags": TAGS,
         "orderLineItems": {
             "article": {"tenantArticleId": Field("lines__sku"), "title": Field("lines__title")}
         },
         "deliveryPreferences": {
-            "collect": {"facilityRef": Field("collect_facility", "id")},
+            "collect": {
+                "facilityRef": Field("collect_facility", "id"),
+                "paid": Field("is_paid", "boolean"),
+            },
             "shipping": {"serviceLevel": Field("service_level")},
             "targetTime": Field("target_time", "time"),
         },
         "paymentInfo": {"currency": Field("extra__paymentInfo__currency")},
     }
 
-    @operation("searchOrders", "Search orders", body=payload, answers={200: wire.order_page})
+    @operation(
+        "searchOrders", "Search orders", body=payload, request_example=SEARCH, answers={200: wire.order_page}
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.orders().prefetch_related("lines"), self.fields)
         found = [wire.represent(order, order.lines.all()) for order in rows]

@@ -16,9 +16,10 @@ class OrderUnlocked(Event):
 
 @dataclasses.dataclass(frozen=True)
 class OrderCancelled(Event):
-    """Later stages veto by refusing in the same transaction."""
+    """Later stages veto by refusing in the same transaction; by force only when goods have left the building."""
 
     order_id: uuid.UUID
+    is_forced: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,3 +46,33 @@ class BulkReceived(Event):
     """Many orders are stored and wait for a worker."""
 
     bulk_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelRecorded(Event):
+    """A parcel of an order has its label, or another one."""
+
+    order_id: uuid.UUID
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelHandedOver(Event):
+    """A parcel of an order left the house."""
+
+    order_id: uuid.UUID
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelHandoverTakenBack(Event):
+    order_id: uuid.UUID
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ShortRecorded(Event):
+    """Units of an order line will not come."""
+
+    order_id: uuid.UUID
+    order_line_id: uuid.UUID

@@ -383,6 +383,9 @@ class ParcelRecord(models.Model):
     items = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     recorded_at = models.DateTimeField()
     handed_over_at = models.DateTimeField(null=True)
+    # Where it is on its way, in the words of the wire format, and since when.
+    tracking_status = models.CharField(max_length=30, blank=True)
+    tracked_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["recorded_at"]

@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.db import transaction
@@ -18,10 +19,14 @@ from orders.events import (
     OrderModified,
     OrderPlaced,
     OrderUnlocked,
+    ParcelHandedOver,
+    ParcelHandoverTakenBack,
+    ParcelRecorded,
     PromiseConfirmed,
     PromiseExpired,
+    ShortRecorded,
 )
-from orders.models import PROMISE, Order, OrderLine, ParcelRecord, ShortRecord
+from orders.models import PROMISE, Address, Order, OrderLine, ParcelRecord, ShortRecord
 
 MOST_LINES = 500
 EXTENSION = datetime.timedelta(hours=1)
@@ -141,19 +146,33 @@ def _named_facilities(data):
     ]
 
 
+def _reference(data):
+    """The property by which a facility is named, and its value."""
+    field = "facilityRef" if data.get("facilityRef") else "tenantFacilityId"
+    return field, data.get(field, "")
+
+
+def _key(field, reference):
+    """What a facility is kept by while an order is read: its id, or its number when it is named by that or by urn."""
+    if field == "facilityRef" and reference.startswith(Facility.URN):
+        return unquote(reference.removeprefix(Facility.URN))
+    return reference.lower() if field == "facilityRef" else reference
+
+
 def _load_facilities(named):
     """The facilities that are named, by each reference, with one query."""
     if not named:
         return {}
     ids, numbers = set(), set()
     for _path, data in named:
-        if data.get("facilityRef"):
-            try:
-                ids.add(uuid.UUID(data["facilityRef"]))
-            except ValueError:
-                continue  # not found later, with its path
-        else:
-            numbers.add(data.get("tenantFacilityId"))
+        field, reference = _reference(data)
+        if field == "tenantFacilityId" or reference.startswith(Facility.URN):
+            numbers.add(_key(field, reference))
+            continue
+        try:
+            ids.add(uuid.UUID(reference))
+        except ValueError:
+            continue  # not found later, with its path
     rows = list(Facility.objects.filter(Q(pk__in=ids) | Q(tenant_facility_id__in=numbers)))
     return {str(row.pk): row for row in rows} | {row.tenant_facility_id: row for row in rows}
 
@@ -162,9 +181,8 @@ def _resolve_facilities(named, known, allowed):
     """The facilities that an order names, in that order. Refuses an unknown one, and one that is not allowed."""
     found = []
     for path, data in named:
-        field = "facilityRef" if data.get("facilityRef") else "tenantFacilityId"
-        reference = data.get(field, "")
-        facility = known.get(reference.lower() if field == "facilityRef" else reference)
+        field, reference = _reference(data)
+        facility = known.get(_key(field, reference))
         if facility is None:
             raise UnknownFacility(path=f"{path}.{field}", reference=reference)
         if allowed is not None and facility.pk not in allowed:
@@ -203,13 +221,25 @@ def place(data, *, channel, by, now, allowed_facilities=None, look_for_number=Tr
     items = data["orderLineItems"]
     articles = _find_articles(items)
     order.save(force_insert=True)
-    lines = OrderLine.objects.bulk_create(_build_lines(order, items, articles))
+    lines = _build_lines(order, items, articles)
+    rows.insert(OrderLine, lines)
     order.placed_lines = lines  # spares the API's answer a query
     if chosen:
         order.preselected_facilities.set(chosen)
     log_created(order, by=by, now=now)
     emit(OrderPlaced(order_id=order.pk), by=by, now=now)
     return order
+
+
+def draft(data, *, channel, now, allowed_facilities=None):
+    """The order that ``place`` would make, its lines and the facilities that the shop chose; nothing is written.
+
+    Refuses what ``place`` refuses, but for the number.
+    """
+    known = _load_facilities(_named_facilities(data))
+    order, chosen = _build(data, channel, known, allowed_facilities, now)
+    items = data["orderLineItems"]
+    return order, _build_lines(order, items, _find_articles(items)), chosen
 
 
 def place_many(bodies, *, channel, by, now, allowed_facilities=None, is_dry_run=False):
@@ -444,6 +474,27 @@ def replace_addresses(order_id, addresses, *, only=None, by, now, version=None):
     return _modify(order, {"consumer": consumer}, by=by, now=now)
 
 
+@transaction.atomic
+def correct_address(order_id, fields, *, by, now, version=None):
+    """Change parts of the address that the parcel goes to; what is left out stays. Refuses what ``modify`` refuses.
+
+    The coordinates of the old address are forgotten: the new one is looked up.
+
+    Args:
+        fields: of the address in wire form, for example ``{"postalCode": "1012 LG"}``.
+    """
+    order = Order.objects.lock(pk=order_id)
+    check_version(order, version)
+    address = order.shipping_address
+    addresses = [
+        {name: value for name, value in {**data, **fields}.items() if name != "coordinates"}
+        if address is not None and Address.from_wire(data) == address
+        else data
+        for data in order.consumer.get("addresses", [])
+    ]
+    return _modify(order, {"consumer": {**order.consumer, "addresses": addresses}}, by=by, now=now)
+
+
 def _modify(order, changes, *, by, now):
     if order.status not in Order.LIVE:
         raise OrderEnded(order=order, status=order.get_status_display())
@@ -508,7 +559,7 @@ def _change_lines(order, items):
 
 
 @transaction.atomic
-def cancel(order_id, *, by, now, reason="", version=None):
+def cancel(order_id, *, by, now, reason="", version=None, is_forced=False):
     """Cancel an order and everything that hangs on it; a cancelled order stays as it is.
 
     Refuses an old version, and whatever a later stage refuses because it is too far.
@@ -518,7 +569,7 @@ def cancel(order_id, *, by, now, reason="", version=None):
         return order
     check_version(order, version)
     transit(order.cancel, now, by=by, now=now, reason=reason)
-    emit(OrderCancelled(order_id=order.pk), by=by, now=now)
+    emit(OrderCancelled(order_id=order.pk, is_forced=is_forced), by=by, now=now)
     return order
 
 
@@ -526,13 +577,12 @@ def cancel(order_id, *, by, now, reason="", version=None):
 def force_cancel(order_id, *, by, now, reason="", version=None):
     """Cancel an order that ``cancel`` would refuse, when the installation allows it.
 
-    What is picked would have to go back to its shelf as work for somebody. There is no such work yet, so an
-    order with picked units is refused here as well.
+    What is picked becomes work: somebody puts it back on its shelf. Refuses when goods have left the building.
     """
     if not settings.FORCE_CANCEL_ALLOWED:
         raise ForceCancelOff
     try:
-        return cancel(order_id, by=by, now=now, reason=reason, version=version)
+        return cancel(order_id, by=by, now=now, reason=reason, version=version, is_forced=True)
     except VersionConflict:
         raise
     except Refused as refusal:
@@ -569,27 +619,48 @@ def record_parcel(
     record, _created = ParcelRecord.objects.update_or_create(
         parcel_id=parcel_id, defaults=facts, create_defaults=facts | {"recorded_at": now}
     )
+    emit(ParcelRecorded(order_id=order_id, parcel_id=parcel_id), by=None, now=now)
     return record
+
+
+def record_tracking(parcel_id, status, *, at):
+    """Note for the shop where a parcel is on its way. Parcels without a record are left out."""
+    require_transaction()
+    ParcelRecord.objects.filter(parcel_id=parcel_id).update(tracking_status=status, tracked_at=at)
+
+
+def withdraw_parcel(parcel_id):
+    """Take back ``record_parcel``: its label was cancelled before it left the house."""
+    require_transaction()
+    ParcelRecord.objects.filter(parcel_id=parcel_id, handed_over_at=None).delete()
 
 
 def record_handed_over(parcel_id, *, now):
     """Note that a parcel left the house; the first time counts. Parcels without a record are left out."""
     require_transaction()
-    ParcelRecord.objects.filter(parcel_id=parcel_id, handed_over_at=None).update(handed_over_at=now)
+    for record in ParcelRecord.objects.filter(parcel_id=parcel_id, handed_over_at=None):
+        record.handed_over_at = now
+        record.save(update_fields=["handed_over_at"])
+        emit(ParcelHandedOver(order_id=record.order_id, parcel_id=parcel_id), by=None, now=now)
 
 
-def record_handover_reverted(parcel_id):
+def record_handover_reverted(parcel_id, *, now):
     """Take back ``record_handed_over``."""
     require_transaction()
-    ParcelRecord.objects.filter(parcel_id=parcel_id).update(handed_over_at=None)
+    for record in ParcelRecord.objects.filter(parcel_id=parcel_id).exclude(handed_over_at=None):
+        record.handed_over_at = None
+        record.save(update_fields=["handed_over_at"])
+        emit(ParcelHandoverTakenBack(order_id=record.order_id, parcel_id=parcel_id), by=None, now=now)
 
 
 def record_short(order_line_id, facility_id, quantity, reason, *, now):
     """Note units of an order line that will not come, with the reason for the shop."""
     require_transaction()
-    return ShortRecord.objects.create(
+    record = ShortRecord.objects.create(
         line_id=order_line_id, facility_id=facility_id, quantity=quantity, reason=reason, recorded_at=now
     )
+    emit(ShortRecorded(order_id=record.line.order_id, order_line_id=order_line_id), by=None, now=now)
+    return record
 
 
 def withdraw_short(order_line_id, facility_id, reason):

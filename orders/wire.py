@@ -18,7 +18,7 @@ from fulfillment.core.api.schema import (
     free,
     moment,
 )
-from fulfillment.core.api.search import page_info
+from fulfillment.core.api.search import Items, page_info
 from orders.models import PROMISE, BulkImport, BulkResult
 
 MOST_UNITS = 2**31 - 1
@@ -26,7 +26,7 @@ MOST_UNITS = 2**31 - 1
 short, text = Text(255), Text()
 words = Map(text)
 money = Object({"currency": Text(3), "value": Number()}, {"decimalPlaces": Integer(0, 10)})
-facility_reference = {"facilityRef": Text(64), "tenantFacilityId": Text(100)}
+facility_reference = {"facilityRef": Text(200), "tenantFacilityId": Text(100)}
 tag = Object({"id": short, "value": short})
 sticker = Object(
     {"nameLocalized": words, "key": short, "priority": Integer(1, 10_000)},
@@ -384,6 +384,12 @@ bulk_import = Object(
     {"finished": moment},
     name="OrderBulk",
 )
+
+
+def addresses_of(*kinds, path="order__consumer"):
+    """The addresses of the consumer of these types ("" is one without a type), as a search looks into them."""
+    names = ("companyName", "email", "firstName", "lastName")
+    return Items(path, names, within="addresses", is_a=(("addressType", kinds),))
 
 
 def time(value):

@@ -13,14 +13,15 @@ from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.schema import Text, read_moment, validate
-from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
+from orders import wire as orders_wire
 from picking import lists
 
-from . import services, wire
-from .models import Package, PackJob
+from . import containers, services, wire
+from .models import PackJob
 
 CHANGED = (404, 409, 422)
 CLOSE = partial(services.close, is_weight_estimated=True)
@@ -87,13 +88,21 @@ class PackJobSearch(PackJobView):
             }
         },
         "orderDate": Field("order__order_date", "time", is_sortable=True),
+        "recipient": orders_wire.addresses_of("POSTAL_ADDRESS", "PARCEL_LOCKER", ""),
+        "invoice": orders_wire.addresses_of("INVOICE_ADDRESS"),
         "shortId": Field("short_id"),
         "status": Field("status"),
         "targetTime": Field("due_at", "time", is_sortable=True),
         "tenantOrderId": Field("order__tenant_order_id"),
     }
 
-    @operation("searchPackJobs", "Search pack jobs", body=payload, answers={200: wire.pack_job_page})
+    @operation(
+        "searchPackJobs",
+        "Search pack jobs",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.pack_job_page},
+    )
     def post(self, request):
         jobs = lists.with_due_at(self.at_my_facilities(PackJob.objects.for_api()))
         rows, info, total = search(request.data, jobs, self.fields)
@@ -180,9 +189,16 @@ class PackJobActions(PackJobView):
     )
     def post(self, request, pk):
         data = validate(wire.actions, request.data)
-        self.job(pk)
+        job = self.job(pk)
         if data["name"] in wire.UNSUPPORTED_ACTIONS:
             raise NotSupportedYet(feature=data["name"])
+        if data["name"] in wire.MOVES:
+
+            def move(is_second):
+                containers.move(job, data, by=request.user, now=timezone.now())
+                return self.answer(pk)
+
+            return once(request, move)
         target = read_moment(data["targetTime"])
 
         def step(is_second):
@@ -192,64 +208,3 @@ class PackJobActions(PackJobView):
             return self.answer(pk)
 
         return once(request, step)
-
-
-class ContainerView(PackJobView):
-    def container(self, job_pk, pk):
-        return get_object_or_404(Package.objects.for_api().filter(job=self.job(job_pk)), pk=pk)
-
-
-class ContainerList(ContainerView):
-    """GET and POST /api/packjobs/{id}/targetcontainers"""
-
-    access = {"GET": READ, "POST": PACK}
-
-    @operation(
-        "listTargetContainers", "The packages of a pack job", answers={200: wire.containers}, errors=(404,)
-    )
-    def get(self, request, pk):
-        packages = list(Package.objects.for_api().filter(job=self.job(pk)))
-        return Response(
-            {
-                "packingTargetContainers": [wire.represent_container(package) for package in packages],
-                "total": len(packages),
-            }
-        )
-
-    @operation(
-        "createTargetContainer",
-        "Open one more package",
-        body=wire.container_for_creation,
-        answers={201: wire.container},
-        errors=CHANGED,
-    )
-    def post(self, request, pk):
-        data = validate(wire.container_for_creation, request.data)
-        job = self.job(pk)
-        for name in wire.UNSUPPORTED_CONTAINER_PARTS:
-            if data.get(name):
-                raise NotSupportedYet(feature=name)
-
-        def step(is_second):
-            package = services.add_package(job.pk, by=request.user, now=timezone.now())
-            location = reverse("api-target-container", args=[job.pk, package.pk])
-            body = wire.represent_container(self.container(job.pk, package.pk))
-            return Response(body, status=201, headers={"Location": location})
-
-        return once(request, step)
-
-
-class ContainerDetail(ContainerView):
-    """GET and DELETE /api/packjobs/{id}/targetcontainers/{id}"""
-
-    access = {"GET": READ, "DELETE": PACK}
-
-    @operation("getTargetContainer", "One package", answers={200: wire.container}, errors=(404,))
-    def get(self, request, pk, package_pk):
-        return Response(wire.represent_container(self.container(pk, package_pk)))
-
-    @operation("deleteTargetContainer", "Remove an empty package", answers={204: None}, errors=(404, 422))
-    def delete(self, request, pk, package_pk):
-        package = self.container(pk, package_pk)
-        services.remove_package(pk, package.pk, by=request.user, now=timezone.now())
-        return Response(status=204)

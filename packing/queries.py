@@ -2,10 +2,14 @@
 
 import dataclasses
 
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
 from fulfillment.core.queries import find_article
 
-from .models import Package, PackJob, PackLine
-from .weights import expected_weight
+from . import boxes as packer
+from .models import BoxType, Package, PackJob, PackLine
+from .weights import Tolerance, expected_weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +20,9 @@ class Work:
     lines: list[PackLine]
     packages: list[Package]
     current: Package | None
+    boxes: list[BoxType]
+    # The packages are those that were proposed and nobody chose one: each line goes where it is proposed.
+    is_auto: bool
 
     @property
     def units(self):
@@ -48,28 +55,86 @@ class Work:
             return "pack"
         return "weigh" if self.unweighed else "close"
 
-    def last_step(self, line_pk, units):
-        """The item that ``units`` of a line were just put into, to undo it; None when they are no longer there."""
-        if not line_pk or not units or self.current is None:
-            return None
-        for item in self.current.items.all():
-            if item.line_id == line_pk and item.quantity >= units:
-                return {"item": item, "units": units}
-        return None
-
 
 def work(job, number=None):
-    """The ``Work`` of a job; ``number`` names the current package, else it is the last one. Four queries."""
+    """The ``Work`` of a job; ``number`` names the current package, else it is the first that is not full.
+
+    Six queries. Lines get ``left`` and ``planned``, packages ``units``, ``expected_g`` and ``is_too_heavy``.
+    """
     lines = list(job.lines.with_packed().select_related("article"))
+    packages = list(job.packages.select_related("box_type").prefetch_related("items__line__article"))
+    boxes = list(BoxType.objects.usable_at(job.facility_id))
+    plan = planned(job, packages, lines=lines, boxes=boxes) if len(packages) > 1 else {}
     for line in lines:
         line.left = line.quantity - line.packed
-    packages = list(job.packages.prefetch_related("items__line__article"))
+        line.planned = _open_places(line, packages, plan)
     for package in packages:
-        contents = package.items.all()
-        package.units = sum(item.quantity for item in contents)
-        package.expected_g = expected_weight((item.quantity, item.line.article.weight_g) for item in contents)
-    current = next((package for package in packages if package.number == number), None)
-    return Work(job, lines, packages, current or (packages[-1] if packages else None))
+        with_weights(package, job.facility)
+    chosen = next((package for package in packages if package.number == number), None)
+    is_auto = bool(plan) and chosen is None
+    last = packages[-1] if packages else None
+    current = chosen or next((line.planned[0] for line in lines if line.planned), last)
+    for line in lines:
+        line.target = line.planned[0] if is_auto and line.planned else current
+    return Work(job, lines, packages, current, boxes, is_auto)
+
+
+def target_of(job, line, packages):
+    """The package that a unit of a line goes into when nobody chose one: by the proposal, else the last one."""
+    places = _open_places(line, packages, planned(job, packages) if len(packages) > 1 else {})
+    return places[0] if places else packages[-1]
+
+
+def _open_places(line, packages, plan):
+    """The packages that still miss units of a line, by the plan."""
+    return [
+        package
+        for package in packages
+        if line.quantity > line.packed
+        and plan.get(package.pk, {}).get(line.pk, 0)
+        > sum(item.quantity for item in package.items.all() if item.line_id == line.pk)
+    ]
+
+
+def with_weights(package, facility):
+    """A package with ``units``, ``expected_g`` and ``is_too_heavy``: whether it should weigh more than its box takes."""
+    items = package.items.all()
+    if "items" not in getattr(package, "_prefetched_objects_cache", {}):
+        items = items.select_related("line__article")
+    box = package.box_type
+    contents = [(item.quantity, item.line.article.weight_g) for item in items]
+    package.units = sum(units for units, _grams in contents)
+    package.expected_g = expected_weight(contents, box.tare_g if box else 0)
+    package.is_too_heavy = bool(box and package.expected_g and package.expected_g > box.most_g)
+    return package
+
+
+def tolerance_of(facility):
+    return Tolerance(facility.weight_tolerance_percent, facility.weight_tolerance_g)
+
+
+def proposal(job, boxes, lines=None):
+    """The boxes that are proposed for a job; None when there are none or an article has no size."""
+    lines = list(job.lines.select_related("article").order_by("pk")) if lines is None else lines
+    units = []
+    for line in lines:
+        article = line.article
+        sides = (article.length_mm, article.width_mm, article.height_mm)
+        if not all(sides):
+            return None
+        units += [packer.Unit(line.pk, sides, article.weight_g or 0)] * min(
+            line.quantity, packer.MOST_UNITS + 1
+        )
+    return packer.propose(units, [box.as_box() for box in boxes])
+
+
+def planned(job, packages, *, lines=None, boxes=None):
+    """``{package id: {line id: units}}`` by the proposal; empty when the packages are others than it has."""
+    boxes = list(BoxType.objects.usable_at(job.facility_id)) if boxes is None else boxes
+    found = proposal(job, boxes, lines)
+    if found is None or [one.box.key for one in found.filled] != [one.box_type_id for one in packages]:
+        return {}
+    return {package.pk: filled.contents for package, filled in zip(packages, found.filled, strict=True)}
 
 
 def find_jobs(jobs, text):
@@ -82,4 +147,23 @@ def find_jobs(jobs, text):
         return []
     return list(
         jobs.open().filter(pk__in=PackLine.objects.filter(article=article).values("job")).for_list()[:50]
+    )
+
+
+def batch(run):
+    """``[(number, pack job)]`` of a run: the boxes that its goods are sorted to."""
+    jobs = {job.pick_job_id: job for job in PackJob.objects.filter(pick_job__run_jobs__run=run).for_list()}
+    numbers = run.run_jobs.order_by("number").values_list("number", "job")
+    return [(number, jobs[pick_job]) for number, pick_job in numbers if pick_job in jobs]
+
+
+def lines_of_batch(run_id, article):
+    """Lines of the unfinished jobs of a run that have an article, with ``packed`` and ``number``, in the order of the run."""
+    return list(
+        PackLine.objects.filter(
+            job__pick_job__run_jobs__run=run_id, job__status__in=PackJob.UNFINISHED, article=article
+        )
+        .annotate(packed=Coalesce(Sum("items__quantity"), 0), number=F("job__pick_job__run_jobs__number"))
+        .select_related("job")
+        .order_by("number", "order_line__position", "pk")
     )

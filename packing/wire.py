@@ -90,8 +90,11 @@ container = Object(
     {
         "dimensions": dimensions,
         "facilityRef": short,
+        "name": short,
+        "packingContainerTypeRef": short,
         "sequenceNumber": Integer(0, 10_000),
         "shortId": short,
+        "weightLimitInG": Integer(1),
         "type": Text(choices=["PHYSICAL", "VIRTUAL"]),
     },
     name="PackingTargetContainer",
@@ -128,16 +131,29 @@ pack_job_for_creation = Object(
     name="PackJobForCreation",
 )
 
-# A package gets a code of its own, and its units by the lines of the pack job.
-UNSUPPORTED_CONTAINER_PARTS = (
-    "codes",
-    "lineItems",
-    "operativeContainerTypeRef",
-    "packingContainerTypeRef",
-    "storageLocationRef",
+container_line_for_creation = Object(
+    optional={
+        "article": free,
+        "globalLineItemId": short,
+        "id": short,
+        "originId": short,
+        "quantity": Integer(1, MOST_UNITS),
+        **dict.fromkeys(
+            ("customAttributes", "recordableAttributes", "scannableCodes", "stickers", "tags"), anything
+        ),
+        **dict.fromkeys(("measurementUnitKey", "secondaryMeasurementUnitKey", "secondaryQuantity"), anything),
+    },
+    name="PackingTargetContainerLineItemForCreation",
 )
+UNSUPPORTED_CONTAINER_PARTS = ("operativeContainerTypeRef", "storageLocationRef")
 container_for_creation = Object(
-    optional={**dict.fromkeys(UNSUPPORTED_CONTAINER_PARTS, anything), "sequenceNumber": Integer(0, 10_000)},
+    optional={
+        **dict.fromkeys(UNSUPPORTED_CONTAINER_PARTS, anything),
+        "codes": List(short, most=1),
+        "lineItems": List(container_line_for_creation, most=500),
+        "packingContainerTypeRef": short,
+        "sequenceNumber": Integer(0, 10_000),
+    },
     name="PackingTargetContainerForCreation",
 )
 
@@ -183,15 +199,77 @@ UNSUPPORTED_ACTIONS = (
     "REPLACE_ASSIGNED_USERS",
     "SPLIT_LINES_PACK_JOB",
     "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
-    "MOVE_EACHES_TO_PACKING_SOURCE_CONTAINER",
-    "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER",
+)
+MOVES = ("MOVE_EACHES_TO_PACKING_SOURCE_CONTAINER", "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER")
+move_from = Object(
+    {
+        "containerId": short,
+        "containerVersion": Integer(0),
+        "globalLineItemId": short,
+        "quantity": Integer(1, MOST_UNITS),
+    },
+    {"secondaryQuantity": Integer(0)},
+    closed=True,
+)
+move_to = Object(
+    optional={
+        "codes": List(short, most=1),
+        "containerId": short,
+        "containerVersion": Integer(0),
+        "operativeContainerTypeRef": short,
+    },
+    closed=True,
 )
 actions = Choice(
     "name",
     {
         "ADD_TARGET_TIME": _named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
+        **{
+            name: _named(
+                "name", name, {"move": Object({"from": List(move_from, least=1, most=500), "to": move_to})}
+            )
+            for name in MOVES
+        },
         **{name: _named("name", name, closed=False) for name in UNSUPPORTED_ACTIONS},
     },
+)
+
+UNSUPPORTED_CONTAINER_ACTIONS = (
+    "UpdatePackingTargetContainerLineItemRecordableAttributes",
+    "UpdatePackingTargetContainerStorageLocation",
+)
+container_patch = Object(
+    {
+        **version,
+        "actions": List(
+            Choice(
+                "action",
+                {
+                    "ReplaceCodesInPackingTargetContainer": _named(
+                        "action",
+                        "ReplaceCodesInPackingTargetContainer",
+                        {"codes": List(short, least=1, most=1)},
+                    ),
+                    "AddLineItemToPackingTargetContainer": _named(
+                        "action",
+                        "AddLineItemToPackingTargetContainer",
+                        {"lineItem": container_line_for_creation},
+                    ),
+                    "RemoveLineItemFromPackingTargetContainer": _named(
+                        "action", "RemoveLineItemFromPackingTargetContainer", {"lineItemRef": short}
+                    ),
+                    "UpdateLineItemOnPackingTargetContainer": _named(
+                        "action",
+                        "UpdateLineItemOnPackingTargetContainer",
+                        {"lineItem": container_line_for_creation},
+                    ),
+                    **{name: _named("action", name, closed=False) for name in UNSUPPORTED_CONTAINER_ACTIONS},
+                },
+            ),
+            least=1,
+        ),
+    },
+    name="PackingTargetContainerPatchActions",
 )
 
 
@@ -228,6 +306,15 @@ def represent_container(package):
         "version": package.job.version,
         "codes": [package.code],
         "dimensions": {name: size for name, size in sizes.items() if size is not None},
+        **(
+            {
+                "name": package.box_type.name,
+                "packingContainerTypeRef": str(package.box_type_id),
+                "weightLimitInG": package.box_type.most_g,
+            }
+            if package.box_type
+            else {}
+        ),
         "facilityRef": str(package.job.facility_id),
         "packJobRef": str(package.job_id),
         "sequenceNumber": package.number,

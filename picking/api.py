@@ -2,23 +2,25 @@
 
 from functools import partial
 
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
+from fulfillment.core.access import permissions_at
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import PICK, READ, SUPERVISE, reach
-from fulfillment.core.api.document import PAGE, operation
+from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.schema import Text, read_moment, validate
-from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
+from fulfillment.core.api.wire import read_picking_methods
 from fulfillment.core.errors import NotSupportedYet
-from fulfillment.core.models import ApiToken
+from fulfillment.core.models import ApiToken, Permission, User
 from fulfillment.core.status import check_version
 
 from . import lists, services, wire
@@ -45,7 +47,7 @@ STATUS_STEPS = {
 PATCH_STEPS = {"RestartPickJob": "RESTART", "ResetPickJob": "RESET", "AbortPickJob": "ABORT"}
 
 
-def _count(item):
+def read_count(item):
     """A line of a client's body as ``services.Count``."""
     for name in wire.UNSUPPORTED_LINE_PARTS:
         if item.get(name):
@@ -92,7 +94,7 @@ class PickJobList(PickJobView):
         "Pick jobs, the newest first",
         query={
             **lists.QUERY,
-            **dict.fromkeys(("pickJobRefs", "zoneRefs", "consumerName"), Text(500)),
+            **dict.fromkeys(("pickJobRefs", "zoneRefs", "consumerName", "assignedUser"), Text(500)),
         },
         answers={200: wire.stripped_pick_jobs},
     )
@@ -100,6 +102,9 @@ class PickJobList(PickJobView):
         jobs = self.jobs()
         if name := request.query_params.get("consumerName", "")[:200]:
             jobs = jobs.filter(order__recipient_name__icontains=name)
+        if user := request.query_params.get("assignedUser", "")[:200]:
+            named, number = Q(assigned_users__email__iexact=user), paging.as_number(user)
+            jobs = jobs.filter(named if number is None else named | Q(assigned_users=number))
         zones = paging.ids(request, "zoneRefs")
         if zones is not None:
             lines = PickLine.objects.filter(allocations__stock__location__zone__in=zones)
@@ -125,7 +130,13 @@ class PickJobSearch(PickJobView):
         "tenantOrderId": Field("number", is_sortable=True),
     }
 
-    @operation("searchPickJobs", "Search pick jobs", body=payload, answers={200: wire.pick_job_page})
+    @operation(
+        "searchPickJobs",
+        "Search pick jobs",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.pick_job_page},
+    )
     def post(self, request):
         jobs = self.at_my_facilities(PickJob.objects.for_api())
         jobs = lists.with_due_at(jobs).annotate(number=Coalesce("order__tenant_order_id", Value("")))
@@ -167,7 +178,7 @@ def _patch_steps(job, actions, *, by, now):
     """The services that a PATCH asks for: first what begins the work, then the lines, then what ends it."""
     who = {"by": by, "now": now}
     begin, change, end = [], [], []
-    counts = [_count(action) for action in actions if action["action"] == "ModifyPickLineItem"]
+    counts = [read_count(action) for action in actions if action["action"] == "ModifyPickLineItem"]
     for action in actions:
         name = action["action"]
         if name in PATCH_STEPS:
@@ -175,13 +186,15 @@ def _patch_steps(job, actions, *, by, now):
         elif name == "ModifyPickJobLastEditor":
             raise NotSupportedYet(feature=name)
         elif name == "ModifyPickJob":
-            for part in ("paymentInformation", "preferredPickingMethods"):
-                if action.get(part):
-                    raise NotSupportedYet(feature=part)
+            if action.get("paymentInformation"):
+                raise NotSupportedYet(feature="paymentInformation")
             if "customAttributes" in action:
                 change.append(
                     partial(services.modify, job.pk, custom_attributes=action["customAttributes"], **who)
                 )
+            if "preferredPickingMethods" in action:
+                methods = read_picking_methods(action["preferredPickingMethods"])
+                change.append(partial(services.modify, job.pk, picking_methods=methods, **who))
             status = action.get("status")
             if status == PickJob.Status.IN_PROGRESS:
                 begin.append(partial(services.start, job.pk, **who))
@@ -192,6 +205,23 @@ def _patch_steps(job, actions, *, by, now):
     if counts:
         change.append(partial(services.book, job.pk, counts, **who))
     return [*begin, *change, *end]
+
+
+def _users(job, named):
+    """The pickers at a job's facility whom a body names by id or e-mail.
+
+    Raises:
+        ValidationError: there is no such person, or none who may pick there.
+    """
+    found = []
+    for index, name in enumerate(named):
+        by_id = {"pk": paging.as_number(name.get("userId"))}
+        wanted = by_id if "userId" in name else {"email__iexact": name["username"]}
+        user = User.objects.filter(**wanted).first()
+        if user is None or Permission.PICK not in permissions_at(user, job.facility):
+            raise ValidationError({f"assignedUsers[{index}]": ["is nobody who picks at this facility"]})
+        found.append(user)
+    return found
 
 
 class PickJobActions(PickJobView):
@@ -220,42 +250,13 @@ class PickJobActions(PickJobView):
             if name == "ADD_TARGET_TIME":
                 target = read_moment(data["targetTime"])
                 services.modify(pk, target_time=target, **who)
+            elif name == "REPLACE_ASSIGNED_USERS":
+                services.assign(pk, _users(job, data["assignedUsers"]), **who)
             elif name in STEPS:
                 STEPS[name](pk, **who)
             else:
                 items = data.get("lineItems") or data["pickJobLineItemUpdates"]
-                services.book(pk, [_count(item) for item in items], **who)
+                services.book(pk, [read_count(item) for item in items], **who)
             return self.answer(pk)
 
         return once(request, step)
-
-
-class LoadUnitList(ApiView):
-    """GET /api/loadunits: goods are not put into load units here, so there is none."""
-
-    access = {"GET": READ}
-
-    @operation(
-        "listLoadUnits",
-        "Load units: none, because goods go straight into packages",
-        query={**PAGE, "pickJobRef": Text(64), "statuses": Text(100)},
-        answers={200: wire.load_units},
-    )
-    def get(self, request):
-        return Response({"loadUnits": [], "total": 0})
-
-
-class PickJobLoadUnits(PickJobView):
-    """GET /api/pickjobs/{id}/loadunits"""
-
-    access = {"GET": READ}
-
-    @operation(
-        "listPickJobLoadUnits",
-        "Load units of a pick job: none, because goods go straight into packages",
-        answers={200: wire.load_units},
-        errors=(404,),
-    )
-    def get(self, request, pk):
-        self.job(pk)
-        return Response({"loadUnits": [], "total": 0})

@@ -38,6 +38,14 @@ class PickJobPaused(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class PickLinePicked(Event):
+    """The last open unit of a line was picked."""
+
+    pick_job_id: uuid.UUID
+    pick_line_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
 class PickJobPicked(Event):
     """No unit is open any more; the stock is lowered when the job is closed."""
 

@@ -7,23 +7,22 @@ from django.db.models.functions import Coalesce
 
 from fulfillment.core import rows
 from fulfillment.core.events import emit_all
-from fulfillment.core.models import Carrier, FacilityCarrier, Stock
+from fulfillment.core.models import FacilityCarrier, Stock
 from fulfillment.core.status import log_created
-from fulfillment.core.target_time import ready_time, target_time
 from orders.models import Order
 from routing.models import RoutingPlan
 
+from . import floor
 from .events import PickJobCreated
-from .models import Allocation, PickJob, PickLine, ShortIdCounter
+from .models import Allocation, PickJob, PickLine, PickRun, ShortIdCounter
 
 HIGHEST_SHORT_NUMBER = 99
+RUNS = "#"  # stands where a job has the initials of its customer
 
 
 def on_plans_routed(events, *, by, now):
     """Create the pick jobs of routed parts; the same few queries for any number of them."""
-    carriers = FacilityCarrier.objects.filter(
-        status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
-    )
+    carriers = FacilityCarrier.objects.select_related("carrier")
     plans = list(
         RoutingPlan.objects.filter(pk__in=[event.plan_id for event in events])
         .select_related("order", "facility")
@@ -46,7 +45,8 @@ def on_plans_routed(events, *, by, now):
             order_date=plan.order.order_date,
             custom_attributes=plan.order.custom_attributes,
             tags=plan.order.tags,
-            target_time=plan.order.target_time or _target_time(plan.facility, plan.order, now),
+            target_time=plan.order.target_time
+            or plan.facility.target_time(now, is_collected=plan.order.kind == Order.Kind.COLLECT),
             created_at=now,
         )
         for plan in plans
@@ -64,26 +64,13 @@ def on_plans_routed(events, *, by, now):
         for job in jobs
         for line in job.plan.lines.all()
     ]
-    allocations = _allocate(lines, _free_stock({line.listing_id for line in lines}, now.date()))
+    allocations = allocate(lines, free_stock({line.listing_id for line in lines}, now.date()))
+    _arrange(jobs, lines, allocations)
     rows.insert(PickJob, jobs)
     rows.insert(PickLine, lines)
     rows.insert(Allocation, allocations)
     log_created(*jobs, by=by, now=now)
     emit_all([PickJobCreated(pick_job_id=job.pk) for job in jobs], by=by, now=now)
-
-
-def _target_time(facility, order, now):
-    """When the job should be ready: what is collected after the facility's buffer, else the first cut-off in reach."""
-    closing_days = list(facility.closing_days.all())
-    calendar = {
-        "tz": facility.tz,
-        "picking_times": facility.picking_times,
-        "closed_on": lambda day: any(closing.covers(day) for closing in closing_days),
-        "buffer": facility.fulfillment_buffer,
-    }
-    if order.kind == Order.Kind.COLLECT:
-        return ready_time(now, **calendar)
-    return target_time(now, cutoffs=[link.cutoffs for link in facility.carriers.all()], **calendar)
 
 
 def _initials(name):
@@ -114,6 +101,18 @@ def _next_short_ids(plans):
     return found
 
 
+def next_run_id(facility):
+    """The short id of a new run, as those of jobs: 1 to 99, then again from 1; none in use is given."""
+    (counter,) = _lock_counters({(facility.pk, RUNS)}).values()
+    in_use = set(PickRun.objects.at(facility).active().values_list("short_id", flat=True))
+    for step in range(HIGHEST_SHORT_NUMBER):
+        number = (counter.number + step) % HIGHEST_SHORT_NUMBER + 1
+        if f"{RUNS}{number}" not in in_use:
+            break
+    ShortIdCounter.objects.filter(pk=counter.pk).update(number=number)
+    return f"{RUNS}{number}"
+
+
 def _lock_counters(pairs):
     """The counters of (facility id, initials), made where they are missing, locked in key order."""
     of_these = {"facility__in": {pair[0] for pair in pairs}, "initials__in": {pair[1] for pair in pairs}}
@@ -129,7 +128,7 @@ def _lock_counters(pairs):
     return {pair: counter for counter in locked if (pair := (counter.facility_id, counter.initials)) in pairs}
 
 
-def _free_stock(listing_ids, today):
+def free_stock(listing_ids, today):
     """Usable stock rows per listing, first to expire first, then in walk order; ``free`` is what no open job takes."""
     taken = (
         Allocation.objects.filter(stock=OuterRef("pk"), line__job__status__in=PickJob.UNFINISHED)
@@ -141,8 +140,11 @@ def _free_stock(listing_ids, today):
     found = (
         Stock.objects.usable(today)
         .filter(listing_id__in=listing_ids, value__gt=0)
-        .annotate(free=F("value") - Coalesce(Subquery(taken), Value(0)), walk=F("location__running_sequence"))
-        .order_by(F("expires_on").asc(nulls_last=True), F("walk").asc(nulls_last=True), "pk")
+        .select_related("location__zone")
+        .annotate(free=F("value") - Coalesce(Subquery(taken), Value(0)))
+        .order_by(
+            F("expires_on").asc(nulls_last=True), F("location__running_sequence").asc(nulls_last=True), "pk"
+        )
     )
     by_listing = {}
     for row in found:
@@ -150,18 +152,32 @@ def _free_stock(listing_ids, today):
     return by_listing
 
 
-def _allocate(lines, free_stock):
-    """Spread each line over stock rows; sets its place in the walk. A line may get less than it needs: the
-    picker then sees no location for the rest and looks around."""
+def allocate(lines, free_stock):
+    """Spread each line over stock rows. A line may get less than it needs: the picker then sees no location for the
+    rest and looks around."""
     allocations = []
     for line in lines:
-        open_units, walk = line.quantity, []
+        open_units = line.quantity
         for row in free_stock.get(line.listing_id, []):
             units = min(open_units, row.free)
             if units > 0:
                 allocations.append(Allocation(line=line, stock=row, quantity=units))
-                walk.append(row.walk or 0)
                 row.free -= units
                 open_units -= units
-        line.sequence = min(walk, default=0)
     return allocations
+
+
+def _arrange(jobs, lines, allocations):
+    """Bring the lines of each job into the order of the walk."""
+    places = dict.fromkeys(lines)
+    for allocation in allocations:
+        here, known = allocation.stock.location, places[allocation.line]
+        if here and (known is None or here.running_sequence < known.running_sequence):
+            places[allocation.line] = here
+    placed = {place.facility_id for place in places.values() if place and place.aisle}
+    depths = floor.depths(placed) if placed else {}
+    of_job = defaultdict(list)
+    for line in lines:
+        of_job[line.job].append(line)
+    for job in jobs:
+        floor.arrange(of_job[job], places, depth=depths.get(job.facility_id))

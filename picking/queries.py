@@ -1,19 +1,23 @@
 """What the pick screens show of a job. The number of queries does not grow with the lines."""
 
 import dataclasses
+import uuid
 
-from django.db.models import Prefetch, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F, Prefetch
 
-from .models import Allocation, PickJob, PickLine
+from .models import Allocation, PickLine, ScanEvent
+
+UNDOABLE = 50  # actions that a screen without connection can take back
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Place:
     """Where units of a line are, and how many are to be taken there."""
 
+    pk: uuid.UUID | None
     name: str
     zone: str
+    codes: tuple[str, ...]
     quantity: int
 
 
@@ -44,53 +48,94 @@ class Walk:
 def walk_of(job):
     """The lines of a job with article, codes and ``places``; ``current`` is the next one to pick."""
     lines = list(
-        job.lines.select_related("article", "order_line").prefetch_related(
+        job.lines.filter(quantity__gt=0)  # all of it is picked as something else
+        .select_related("article", "order_line", "listing", "replaces")
+        .prefetch_related(
             "article__codes",
+            "photos",
             Prefetch("allocations", Allocation.objects.select_related("stock__location__zone")),
         )
     )
     for line in lines:
-        line.places = list(_places(line))
-        line.codes = [code.code for code in line.article.codes.all() if code.units == 1]
+        prepare(line)
     return Walk(lines, next((line for line in lines if line.open_units), None))
 
 
-def _places(line):
-    # Units picked so far came from the first places of the walk.
+def prepare(line):
+    """Set ``places`` and ``codes`` of a line whose allocations and article codes are loaded."""
+    line.places = list(places(line, line.allocations.all()))
+    line.codes = [code.code for code in line.article.codes.all() if code.units == 1]
+
+
+def history_of(job):
+    """What undo can take back, the last at the end: ``[[line, picked, short, moved]]``, as the screen keeps it."""
+    if not job.started_at:
+        return []
+    return [
+        [str(event.line_id), event.picked_delta, event.short_delta, event.moved]
+        for event in reversed(undoable(job)[:UNDOABLE])
+    ]
+
+
+def places_of(line):
+    """Where the units of a line that are still open are, in the order of the walk."""
+    return list(places(line, line.allocations.select_related("stock__location__zone")))
+
+
+def open_stocks(line):
+    """The stock rows of a line from which units are still to be taken, in the order of the walk."""
     gone = line.picked + line.short
-    for allocation in line.allocations.all():
+    for allocation in line.allocations.select_related("stock"):
+        if allocation.quantity > gone:
+            yield allocation.stock
+        gone = max(gone - allocation.quantity, 0)
+
+
+def places(line, allocations, *, gone=None, with_unknown=False):
+    # Units picked so far came from the first places of the walk.
+    gone = line.picked + line.short if gone is None else gone
+    for allocation in allocations:
         here = max(allocation.quantity - gone, 0)
         gone = max(gone - allocation.quantity, 0)
         location = allocation.stock.location
-        if here and location is not None:
-            yield Place(location.name, location.zone.name if location.zone else "", here)
+        if here and (location is not None or with_unknown):
+            yield place_at(location, here)
 
 
-def jobs_at(facility, *, status="", text=""):
-    """Jobs of a facility for the list: open ones unless a status is asked for; ``text`` finds short id, order
-    number, recipient, SKU or title. Annotated with ``units`` and ``units_done``."""
-    jobs = PickJob.objects.at(facility)
-    jobs = jobs.filter(status=status) if status else jobs.open()
-    text = text.strip()
-    if text:
-        lines = PickLine.objects.filter(Q(title__icontains=text) | Q(article__sku__iexact=text))
-        jobs = jobs.filter(
-            Q(short_id__iexact=text)
-            | Q(order__tenant_order_id__icontains=text)
-            | Q(order__recipient_name__icontains=text)
-            | Q(pk__in=lines.values("job"))
-        )
-    return jobs.annotate(
-        units=Coalesce(Sum("lines__quantity"), 0),
-        units_done=Coalesce(Sum("lines__picked"), 0) + Coalesce(Sum("lines__short"), 0),
-    ).for_list()
+def place_at(location, units):
+    """A storage location (or None: nobody knows where) with so many units to take."""
+    if location is None:
+        return Place(None, "", "", (), units)
+    zone = location.zone.name if location.zone else ""
+    return Place(location.pk, location.name, zone, tuple(location.scannable_codes), units)
 
 
-def next_job(facility, user):
-    """The job a picker goes on with, else the most urgent one that nobody works on, or None."""
-    jobs = jobs_at(facility)
+def undoable(job):
+    """What undo would take back, the last first.
+
+    What was booked before a reset, or is not there any more because another client counted, stays.
+    """
     return (
-        jobs.filter(status=PickJob.Status.IN_PROGRESS, editor=user).first()
-        or jobs.filter(status=PickJob.Status.OPEN).first()
-        or jobs.filter(status=PickJob.Status.PAUSED).first()
+        ScanEvent.objects.filter(
+            job=job,
+            undone_by=None,
+            undoes=None,
+            received_at__gte=job.started_at,
+            line__picked__gte=F("picked_delta"),
+            line__short__gte=F("short_delta"),
+            line__quantity__gte=F("moved")
+            + F("line__picked")
+            + F("line__short")
+            - F("picked_delta")
+            - F("short_delta"),
+        )
+        .exclude(picked_delta=0, short_delta=0, moved=0)
+        .order_by(F("received_at").desc(), F("pk").desc())
+    )
+
+
+def recorded(order_line):
+    """The events whose units are picked for a line of an order, with lot, serial number and expiry date."""
+    return ScanEvent.objects.filter(
+        line__order_line=order_line, picked_delta__gt=0, undone_by=None, received_at__gte=F("job__started_at")
     )

@@ -10,23 +10,48 @@ import hashlib
 import json
 import uuid
 
-from django.db import transaction
-from django.db.models import F
-from django.utils.translation import gettext_lazy as _
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from fulfillment.core.codes import normalise, spellings
+from fulfillment.core import codes
+from fulfillment.core.access import permissions_at
 from fulfillment.core.errors import Refused
+from fulfillment.core.models import Permission
+from fulfillment.core.models.facility import ScanRule
 from fulfillment.core.queries import find_article, find_location
 
-from . import services
-from .models import PickJob, PickLine, ScanEvent, ShortReason
+from . import floor, load_units, queries, services, substitutes
+from .models import LoadUnit, PickJob, PickLine, ScanEvent, ShortReason
+from .refusals import (
+    LocationFirst,
+    MayReplace,
+    MustScan,
+    MustScanEach,
+    NoSubstitute,
+    NotALine,
+    NothingToUndo,
+    QuantityMissing,
+    ReasonMissing,
+    RecordMissing,
+    SerialOneByOne,
+    SerialTwice,
+    TooFewFree,
+    TooMany,
+    ToteOfOthers,
+    UnknownCode,
+    WeightOff,
+    WrongArticle,
+    WrongLocation,
+)
 
 BOOKED, REFUSED, STALE = 200, 422, 409
 
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """One action of a screen, as the client sent it."""
+    """One action of a screen, as the client sent it. Lot, expiry and serial number may be typed with a quantity."""
 
     id: uuid.UUID
     kind: str
@@ -35,12 +60,21 @@ class Action:
     code: str = ""
     quantity: int = 0
     reason: str = ""
+    lot: str = ""
+    serial: str = ""
+    expires_on: datetime.date | None = None
+    weight: int = 0  # grams of all units together
+    left: int | None = None  # with a short pick: units that are still at the place, when somebody counted
     at: datetime.datetime | None = None
 
     @property
     def digest(self):
         """SHA-256 of what the action does, whenever it was done."""
         body = [str(self.job), self.kind, str(self.line or ""), self.code, self.quantity, self.reason]
+        if self.lot or self.serial or self.expires_on:
+            body += [self.lot, self.serial, str(self.expires_on or "")]
+        if self.weight or self.left is not None:
+            body += [self.weight, self.left]
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
@@ -51,282 +85,401 @@ class Answer:
     is_replay: bool = False
 
 
-class ScanRefused(Refused):
-    """A refusal whose ``kind`` chooses picture, sound and vibration on the device."""
-
-    kind = "unknown"
-
-
-class UnknownCode(ScanRefused):
-    text = _("Nothing here has the code %(code)s. Nothing is booked.")
-
-
-class WrongArticle(ScanRefused):
-    kind = "wrong_article"
-    text = _("This is %(scanned)s. Pick %(expected)s. Nothing is booked.")
-
-
-class WrongLocation(ScanRefused):
-    kind = "wrong_location"
-    text = _("This is %(scanned)s. Go to %(expected)s. Nothing is booked.")
-
-
-class TooMany(ScanRefused):
-    kind = "too_many"
-    text = _("Only %(open)s more of %(title)s. Put the rest back.")
-
-
-class NotALine(ScanRefused):
-    kind = "stale"
-    text = _("This line is not part of the job any more. Load the page again.")
-
-
-class NothingToUndo(ScanRefused):
-    text = _("There is nothing to undo.")
-
-
-class ReasonMissing(ScanRefused):
-    text = _("Choose why units are missing.")
-
-
-class QuantityMissing(ScanRefused):
-    text = _("Enter how many units, at least 1.")
-
-
-def act(action, *, facility, by, now):
+def act(action, *, facility, by, now, work=None):
     """Do one action of a screen, or repeat the answer it got before.
 
+    Args:
+        work: the ``Work`` that does it, for a screen that shows something else than a job.
     Returns:
         An ``Answer``: 200 booked, 422 refused, 409 when the job is gone or the id was used for something else. Its data
         have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, and the state of ``job`` and ``line``.
     """
-    with transaction.atomic():
-        event, is_new = ScanEvent.objects.get_or_create(
-            id=action.id,
-            defaults={
-                "facility": facility,
-                "user": by,
-                "kind": action.kind,
-                "digest": action.digest,
-                "code": action.code[:200],
-                "scanned_at": action.at,
-                "received_at": now,
-            },
-        )
-        if not is_new:
-            if (event.user_id, event.digest) != (by.pk, action.digest):
-                return _stale(action, _("This action was sent before with another content."))
-            return Answer(event.status_code, event.answer, is_replay=True)
-        job = PickJob.objects.at(facility).filter(pk=action.job).first()
-        if job is None:
-            answer = _stale(action, _("This job is not here any more."))
-        else:
-            answer = _apply(event, action, job, by, now)
-        event.status_code, event.answer = answer.status_code, answer.data
-        event.save()
-        return answer
+    try:
+        with transaction.atomic():
+            event = ScanEvent(
+                id=action.id,
+                facility=facility,
+                user=by,
+                kind=action.kind,
+                digest=action.digest,
+                code=action.code[:200],
+                scanned_at=action.at,
+                received_at=now,
+            )
+            answer = (work or Work)(action, event, facility, by, now).do()
+            event.status_code, event.answer = answer.status_code, answer.data
+            # The id makes it happen once: a second time all of it is taken back here.
+            event.save(force_insert=True)
+            return answer
+    except IntegrityError:
+        stored = ScanEvent.objects.filter(pk=action.id).first()
+        if stored is None:
+            raise
+    if (stored.user_id, stored.digest) != (by.pk, action.digest):
+        return _stale(action, _("This action was sent before with another content."))
+    return Answer(stored.status_code, stored.answer, is_replay=True)
 
 
 def _stale(action, text):
     return Answer(STALE, {"scan": str(action.id), "kind": "stale", "text": str(text)})
 
 
-def _apply(event, action, job, by, now):
-    event.job = job
-    try:
-        # The savepoint: a refusal takes back what was begun, but not the stored answer.
-        with transaction.atomic():
-            kind, text, line = ACTIONS[action.kind](event, action, job.pk, by, now)
-    except Refused as refusal:
+class Work:
+    """One action at its job. Loads what it needs under the job's lock, changes it, and says how it is then."""
+
+    job: PickJob
+    lines: list[PickLine]
+
+    def __init__(self, action, event, facility, by, now):
+        self.action, self.event, self.facility, self.by, self.now = action, event, facility, by, now
+
+    def do(self):
+        action = self.action
+        try:
+            self.find(is_for_status=action.kind in CHANGES_STATUS)
+        except ObjectDoesNotExist:
+            return _stale(action, _("This job is not here any more."))
+        if self.job.facility_id != self.facility.pk:
+            return _stale(action, _("This job is not here any more."))
+        self.job.facility = self.facility
+        self.lines = self.load_lines()
+        try:
+            # The savepoint: a refusal takes back what was begun, but not the stored answer.
+            with transaction.atomic():
+                self.check()
+                unit = self.scanned_unit()
+                kind, text, line = self.tote(unit) if unit else getattr(self, action.kind)()
+                is_replanned = action.kind == ScanEvent.Kind.SHORT and self.replan(line)
+        except Refused as refusal:
+            return self.refuse(refusal)
+        self.note(line)
+        answer = {"scan": str(action.id), "kind": kind, "text": str(text), **self.state(line)}
+        return Answer(BOOKED, answer | ({"is_replanned": True} if is_replanned else {}))
+
+    def find(self, *, is_for_status):
+        """Lock the job of the action."""
+        lock = services.lock_for_status if is_for_status else _lock
+        self.job = self.event.job = lock(self.action.job)
+
+    def check(self):
+        """Refuse what is to be done elsewhere: the lines of a run are picked in it."""
+        for line in self.lines:
+            if line.run is not None and line.run.is_active:
+                raise services.InARun(job=self.job, run=line.run)
+
+    def note(self, line):
+        """Keep with the event what it was about."""
+        self.event.line = line
+
+    def replan(self, line):
+        """Plan the rest of the walk anew, because units that were thought to be here are not."""
+        allocation = line.allocations.select_related("stock__location").first()
+        return floor.replan(self.lines, allocation.stock.location if allocation else None)
+
+    def refuse(self, refusal):
+        event = self.event
         event.line, event.picked_delta, event.short_delta, event.undoes = None, 0, 0, None
+        event.moved = 0
+        event.lot, event.serial, event.expires_on, event.weight_g = "", "", None, None
+        self.lines = self.load_lines()
         kind = getattr(refusal, "kind", "stale")
         return Answer(
             STALE if kind == "stale" else REFUSED,
-            {"scan": str(action.id), "kind": kind, "text": str(refusal.message), **_state(job.pk, None)},
+            {
+                "scan": str(self.action.id),
+                "kind": kind,
+                "text": str(refusal.message),
+                **self.state(None),
+            },
         )
-    event.line = line
-    return Answer(BOOKED, {"scan": str(action.id), "kind": kind, "text": str(text), **_state(job.pk, line)})
 
+    def load_lines(self):
+        return list(self.job.lines.select_related("article", "order_line", "listing", "run"))
 
-def _state(job_id, line):
-    lines = list(PickLine.objects.filter(job_id=job_id).values_list("quantity", "picked", "short"))
-    job = {
-        "id": str(job_id),
-        "lines": len(lines),
-        "lines_done": sum(quantity == picked + short for quantity, picked, short in lines),
-        "units": sum(quantity for quantity, _picked, _short in lines),
-        "units_done": sum(picked + short for _quantity, picked, short in lines),
-    }
-    if line is None:
-        return {"job": job, "line": None}
-    return {
-        "job": job,
-        "line": {
-            "id": str(line.pk),
-            "quantity": line.quantity,
-            "picked": line.picked,
-            "short": line.short,
-            "status": line.status,
-        },
-    }
+    def state(self, line):
+        """How the job and the line are now, for the screen."""
+        lines = self.lines
+        job = {
+            "id": str(self.job.pk),
+            "version": self.job.version,
+            "lines": len(lines),
+            "lines_done": sum(not one.open_units for one in lines),
+            "units": sum(one.quantity for one in lines),
+            "units_done": sum(one.picked + one.short for one in lines),
+        }
+        return {"job": job, "line": None if line is None else line_state(line)}
 
+    # The actions
 
-def _lock(job_id, by):
-    job = PickJob.objects.lock(pk=job_id)
-    services.check_picker(job, by)
-    return job
+    def scanned_unit(self):
+        """The load unit whose code was scanned, or None."""
+        code = self.action.code
+        if self.action.kind != ScanEvent.Kind.SCAN or not load_units.is_tote_code(code):
+            return None
+        return load_units.find(self.facility, code)
 
+    def tote(self, unit):
+        """A free load unit holds the goods of the job from now on; one that does already is right."""
+        services.check_picker(self.job, self.by)
+        if unit.job_id == self.job.pk:
+            return "place", _("Right: tote …%(tail)s.") % {"tail": unit.tail}, None
+        if unit.status == LoadUnit.Status.IN_USE:
+            raise ToteOfOthers(holder=unit.job or unit.run)
+        unit = LoadUnit.objects.lock(pk=unit.pk)
+        load_units.take_along(unit, job=self.job, run=None, by=self.by, now=self.now)
+        return "tote", _("Tote …%(tail)s is for %(job)s now.") % {"tail": unit.tail, "job": self.job}, None
 
-def _book(event, job, line, *, picked=0, short=0):
-    """Change a line's figures under its job's lock, and note what undo has to take back.
+    def scan(self):
+        services.check_picker(self.job, self.by)
+        action = self.action
+        scan = codes.read(action.code)
+        # The line before the picker's eyes, who may have left others for later.
+        rest = [line for line in self.lines if line.open_units]
+        wanted = next((line for line in rest if line.pk == action.line), rest[0] if rest else None)
+        article_id, units = self.article_of(action.code, scan)
+        if article_id is None:
+            location = find_location(self.facility, scan.code)
+            if location is not None:
+                return self.open_place(location, wanted)
+            if wanted is None or not self.facility.counts_unknown_codes:
+                raise UnknownCode(code=action.code)
+            article_id, units = wanted.article_id, 1
+        matching = [line for line in self.lines if line.article_id == article_id]
+        if not matching:
+            scanned = find_article(action.code)[0]
+            if wanted and article_id in self.substitutes_of(wanted):
+                raise MayReplace(scanned=scanned.title, expected=wanted.title)
+            raise WrongArticle(scanned=scanned.title, expected=wanted.title if wanted else "–")
+        line = next((line for line in [wanted, *rest] if line in matching), matching[-1])
+        self.check_units(line, units)
+        self.check_place(line)
+        of_a_scale = codes.of_a_scale(scan.code)
+        weight = scan.weight_g or (of_a_scale[1] if of_a_scale else 0)
+        self.record(line, units, scan.lot, scan.serial, scan.expires_on, weight)
+        line.is_scanned = True
+        self.book(line, picked=units)
+        return (*self.outcome(line), line)
 
-    Programs that decided on the older figures hear of it by the version.
-    """
-    line.count(line.picked + picked, line.short + short, line.short_reason)
-    line.save(update_fields=["picked", "short", "status", "short_reason"])
-    services.raise_version(job)
-    event.line, event.picked_delta, event.short_delta = line, picked, short
+    def substitutes_of(self, line):
+        """The ids of articles that may be taken instead of that of a line."""
+        offered = substitutes.choices_for([line], self.facility, timezone.localdate(self.now))
+        return {choice.article.pk for choice in offered.get(line.article_id, [])}
 
+    def article_of(self, text, scan):
+        """(article id, units) of a code: of the network's codes, the listing's or the shop's; (None, 0) when unknown."""
+        article, units = find_article(text)
+        if article is not None:
+            return article.pk, units
+        known = set(codes.spellings(scan.code))
+        for line in self.lines:
+            of_order = [] if line.replaces_id else line.order_line.scannable_codes
+            if known & {*of_order, *line.listing.scannable_codes}:
+                return line.article_id, 1
+        return None, 0
 
-def _outcome(job, line):
-    if line.open_units:
-        return "ok", _("%(picked)s of %(quantity)s") % {"picked": line.picked, "quantity": line.quantity}
-    if job.lines.pending().exists():
-        return "line_done", _("%(title)s is done.") % {"title": line.title}
-    return "job_done", _("Everything is picked. Close the job.")
+    def open_place(self, location, line):
+        expected = queries.places_of(line) if line else []
+        if location.pk not in [place.pk for place in expected]:
+            raise WrongLocation(
+                scanned=location, expected=", ".join(place.name for place in expected if place.name) or "–"
+            )
+        line.place = location
+        line.save(update_fields=["place"])
+        text = _("Location %(location)s is right. Now scan the article.") % {"location": location}
+        return "place", text, line
 
+    def quantity(self):
+        services.check_picker(self.job, self.by)
+        line, action = self.line(), self.action
+        if action.quantity < 1:
+            raise QuantityMissing
+        self.check_units(line, action.quantity)
+        if not may_override(self.by, self.facility):
+            if self.facility.article_scan == ScanRule.EACH:
+                raise MustScanEach(title=line.title)
+            if self.facility.article_scan == ScanRule.FIRST and not line.is_scanned:
+                raise MustScan(title=line.title)
+            self.check_place(line)
+        self.record(line, action.quantity, action.lot, action.serial, action.expires_on, action.weight)
+        self.book(line, picked=action.quantity)
+        return (*self.outcome(line), line)
 
-def _line(job, line_id):
-    line = job.lines.filter(pk=line_id).first() if line_id else None
-    if line is None:
-        raise NotALine
-    return line
+    def short(self):
+        services.check_picker(self.job, self.by)
+        line, action = self.line(), self.action
+        reason = action.reason
+        if not self.facility.short_reasons:
+            reason = reason or ShortReason.OTHER
+        elif reason not in self.facility.short_reasons:
+            raise ReasonMissing
+        self.check_units(line, 1)
+        line.short_reason = reason
+        self.count_left(line)
+        self.book(line, short=line.open_units)
+        text = _("%(short)s of %(title)s reported missing.") % {"short": line.short, "title": line.title}
+        return self.outcome(line)[0], text, line
 
+    def count_left(self, line):
+        """Keep what the picker counted at the place, for its stock when the job is closed."""
+        if self.action.left is not None and may_count(self.by, self.facility):
+            line.left = self.action.left
+            line.left_at = next(iter(queries.open_stocks(line)), None)
 
-def _scan(event, action, job_id, by, now):
-    job = _lock(job_id, by)
-    lines = list(job.lines.select_related("article", "order_line", "listing"))
-    article_id, units = _article_of(action.code, lines)
-    wanted = next((line for line in lines if line.open_units), None)
-    if article_id is None:
-        return _location(action.code, job, wanted)
-    matching = [line for line in lines if line.article_id == article_id]
-    if not matching:
-        scanned = find_article(action.code)[0]
-        raise WrongArticle(scanned=scanned.title, expected=wanted.title if wanted else "–")
-    line = next((line for line in matching if line.open_units), matching[-1])
-    if units > line.open_units:
-        raise TooMany(open=line.open_units, title=line.title)
-    _book(event, job, line, picked=units)
-    return (*_outcome(job, line), line)
+    def substitute(self):
+        """Take another article for what is open of a line: it becomes a line of its own, with its own place."""
+        services.check_picker(self.job, self.by)
+        line, action = self.line(), self.action
+        self.check_units(line, action.quantity or 1)
+        today = timezone.localdate(self.now)
+        offered = substitutes.choices_for([line], self.facility, today).get(line.article_id, [])
+        choice = next((one for one in offered if one.article.sku == action.code), None)
+        if choice is None or line.replaces_id:
+            raise NoSubstitute(sku=action.code, title=line.title)
+        units = action.quantity or min(line.open_units, choice.free)
+        if choice.free < units:
+            raise TooFewFree(free=choice.free, title=choice.title)
+        other = substitutes.move(line, choice, units, pk=action.id)
+        if other.pk not in {one.pk for one in self.lines}:
+            self.lines.append(other)
+        services.raise_version(self.job)
+        self.event.moved = units
+        text = _("Take %(units)s × %(title)s instead.") % {"units": units, "title": other.title}
+        return "substituted", text, other
 
-
-def _article_of(code, lines):
-    """(article id, units) of a code: of the network's codes, the listing's or the shop's; (None, 0) when unknown."""
-    article, units = find_article(code)
-    if article is not None:
-        return article.pk, units
-    known = set(spellings(normalise(code)))
-    for line in lines:
-        if known & {*line.order_line.scannable_codes, *line.listing.scannable_codes}:
-            return line.article_id, 1
-    return None, 0
-
-
-def _location(code, job, line):
-    location = find_location(job.facility, normalise(code))
-    if location is None:
-        raise UnknownCode(code=code)
-    expected = (
-        [allocation.stock.location for allocation in line.allocations.select_related("stock__location")]
-        if line
-        else []
-    )
-    if location not in expected:
-        names = ", ".join(str(place) for place in expected if place) or "–"
-        raise WrongLocation(scanned=location, expected=names)
-    return "ok", _("Location %(location)s is right. Now scan the article.") % {"location": location}, None
-
-
-def _quantity(event, action, job_id, by, now):
-    job = _lock(job_id, by)
-    line = _line(job, action.line)
-    if action.quantity < 1:
-        raise QuantityMissing
-    if action.quantity > line.open_units:
-        raise TooMany(open=line.open_units, title=line.title)
-    _book(event, job, line, picked=action.quantity)
-    return (*_outcome(job, line), line)
-
-
-def _short(event, action, job_id, by, now):
-    job = _lock(job_id, by)
-    line = _line(job, action.line)
-    if action.reason not in ShortReason.values:
-        raise ReasonMissing
-    if not line.open_units:
-        raise TooMany(open=0, title=line.title)
-    line.short_reason = action.reason
-    _book(event, job, line, short=line.open_units)
-    kind, _text = _outcome(job, line)
-    return (
-        kind,
-        _("%(short)s of %(title)s reported missing.") % {"short": line.short, "title": line.title},
-        line,
-    )
-
-
-def _undo(event, action, job_id, by, now):
-    job = _lock(job_id, by)
-    last = (
-        # What was booked before a reset, or is not there any more because another client counted, stays.
-        ScanEvent.objects.filter(
-            job=job,
-            undone_by=None,
-            undoes=None,
-            received_at__gte=job.started_at,
-            line__picked__gte=F("picked_delta"),
-            line__short__gte=F("short_delta"),
-        )
-        .exclude(picked_delta=0, short_delta=0)
-        .select_related("line")
-        .order_by(F("received_at").desc(), F("pk").desc())
-        .first()
-    )
-    if last is None:
-        raise NothingToUndo
-    line = last.line
-    _book(event, job, line, picked=-last.picked_delta, short=-last.short_delta)
-    event.undoes = last
-    return (
-        "ok",
-        _("Taken back: %(title)s, %(picked)s of %(quantity)s.")
-        % {
+    def undo(self):
+        services.check_picker(self.job, self.by)
+        last = queries.undoable(self.job).first()
+        if last is None:
+            raise NothingToUndo
+        line = next(line for line in self.lines if line.pk == last.line_id)
+        if last.moved:
+            return self.undo_substitute(last, line)
+        self.book(line, picked=-last.picked_delta, short=-last.short_delta)
+        self.event.undoes = last
+        text = _("Taken back: %(title)s, %(picked)s of %(quantity)s.") % {
             "title": line.title,
             "picked": line.picked,
             "quantity": line.quantity,
-        },
-        line,
-    )
+        }
+        return "ok", text, line
+
+    def undo_substitute(self, last, line):
+        original = next(one for one in self.lines if one.pk == line.replaces_id)
+        line.replaces = original
+        substitutes.move_back(line, last.moved)
+        services.raise_version(self.job)
+        self.event.undoes = last
+        text = _("Taken back: pick %(title)s after all.") % {"title": original.title}
+        return "substituted", text, original
+
+    def pause(self):
+        self.job = services.pause(self.job.pk, by=self.by, now=self.now)
+        return "paused", _("%(job)s is put aside.") % {"job": self.job}, None
+
+    def close(self):
+        self.job = services.close(self.job.pk, by=self.by, now=self.now)
+        if self.job.status == PickJob.Status.ABORTED:
+            return self.ended(_("%(job)s is closed: nothing was picked."))
+        if self.job.status == PickJob.Status.REROUTED:
+            return self.ended(_("%(job)s is placed anew: another facility looks for it."))
+        return self.ended(_("%(job)s is closed and goes to packing."))
+
+    def ended(self, text):
+        """``short`` tells the screen to show what becomes of the units that were not found."""
+        kind = "closed_short" if any(line.short for line in self.lines) else "closed"
+        return kind, text % {"job": self.job}, None
+
+    # What they have in common
+
+    def line(self):
+        line = next((line for line in self.lines if line.pk == self.action.line), None)
+        if line is None:
+            raise NotALine
+        return line
+
+    @staticmethod
+    def check_units(line, units):
+        if units > line.open_units or not line.open_units:
+            raise TooMany(open=line.open_units, title=line.title)
+
+    def check_place(self, line):
+        """Refuse when the rule wants the place scanned from which the next unit comes."""
+        if self.facility.location_scan == ScanRule.NOT_REQUIRED:
+            return
+        here = next(iter(queries.places_of(line)), None)
+        if here is not None and line.place_id != here.pk:
+            raise LocationFirst(expected=here.name)
+
+    def record(self, line, units, lot, serial, expires_on, weight):
+        """Keep what the article wants recorded of its units; refuses when it is not known."""
+        article, event = line.article, self.event
+        asked = [
+            (article.records_lot, lot, _("lot")),
+            (article.records_expiry, expires_on, _("expiry date")),
+            (article.records_serial, serial, _("serial number")),
+            (article.is_weighed, weight, _("weight")),
+        ]
+        if missing := [str(name) for is_asked, value, name in asked if is_asked and not value]:
+            raise RecordMissing(title=line.title, parts=", ".join(missing))
+        if article.is_weighed:
+            least, most = article.weight_range(units)
+            if not least <= weight <= most:
+                raise WeightOff(title=line.title, weight=weight, least=least, most=most)
+            event.weight_g = weight
+        event.lot, event.serial, event.expires_on = lot[:20], serial[:20], expires_on
+        if article.records_serial:
+            if units != 1:
+                raise SerialOneByOne(title=line.title)
+            if queries.recorded(line.order_line).filter(serial=event.serial).exists():
+                raise SerialTwice(serial=event.serial)
+
+    def book(self, line, *, picked=0, short=0):
+        """Change a line's figures under its job's lock, and note what undo has to take back.
+
+        Programs that decided on the older figures hear of it by the version.
+        """
+        with services.telling_of_line(line, by=self.by, now=self.now):
+            line.count(line.picked + picked, line.short + short, line.short_reason)
+            if picked and self.facility.location_scan == ScanRule.EACH:
+                line.place = None
+            line.save(update_fields=services.COUNTED)
+        services.raise_version(self.job)
+        self.event.line, self.event.picked_delta, self.event.short_delta = line, picked, short
+
+    def outcome(self, line):
+        if line.open_units:
+            return "ok", _("%(picked)s of %(quantity)s") % {"picked": line.picked, "quantity": line.quantity}
+        if any(one.open_units for one in self.lines):
+            return "line_done", _("%(title)s is done.") % {"title": line.title}
+        return "job_done", _("Everything is picked. Close the job.")
 
 
-def _pause(event, action, job_id, by, now):
-    job = services.pause(job_id, by=by, now=now)
-    return "paused", _("%(job)s is put aside.") % {"job": job}, None
+CHANGES_STATUS = {ScanEvent.Kind.PAUSE, ScanEvent.Kind.CLOSE}
 
 
-def _close(event, action, job_id, by, now):
-    job = services.close(job_id, by=by, now=now)
-    if job.status == PickJob.Status.ABORTED:
-        return "closed", _("%(job)s is closed: nothing was picked.") % {"job": job}, None
-    return "closed", _("%(job)s is closed and goes to packing.") % {"job": job}, None
+def _lock(job_id):
+    return PickJob.objects.lock(pk=job_id)
 
 
-ACTIONS = {
-    ScanEvent.Kind.SCAN: _scan,
-    ScanEvent.Kind.QUANTITY: _quantity,
-    ScanEvent.Kind.SHORT: _short,
-    ScanEvent.Kind.UNDO: _undo,
-    ScanEvent.Kind.PAUSE: _pause,
-    ScanEvent.Kind.CLOSE: _close,
-}
+def line_state(line):
+    """The figures of a line as the screen keeps them."""
+    return {
+        "id": str(line.pk),
+        "quantity": line.quantity,
+        "picked": line.picked,
+        "short": line.short,
+        "status": line.status,
+        "reason": line.short_reason,
+        "place": str(line.place_id or ""),
+        "is_scanned": line.is_scanned,
+    }
+
+
+def may_count(user, facility):
+    """Whether what a user counts at a place corrects its stock."""
+    return facility.counts_on_short_pick or Permission.STOCK in permissions_at(user, facility)
+
+
+def may_override(user, facility):
+    """Whether a user may enter units where the rules ask for scans."""
+    return Permission.SUPERVISE in permissions_at(user, facility)

@@ -3,7 +3,9 @@
 Lines change only under their job's lock (see ``picking.scans``); steps that change the status lock the order first.
 """
 
+import contextlib
 import dataclasses
+import datetime
 import uuid
 from collections import Counter
 
@@ -13,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
+import routing.reroutes as reroutes
 import routing.services as routing
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import StockIncreased, emit
@@ -20,7 +23,9 @@ from fulfillment.core.models import Stock, StockMovement, User
 from fulfillment.core.services import stock
 from fulfillment.core.status import check_version, log_change, transit
 from orders.models import Order
+from routing.models import RoutingPlan
 
+from . import restow, substitutes
 from .events import (
     PickJobAborted,
     PickJobCancelled,
@@ -31,9 +36,12 @@ from .events import (
     PickJobReset,
     PickJobRestarted,
     PickJobStarted,
+    PickLinePicked,
 )
-from .models import PickJob, ShortReason
+from .models import Allocation, PickJob, PickLine, PickRun, RestowItem, ShortReason
 
+# What ``PickLine.count`` changes.
+COUNTED = ["picked", "short", "status", "short_reason", "place", "is_scanned", "left", "left_at"]
 ABORTED = "ABORTED"  # why units do not come, for the shop
 
 
@@ -43,6 +51,14 @@ class NotStarted(Refused):
 
 class PickedBySomeoneElse(Refused):
     text = _("%(picker)s is picking %(job)s. Take it over if you want to go on with it.")
+
+
+class JobHeld(Refused):
+    text = _("%(job)s is held. A supervisor has to release it first.")
+
+
+class InARun(Refused):
+    text = _("%(job)s is picked in run %(run)s. Work on the run, or take the job out of it first.")
 
 
 class LinesPending(Refused):
@@ -81,9 +97,23 @@ def lock_for_status(job_id, version=None):
     """Lock the order, then the job: the order is the mutex of everything that belongs to it."""
     order_id = PickJob.objects.values_list("order_id", flat=True).get(pk=job_id)
     Order.objects.lock(pk=order_id)
+    PickRun.objects.active().of_jobs([job_id]).lock_all()
     job = PickJob.objects.lock(pk=job_id)
     check_version(job, version)
     return job
+
+
+def _lock_with_runs(jobs):
+    """Lock jobs, and before them the runs that they are in: a scan locks the run before its job."""
+    PickRun.objects.active().of_jobs(jobs.order_by().values("pk")).lock_all()
+    return jobs.lock_all()
+
+
+def check_alone(job):
+    """Refuse a step that would begin or end the work on a job beside its run."""
+    run = PickRun.objects.active().of_jobs([job.pk]).first()
+    if run is not None:
+        raise InARun(job=job, run=run)
 
 
 def check_picker(job, by):
@@ -98,13 +128,17 @@ def check_picker(job, by):
 def start(job_id, *, by, now, version=None):
     """Begin or continue a job as its picker. A job that is one's own already stays as it is."""
     job = lock_for_status(job_id, version)
+    check_alone(job)
     if job.status == PickJob.Status.IN_PROGRESS:
         check_picker(job, by)
         return job
-    return _start(job, by, now)
+    return begin(job, by=by, now=now)
 
 
-def _start(job, by, now):
+def begin(job, *, by, now):
+    """Begin or continue a locked job. Refuses one that a supervisor holds."""
+    if job.is_held:
+        raise JobHeld(job=job)
     transit(job.start, by if isinstance(by, User) else None, now, by=by, now=now)
     emit(PickJobStarted(pick_job_id=job.pk), by=by, now=now)
     return job
@@ -114,16 +148,23 @@ def _start(job, by, now):
 def take_over(job_id, *, by, now):
     """Go on with a job that a colleague began; what is picked stays picked."""
     job = lock_for_status(job_id)
+    check_alone(job)
     if job.status == PickJob.Status.IN_PROGRESS:
         transit(job.pause, by=by, now=now, reason=str(gettext("Taken over")))
-    return _start(job, by, now)
+    return begin(job, by=by, now=now)
 
 
 @transaction.atomic
 def pause(job_id, *, by, now, version=None):
     """Put a job aside; anybody at the facility may, so that a colleague can go on with it."""
     job = lock_for_status(job_id, version)
-    transit(job.pause, by=by, now=now)
+    check_alone(job)
+    return put_aside(job, by=by, now=now)
+
+
+def put_aside(job, *, by, now, reason=""):
+    """Put a locked job aside."""
+    transit(job.pause, by=by, now=now, reason=reason)
     emit(PickJobPaused(pick_job_id=job.pk), by=by, now=now)
     return job
 
@@ -141,18 +182,33 @@ def book(job_id, counts, *, by, now, version=None):
         line = lines.get(count.line_id)
         if line is None:
             raise NotOnThisJob(line=count.line_id, job=job)
-        picked = line.picked if count.picked is None else count.picked
-        if picked > line.quantity:
-            raise TooManyPicked(quantity=line.quantity, title=line.title)
-        _count(line, picked, count.missing)
+        set_count(line, count, by=by, now=now)
     if any(line.open_units for line in lines.values()):
         return _touch(job, "book", by=by, now=now)
     return _finish_picking(job, by, now)
 
 
+def set_count(line, count, *, by, now):
+    """Set the figures of a line, whose job is locked, to what a client says. Refuses more than is ordered."""
+    picked = line.picked if count.picked is None else count.picked
+    if picked > line.quantity:
+        raise TooManyPicked(quantity=line.quantity, title=line.title)
+    with telling_of_line(line, by=by, now=now):
+        _count(line, picked, count.missing)
+
+
+@contextlib.contextmanager
+def telling_of_line(line, *, by, now):
+    """Announce the line when what happens inside picks its last open unit."""
+    before = line.status, line.picked
+    yield
+    if line.status == PickLine.Status.CLOSED and line.picked and (line.status, line.picked) != before:
+        emit(PickLinePicked(pick_job_id=line.job_id, pick_line_id=line.pk), by=by, now=now)
+
+
 def _count(line, picked, missing):
     line.count(picked, line.quantity - picked if missing else 0, missing)
-    line.save(update_fields=["picked", "short", "status", "short_reason"])
+    line.save(update_fields=COUNTED)
 
 
 def raise_version(job, *changed):
@@ -190,17 +246,28 @@ def _report_rest(lines):
 
 
 @transaction.atomic
-def modify(job_id, *, by, now, custom_attributes=None, target_time=None, version=None):
-    """Replace the free attributes or the target time of a job; None leaves them as they are."""
+def modify(job_id, *, by, now, custom_attributes=None, target_time=None, picking_methods=None, version=None):
+    """Replace the free attributes, the target time or the picking methods of a job; None leaves them as they are."""
     job = lock_for_status(job_id, version)
+    job.picking_methods = job.picking_methods if picking_methods is None else picking_methods
     job.custom_attributes = job.custom_attributes if custom_attributes is None else custom_attributes
     job.target_time = target_time or job.target_time
-    return _touch(job, "modify", "custom_attributes", "target_time", by=by, now=now)
+    return _touch(job, "modify", "custom_attributes", "target_time", "picking_methods", by=by, now=now)
+
+
+@transaction.atomic
+def assign(job_id, users, *, by, now, version=None):
+    """Say whom a job is meant for, instead of who it was; nobody in particular when there are none."""
+    job = lock_for_status(job_id, version)
+    job.assigned_users.set(users)
+    return _touch(job, "assign", by=by, now=now)
 
 
 @transaction.atomic
 def close(job_id, *, by, now, version=None, is_rest_missing=False):
     """Close a job: its units leave the stock, and packing begins, or nothing was picked and the job is aborted.
+
+    When units are missing and routing says so, all of its part is placed anew instead, and what was picked goes back.
 
     Refuses a job that is not in progress or picked, is being picked by somebody else, or has units neither picked nor
     missing, unless ``is_rest_missing`` says that these are missing.
@@ -208,25 +275,33 @@ def close(job_id, *, by, now, version=None, is_rest_missing=False):
     job = lock_for_status(job_id, version)
     if job.status != PickJob.Status.PICKED:
         check_picker(job, by)
+    return finish_off(job, is_rest_missing=is_rest_missing, by=by, now=now)
+
+
+def finish_off(job, *, is_rest_missing=False, by, now):
+    """``close`` for a locked job that its run's picker may close, whoever began it."""
     lines = list(job.lines.prefetch_related("allocations"))
     if is_rest_missing:
         _report_rest(lines)
     pending = sum(line.open_units for line in lines)
     if pending:
         raise LinesPending(units=pending)
+    if _is_placed_anew(job, lines, now):
+        return _place_anew(job, lines, by=by, now=now)
     stock.lock_listings({line.listing_id for line in lines})
     _take_picked(job, lines, by=by, now=now)
-    looked_for = routing.consume(
-        job.plan_id, {line.plan_line_id: line.picked for line in lines}, by=by, now=now
-    )
+    picked = Counter()
+    for line in lines:
+        if line.picked:  # a substitute counts for the line it replaces
+            picked[line.plan_line_id] += line.picked
+    looked_for = reroutes.consume(job.plan_id, picked, by=by, now=now)
     for line in lines:
         if line.short:
             if not looked_for:
                 orders.record_short(
                     line.order_line_id, job.facility_id, line.short, line.short_reason, now=now
                 )
-            if job.facility.zero_stock_on_short_pick:
-                _empty_locations(line, by=by, now=now)
+            _correct_places(line, is_emptied=job.facility.zero_stock_on_short_pick, by=by, now=now)
     if not any(line.picked for line in lines):
         transit(job.close_empty, by=by, now=now)
         emit(PickJobAborted(pick_job_id=job.pk), by=by, now=now)
@@ -239,6 +314,39 @@ def close(job_id, *, by, now, version=None, is_rest_missing=False):
     )
     emit(PickJobClosed(pick_job_id=job.pk), by=by, now=now)
     return job
+
+
+def _is_placed_anew(job, lines, now):
+    if not any(line.short for line in lines):
+        return False
+    is_untouched = not any(line.picked for line in lines)
+    return reroutes.remedy_for_missing(job.plan, is_untouched=is_untouched, now=now) == "REROUTE"
+
+
+def _place_anew(job, lines, *, by, now):
+    """End a job whose part looks for a facility again, this one too with what it has now."""
+    reason = RoutingPlan.Reason.SHORT_PICK
+    _leave(job, lines, PickJob.SubStatus.SHORT_PICK_REROUTE, by=by, now=now)
+    for line in lines:
+        if line.short:
+            _correct_places(line, is_emptied=True, by=by, now=now)
+    reroutes.place_anew(job.plan_id, reason, by=by, now=now)
+    return job
+
+
+def _leave(job, lines, sub_status, *, by, now):
+    """End a job because its part goes elsewhere: what is in the basket goes back on the shelf."""
+    _put_aside(job, lines, RestowItem.Reason.REROUTED, by=by, now=now)
+    transit(job.reroute, sub_status, by=by, now=now)
+    emit(PickJobRerouted(pick_job_id=job.pk), by=by, now=now)
+
+
+def _put_aside(job, lines, reason, *, by, now):
+    """Take what is in the basket out of the stock: nobody finds it on its shelf until it is put back there."""
+    if any(line.picked for line in lines):
+        stock.lock_listings({line.listing_id for line in lines})
+        _take_picked(job, lines, by=by, now=now)
+        restow.come_back(job, {line: line.picked for line in lines}, reason, by=by, now=now)
 
 
 @transaction.atomic
@@ -271,6 +379,10 @@ def reset(job_id, *, by, now, version=None):
         _take_back_closing(job, lines, by=by, now=now)
     for line in lines:
         _count(line, 0, "")
+    for line in lines:
+        if line.replaces_id and line.quantity:
+            line.replaces = next(one for one in lines if one.pk == line.replaces_id)
+            substitutes.move_back(line, line.quantity)
     return job
 
 
@@ -304,22 +416,22 @@ def _take_back_closing(job, lines, *, by, now):
         now=now,
         reason=str(gettext("Picking was taken back")),
     )
-    routing.reserve_again(job.plan_id, {line.plan_line_id: line.listing_id for line in lines}, now=now)
+    own = {line.plan_line_id: line.listing_id for line in lines if not line.replaces_id}
+    routing.reserve_again(job.plan_id, own, now=now)
 
 
 @transaction.atomic
 def abort(job_id, *, by, now, version=None, reason=""):
-    """Give a job up: its units are free for others, and what is in the basket goes back on the shelf.
+    """Give a job up: its units are free for others, and what is in the basket is to be put back.
 
     They are looked for elsewhere when routing says so; else the shop hears that they will not come.
     """
     job = lock_for_status(job_id, version)
-    basket = sum(line.picked for line in job.lines.all())
-    if basket and not reason:
-        reason = str(gettext("%(units)s units go back on the shelf.") % {"units": basket})
+    lines = list(job.lines.prefetch_related("allocations"))
+    _put_aside(job, lines, RestowItem.Reason.ABORTED, by=by, now=now)
     transit(job.abort, by=by, now=now, reason=reason)
-    looked_for = routing.consume(job.plan_id, {}, reason="PICK_JOB_ABORTED", by=by, now=now)
-    for line in job.lines.all():
+    looked_for = reroutes.consume(job.plan_id, {}, reason=RoutingPlan.Reason.PICK_JOB_ABORTED, by=by, now=now)
+    for line in lines:
         _count(line, 0, "")
         if not looked_for:
             orders.record_short(line.order_line_id, job.facility_id, line.quantity, ABORTED, now=now)
@@ -396,10 +508,28 @@ def _any_row(rows, line):
     return rows[min(pk for pk, row in rows.items() if row.listing_id == line.listing_id)]
 
 
-def _empty_locations(line, *, by, now):
-    reason = str(ShortReason(line.short_reason).label)
-    for allocation in line.allocations.all():
-        stock.correct(allocation.stock_id, 0, reason=reason, by=by, now=now)
+def _correct_places(line, *, is_emptied, by, now):
+    """Set the stock of a short line's places: to what the picker counted there, the others to nothing if ``is_emptied``.
+
+    The count was made with the picked units in the basket: they have left the stock by now. Those in the baskets of
+    colleagues have not.
+    """
+    if line.left_at_id:
+        in_baskets = sum(
+            min(other.quantity, other.line.picked)
+            for other in Allocation.objects.filter(
+                stock=line.left_at_id, line__picked__gt=0, line__job__status__in=PickJob.UNFINISHED
+            )
+            .exclude(line__job=line.job_id)
+            .select_related("line")
+        )
+        reason = gettext("Counted when units were missing")
+        stock.correct(line.left_at_id, line.left + in_baskets, reason=reason, by=by, now=now)
+    if is_emptied:
+        reason = str(ShortReason(line.short_reason).label)
+        for allocation in line.allocations.all():
+            if allocation.stock_id != line.left_at_id:
+                stock.correct(allocation.stock_id, 0, reason=reason, by=by, now=now)
 
 
 # The order or the part is no longer wanted
@@ -411,14 +541,51 @@ def on_plan_cancelled(event, *, by, now):
 
 
 def on_plan_replaced(event, *, by, now):
-    """End the job of a part that is placed anew. Refuses once somebody has begun with it."""
-    for job in PickJob.objects.filter(plan_id=event.plan_id).lock_all():
-        if job.status in PickJob.BEGUN:
+    """End the job of a part that is placed anew. Refuses one that somebody has begun with, unless that may be."""
+    for job in _lock_with_runs(PickJob.objects.filter(plan_id=event.plan_id)):
+        is_over = job.status == PickJob.Status.CLOSED
+        if is_over or (job.status in PickJob.BEGUN and not event.may_be_begun):
             raise PickingBegun(job=job)
-        if job.status != PickJob.Status.OPEN:
-            continue
-        transit(job.reroute, by=by, now=now)
-        emit(PickJobRerouted(pick_job_id=job.pk), by=by, now=now)
+        if job.status in PickJob.UNFINISHED:
+            lines = list(job.lines.prefetch_related("allocations"))
+            sub_status = SUB_STATUS_OF.get(event.reason, PickJob.SubStatus.NONE)
+            _leave(job, lines, sub_status, by=by, now=now)
+
+
+SUB_STATUS_OF = {
+    RoutingPlan.Reason.MANUAL_REROUTE: PickJob.SubStatus.MANUAL_REROUTE,
+    RoutingPlan.Reason.TIME_TRIGGERED: PickJob.SubStatus.TIME_TRIGGERED,
+    RoutingPlan.Reason.STOCK_ZEROED: PickJob.SubStatus.STOCK_ZEROED,
+    RoutingPlan.Reason.FACILITY_OFFLINE: PickJob.SubStatus.FACILITY_OFFLINE,
+    RoutingPlan.Reason.ORDER_MODIFIED: PickJob.SubStatus.ORDER_MODIFIED,
+}
+
+
+def reroute_idle(*, now):
+    """Move parts that are due soon, that somebody began, of which nothing is picked, and left; returns how many."""
+    moved = 0
+    for job in PickJob.objects.filter(
+        plan_id__in=reroutes.late_plans(now=now, begun=True),
+        status__in=[PickJob.Status.IN_PROGRESS, PickJob.Status.PAUSED],
+    ).order_by("pk"):
+        moved += _reroute_if_idle(job.pk, now)
+    return moved
+
+
+@transaction.atomic
+def _reroute_if_idle(job_id, now):
+    job = lock_for_status(job_id)
+    minutes = reroutes.reroute_settings(job.order, now)["idle_minutes"]
+    is_idle = (
+        job.status in {PickJob.Status.IN_PROGRESS, PickJob.Status.PAUSED}
+        and minutes is not None
+        and job.modified_at < now - datetime.timedelta(minutes=minutes)
+        and not job.lines.filter(picked__gt=0).exists()
+    )
+    if is_idle:
+        reason = RoutingPlan.Reason.TIME_TRIGGERED
+        reroutes.reroute(job.plan_id, reason=reason, may_be_begun=True, by=None, now=now)
+    return is_idle
 
 
 def on_order_modified(event, *, by, now):
@@ -437,13 +604,24 @@ def on_order_modified(event, *, by, now):
 
 
 def on_order_cancelled(event, *, by, now):
-    """Cancel the jobs of an order; refuses when something of it is picked."""
-    _cancel(PickJob.objects.filter(order_id=event.order_id), by=by, now=now)
+    """Cancel the jobs of an order. Refuses when something of it is picked; by force that is to be put back."""
+    jobs = PickJob.objects.filter(order_id=event.order_id)
+    if event.is_forced:
+        for job in _lock_with_runs(jobs):
+            lines = list(job.lines.prefetch_related("allocations"))
+            if job.status == PickJob.Status.CLOSED:  # its units are out of the stock already
+                coming = {line: line.picked for line in lines}
+                restow.come_back(job, coming, RestowItem.Reason.CANCELLED, by=by, now=now)
+            elif job.status in PickJob.UNFINISHED:
+                _put_aside(job, lines, RestowItem.Reason.CANCELLED, by=by, now=now)
+        jobs = jobs.exclude(status=PickJob.Status.CLOSED)
+    _cancel(jobs, is_forced=event.is_forced, by=by, now=now)
 
 
-def _cancel(jobs, *, by, now):
-    for job in jobs.lock_all():
-        if job.status == PickJob.Status.CLOSED or job.lines.filter(picked__gt=0).exists():
+def _cancel(jobs, *, is_forced=False, by, now):
+    for job in _lock_with_runs(jobs):
+        is_picked = job.status == PickJob.Status.CLOSED or job.lines.filter(picked__gt=0).exists()
+        if is_picked and not is_forced:
             raise AlreadyPicked(job=job)
         if job.status in PickJob.UNFINISHED:
             transit(job.cancel, by=by, now=now, reason=str(gettext("The order was cancelled.")))

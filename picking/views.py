@@ -1,51 +1,37 @@
 """The picker's screens: what is next, the list, and one job at a time."""
 
-import functools
-import json
-
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponseRedirect, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views import csrf
 from django.views.decorators.http import require_POST, require_safe
 
-from fulfillment.core.access import at_facility
+from fulfillment.core.access import at_facility, permissions_at
+from fulfillment.core.devices import answer_device, for_devices, read_action
+from fulfillment.core.errors import Refused
 from fulfillment.core.models import Permission
+from fulfillment.core.services import documents
+from fulfillment.core.sheets import MOST_LABELS
+from fulfillment.core.sheets import location_labels as location_sheet
 
-from . import scans, services
-from .forms import ActionForm, FindForm, ScanForm, new_action_id
-from .models import PickJob, ScanEvent, ShortReason
-from .queries import jobs_at, next_job, walk_of
+from . import photos, restow, scans, services, sheets
+from .forms import ActionForm, PhotoForm, RestowForm, ScanForm, new_action_id
+from .models import LinePhoto, LoadUnit, PickJob, PickRun, RestowItem
+from .queries import history_of, walk_of
+from .run_queries import map_of
+from .screen import asked_parts, screen_data
+from .stock_forms import LookUpForm
+from .substitutes import choices_for
+from .texts import reasons_at, screen_texts
+from .whereabouts import fates
 
 PAGE_SIZE = 25
-LARGEST_BODY = 10_000
-
-
-@require_safe
-@at_facility(Permission.PICK)
-def job_list(request):
-    """What to pick next, and the list behind it. A code that only one job has opens that job."""
-    form = FindForm(request.GET)
-    wanted = form.cleaned_data if form.is_valid() else {}
-    text, status = wanted.get("q", ""), wanted.get("status", "")
-    jobs = jobs_at(request.facility, status=status, text=text)
-    page = Paginator(jobs, PAGE_SIZE).get_page(request.GET.get("page"))
-    if text and page.paginator.count == 1:
-        return redirect("picking:job-detail", request.facility.slug, page[0].pk)
-    return render(
-        request,
-        "picking/pickjob_list.html",
-        {
-            "form": form,
-            "page": page,
-            "is_filtered": bool(text or status),
-            "next_job": None if text or status else next_job(request.facility, request.user),
-        },
-    )
 
 
 def _job(request, pk):
@@ -59,27 +45,139 @@ def job_detail(request, pk):
     """One job: the next line huge, the scan field, and what is done. ``htmx`` gets the working area alone."""
     job = _job(request, pk)
     walk = walk_of(job)
-    is_mine = job.status == PickJob.Status.IN_PROGRESS and job.editor_id == request.user.pk
+    run = PickRun.objects.active().of_jobs([job.pk]).first()
+    is_mine = run is None and job.status == PickJob.Status.IN_PROGRESS and job.editor_id == request.user.pk
+    found = [] if job.status in PickJob.UNFINISHED else fates(job)
+    choices = choices_for(walk.lines, request.facility, timezone.localdate()) if is_mine else {}
     context = {
         "job": job,
+        "act_url": reverse("picking:job-act", args=[request.facility.slug, job.pk]),
         "walk": walk,
         "is_mine": is_mine,
         # The picker sees the current line above, large.
         "listed": [line for line in walk.open if not is_mine or line is not walk.current],
         "is_open": job.status in PickJob.UNFINISHED,
+        "fates": found,
+        "is_looking": any(fate.is_open for fate in found),
+        "totes": LoadUnit.objects.of_job(job.pk).in_use().select_related("location"),
+        "run": run,
+        "map": map_of(walk, request.facility) if is_mine else None,
         "scan_form": ScanForm(),
-        "reasons": ShortReason.choices,
-        "scan_texts": {
-            "waiting": _("No connection. {n} waiting, nothing is lost."),
-            "rejected": _("The server did not take %(what)s. It is kept below as a task.")
-            % {"what": "{what}"},
-            "kinds": dict(ScanEvent.Kind.choices),
-            "signIn": _("Sign in"),
+        "reasons": reasons_at(request.facility),
+        "may_count": scans.may_count(request.user, request.facility),
+        "photo_url": reverse("picking:photo-keep", args=[request.facility.slug, job.pk]),
+        "job_data": screen_data(
+            walk,
+            job,
+            may_override=scans.may_override(request.user, request.facility),
+            history=history_of(job),
+            choices=choices,
+        )
+        if is_mine
+        else None,
+        "choices": choices.get(walk.current.article_id, [])
+        if walk.current and not walk.current.replaces_id
+        else [],
+        "parts": asked_parts(walk),
+        "scan_texts": screen_texts(),
+        "action_ids": {
+            name: new_action_id()
+            for name in ("scan", "plus", "all", "short", "undo", "close", "pause", "substitute")
         },
-        "action_ids": {name: new_action_id() for name in ("scan", "plus", "all", "short", "undo", "close")},
     }
     template = "picking/pickjob_detail.html"
-    return render(request, f"{template}#work" if request.htmx else template, context)
+    if request.GET.get("part") == "fate":
+        return render(request, f"{template}#fate", context)
+    return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
+
+
+def kept(request, response):
+    """Say whose page it is: the device keeps it for that person alone, for when there is no connection."""
+    response["X-User"] = request.user.pk
+    return response
+
+
+@require_safe
+@at_facility(Permission.PICK)
+def scanner(request):
+    """What a scanner sends, character by character, and the sheets to print. Without JavaScript: what came with Enter."""
+    text = request.GET.get("code", "")[:200]
+    context = {
+        "layout_code": sheets.LAYOUT_CODE,
+        "received": text,
+        "characters": [_name_of(character) for character in text],
+        "is_right": text == sheets.LAYOUT_CODE,
+        "zones": request.facility.zones.all(),
+        "may_print_places": Permission.STOCK in permissions_at(request.user, request.facility),
+        "words": {
+            "right": _("right"),
+            "wrong": _("wrong: set the scanner to the layout of this device"),
+            "untested": _("not tested: scan the last code of the command sheet"),
+        },
+    }
+    return render(request, "picking/scanner.html", context)
+
+
+def _name_of(character):
+    return {"\x1d": "GS", "\t": "TAB", " ": "␣"}.get(character, character)
+
+
+@require_safe
+@at_facility(Permission.PICK)
+def command_sheet(request):
+    return _pdf(sheets.command_sheet(request.facility, get_language()), "commands.pdf")
+
+
+@require_safe
+@at_facility(Permission.STOCK)
+def location_labels(request):
+    """Labels of the places of a zone, or of all, in the order of the walk."""
+    places = request.facility.locations.select_related("zone")
+    zone = request.GET.get("zone", "")
+    if zone:
+        places = places.filter(zone__name=zone)
+    return _pdf(location_sheet(request.facility, places[:MOST_LABELS], get_language()), "locations.pdf")
+
+
+def _pdf(data, name):
+    return HttpResponse(
+        data,
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "private, no-store"},
+    )
+
+
+@require_safe
+@at_facility(Permission.PICK)
+def restow_list(request):
+    """What goes back on its shelf, in the order of the walk; a scanned article or place narrows it."""
+    form = LookUpForm(request.GET if "code" in request.GET else None)
+    code = form.cleaned_data["code"] if form.is_valid() else ""
+    items = restow.find(request.facility, code).for_list()
+    page = Paginator(items, PAGE_SIZE).get_page(request.GET.get("page"))
+    for item in page:
+        item.form = RestowForm(facility=request.facility, auto_id=f"id_{item.pk}_%s")
+    return render(request, "picking/restow_list.html", {"page": page, "form": form, "code": code})
+
+
+@require_POST
+@at_facility(Permission.PICK)
+def restow_act(request, pk):
+    """Units are on their shelf again, or will not come back there."""
+    item = get_object_or_404(RestowItem.objects.at(request.facility), pk=pk)
+    form = RestowForm(request.POST, facility=request.facility)
+    if not form.is_valid():
+        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    elif "write_off" in request.POST:
+        restow.write_off(item.pk, note=form.cleaned_data["note"], by=request.user, now=timezone.now())
+        messages.info(request, _("%(item)s: not put back.") % {"item": item})
+    else:
+        done = restow.put_back(
+            item.pk, location=form.cleaned_data["code"], by=request.user, now=timezone.now()
+        )
+        place = done.location or _("the stock")
+        messages.success(request, _("%(item)s: back on %(place)s.") % {"item": item, "place": place})
+    return redirect("picking:restow-list", request.facility.slug)
 
 
 @require_POST
@@ -105,7 +203,7 @@ def job_pause(request, pk):
     return redirect("picking:job-list", request.facility.slug)
 
 
-def _action(form):
+def action_of(form):
     data = form.cleaned_data
     return scans.Action(
         id=data["id"],
@@ -115,6 +213,11 @@ def _action(form):
         code=data["code"].strip(),
         quantity=data["quantity"] or 0,
         reason=data["reason"],
+        lot=data["lot"].strip(),
+        serial=data["serial"].strip(),
+        expires_on=data["expires_on"],
+        weight=data["weight"] or 0,
+        left=data["left"],
         at=data["at"],
     )
 
@@ -128,38 +231,53 @@ def job_act(request, pk):
     if not form.is_valid():
         messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
         return redirect("picking:job-detail", request.facility.slug, job.pk)
-    answer = scans.act(_action(form), facility=request.facility, by=request.user, now=timezone.now())
+    answer = scans.act(action_of(form), facility=request.facility, by=request.user, now=timezone.now())
     tell = messages.success if answer.status_code == scans.BOOKED else messages.error
     tell(request, answer.data["text"])
+    if "photo" in request.FILES and answer.status_code == scans.BOOKED:
+        data = form.cleaned_data
+        photos.keep(
+            data["id"], job, data["line"], request.FILES["photo"], by=request.user, now=timezone.now()
+        )
     if answer.data["kind"] in {"closed", "paused"}:
         return redirect("picking:job-list", request.facility.slug)
     return redirect("picking:job-detail", request.facility.slug, job.pk)
 
 
-def for_devices(view):
-    """Answer a device in JSON whatever happens: a redirect to the login would look like a success to it."""
+@require_safe
+@at_facility(Permission.PICK)
+def photo(request, photo_pk):
+    """A photo as a file to save: what people sent is never a page of this site."""
+    kept = get_object_or_404(
+        LinePhoto.objects.select_related("document"), pk=photo_pk, line__job__facility=request.facility
+    )
+    disposition = content_disposition_header(as_attachment=True, filename=kept.document.name)
+    return HttpResponse(
+        documents.read(kept.document),
+        content_type="image/jpeg",
+        headers={
+            "Content-Disposition": disposition,
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
-    @functools.wraps(view)
-    def answer(request, *args, **kwargs):
-        if not request.user.is_authenticated:
-            return _device_answer(request, 401, "login", _("Sign in again. What you scanned is kept."))
-        try:
-            response = view(request, *args, **kwargs)
-        except (PermissionDenied, Http404):
-            return _device_answer(request, 409, "stale", _("You may not pick here any more."))
-        if isinstance(response, HttpResponseRedirect):
-            return _device_answer(request, 401, "login", _("Sign in again. What you scanned is kept."))
-        return response
 
-    return answer
-
-
-def _device_answer(request, status, kind, text):
+@require_POST
+@for_devices
+@at_facility(Permission.PICK)
+def photo_keep(request, pk):
+    """A photo of a line whose units are missing, from the queue of the device; the id keeps it once."""
+    job, form = _job(request, pk), PhotoForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return JsonResponse({"scan": None, "kind": "unknown", "text": _("This is not a photo.")}, status=400)
+    data = form.cleaned_data
+    answer = {"scan": str(data["id"])}
     try:
-        scan = json.loads(request.body[:LARGEST_BODY]).get("id")
-    except (ValueError, AttributeError):
-        scan = None
-    return JsonResponse({"scan": scan, "kind": kind, "text": text}, status=status)
+        photos.keep(data["id"], job, data["line"], data["photo"], by=request.user, now=timezone.now())
+    except Refused as refusal:
+        return JsonResponse({**answer, "kind": "unknown", "text": refusal.message}, status=422)
+    return JsonResponse({**answer, "kind": "photo", "text": _("The photo is kept.")})
 
 
 @require_POST
@@ -170,19 +288,15 @@ def scan(request):
 
     200 booked, 422 refused, 409 stale, 401 not signed in, 400 when it cannot be read.
     """
-    if len(request.body) > LARGEST_BODY:
-        return _device_answer(request, 400, "unknown", _("This is too long for a scan."))
-    try:
-        data = json.loads(request.body)
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        return _device_answer(request, 400, "unknown", _("This is not a scan."))
-    form = ActionForm({name: value for name, value in data.items() if value is not None})
-    if not form.is_valid():
-        text = " ".join(f"{name}: {error}" for name, errors in form.errors.items() for error in errors)
-        return _device_answer(request, 400, "unknown", text)
-    answer = scans.act(_action(form), facility=request.facility, by=request.user, now=timezone.now())
+    return answer_action(request, scans.act)
+
+
+def answer_action(request, act):
+    """Do the action in the body of a request, and answer in JSON."""
+    form, refusal = read_action(request, ActionForm)
+    if refusal:
+        return refusal
+    answer = act(action_of(form), facility=request.facility, by=request.user, now=timezone.now())
     response = JsonResponse(answer.data, status=answer.status_code)
     if answer.is_replay:
         response["Idempotent-Replay"] = "true"
@@ -191,6 +305,6 @@ def scan(request):
 
 def csrf_failure(request, reason=""):
     """A page that was open over a sign-in: devices get 401 as JSON, people a page that says what to do."""
-    if request.path.endswith("/scans/"):
-        return _device_answer(request, 401, "login", _("Sign in again. What you scanned is kept."))
+    if request.path.endswith(("/scans/", "/photos/")):
+        return answer_device(request, 401, "login", _("Sign in again. What you scanned is kept."))
     return csrf.csrf_failure(request, reason=reason)

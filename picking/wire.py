@@ -15,6 +15,7 @@ from fulfillment.core.api.schema import (
     moment,
 )
 from fulfillment.core.api.search import page_info
+from fulfillment.core.api.wire import picking_methods, represent_picking_methods
 from orders.wire import MOST_UNITS, short, tag, text, time, versioned, words
 
 from .models import PickJob, PickLine, ShortReason
@@ -31,6 +32,11 @@ line_article = Object({"tenantArticleId": short, "title": text})
 # What is read
 
 
+substitute_line = Object(
+    {"id": short, "article": line_article, "quantity": Integer(1)},
+    {"picked": units},
+    name="SubstituteLineItem",
+)
 pick_line = Object(
     {
         "id": short,
@@ -45,6 +51,7 @@ pick_line = Object(
         "measurementUnitKey": short,
         "scannableCodes": List(short),
         "shortPickReason": short_pick_reason,
+        "substituteLineItems": List(substitute_line),
         "tags": List(tag),
     },
     name="PickLineItem",
@@ -58,6 +65,7 @@ delivery_information = Object(
     name="PickjobDeliveryInformation",
 )
 editor = Object({"username": short}, {"userId": short}, name="Editor")
+assigned_user = Object({"userId": short, "username": short}, name="AssignedUser")
 pick_job = Object(
     {
         "id": short,
@@ -74,9 +82,12 @@ pick_job = Object(
     {
         **versioned,
         "anonymized": boolean,
+        "assignedUsers": List(assigned_user),
         "customAttributes": free,
         "editor": editor,
         "orderRef": short,
+        "pickRunRef": short,
+        "preferredPickingMethods": picking_methods,
         "processId": short,
         "routingPlanRef": short,
         "subStatus": short,
@@ -96,12 +107,11 @@ stripped_pick_jobs = Object(
 pick_job_page = Object(
     {"pickJobs": List(pick_job), "pageInfo": page_info}, {"total": Integer(0)}, name="PickJobPaginatedResult"
 )
-load_units = Object({"loadUnits": List(free), "total": Integer(0)}, name="LoadUnits")
 
 # What is sent
 
 
-def _named(key, name, required=None, optional=None, *, closed=True):
+def named(key, name, required=None, optional=None, *, closed=True):
     """One option of a ``Choice``."""
     return Object({key: Text(choices=[name]), **(required or {})}, optional, closed=closed)
 
@@ -153,18 +163,18 @@ patch = Object(
             Choice(
                 "action",
                 {
-                    "ModifyPickJob": _named(
+                    "ModifyPickJob": named(
                         "action",
                         "ModifyPickJob",
                         optional={
                             "status": Text(choices=SETTABLE),
                             "customAttributes": free,
                             "paymentInformation": free,
-                            "preferredPickingMethods": List(short),
+                            "preferredPickingMethods": picking_methods,
                         },
                         closed=False,
                     ),
-                    "ModifyPickLineItem": _named(
+                    "ModifyPickLineItem": named(
                         "action",
                         "ModifyPickLineItem",
                         {"id": short},
@@ -176,7 +186,7 @@ patch = Object(
                         closed=False,
                     ),
                     **{
-                        name: _named("action", name, closed=False)
+                        name: named("action", name, closed=False)
                         for name in (
                             "ModifyPickJobLastEditor",
                             "RestartPickJob",
@@ -191,8 +201,13 @@ patch = Object(
     },
     name="PickingPatchActions",
 )
+named_user = Object(
+    optional={"userId": short, "username": short},
+    closed=True,
+    one_of=("userId", "username"),
+    name="AssignedUserForCreation",
+)
 UNSUPPORTED_ACTIONS = (
-    "REPLACE_ASSIGNED_USERS",
     "SPLIT_LINE_ITEMS_PICK_JOB",
     "MERGE_LINE_ITEMS_PICK_JOB",
     "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
@@ -201,19 +216,20 @@ actions = Choice(
     "name",
     {
         **{
-            name: _named("name", name, version)
+            name: named("name", name, version)
             for name in ("START", "PAUSE", "CLOSE", "RESET", "RESTART", "ABORT", "CANCEL", "OBSOLETE")
         },
-        "PICK": _named(
-            "name", "PICK", {**version, "lineItems": List(line_update, most=MOST_COUNTS, least=1)}
-        ),
-        "MODIFY_PICK_JOB_LINE_ITEMS": _named(
+        "PICK": named("name", "PICK", {**version, "lineItems": List(line_update, most=MOST_COUNTS, least=1)}),
+        "MODIFY_PICK_JOB_LINE_ITEMS": named(
             "name",
             "MODIFY_PICK_JOB_LINE_ITEMS",
             {**version, "pickJobLineItemUpdates": List(line_update_with_status, least=1)},
         ),
-        "ADD_TARGET_TIME": _named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
-        **{name: _named("name", name, version, closed=False) for name in UNSUPPORTED_ACTIONS},
+        "ADD_TARGET_TIME": named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
+        "REPLACE_ASSIGNED_USERS": named(
+            "name", "REPLACE_ASSIGNED_USERS", {**version, "assignedUsers": List(named_user, most=100)}
+        ),
+        **{name: named("name", name, version, closed=False) for name in UNSUPPORTED_ACTIONS},
     },
 )
 
@@ -277,8 +293,8 @@ def represent_line_parts(line):
         "id": str(line.pk),
         "globalLineItemId": str(line.order_line_id),
         "article": {
-            **sent.get("article", {}),
-            "tenantArticleId": line.order_line.sku,
+            **(sent.get("article", {}) if line.sku == line.order_line.sku else {}),
+            "tenantArticleId": line.sku,
             "title": line.title,
         },
         "quantity": line.quantity,
@@ -291,13 +307,25 @@ def represent_line_parts(line):
     }
 
 
-def _line(line, job):
+def represent_line(line, job, substitutes=()):
+    """A line as ``PickLineItem``, with what was taken instead of some of its units."""
     is_begun = job.status == PickJob.Status.IN_PROGRESS and line.status == PickLine.Status.OPEN
     return {
         **represent_line_parts(line),
+        "quantity": line.quantity + sum(other.quantity for other in substitutes),
         "picked": line.picked,
         "status": PickLine.Status.IN_PROGRESS if is_begun else line.status,
+        **({"substituteLineItems": [_substitute(other) for other in substitutes]} if substitutes else {}),
         **({"shortPickReason": _localized(line.short_reason)} if line.short_reason else {}),
+    }
+
+
+def _substitute(line):
+    return {
+        "id": str(line.pk),
+        "article": {"tenantArticleId": line.sku, "title": line.title},
+        "quantity": line.quantity,
+        "picked": line.picked,
     }
 
 
@@ -326,13 +354,33 @@ def represent_job_parts(job):
 
 def represent(job):
     """A pick job as ``PickJob``. Loaded by ``PickJobQuerySet.for_api``."""
+    lines = job.lines.all()
     return {
         **represent_job_parts(job),
         "routingPlanRef": str(job.plan_id),
         "deliveryinformation": _delivery(job),
-        "pickLineItems": [_line(line, job) for line in job.lines.all()],
+        "pickLineItems": [
+            represent_line(
+                line, job, [other for other in lines if other.replaces_id == line.pk and other.quantity]
+            )
+            for line in lines
+            if not line.replaces_id
+        ],
+        "assignedUsers": [
+            {"userId": str(user.pk), "username": user.email} for user in job.assigned_users.all()
+        ],
         **({"subStatus": job.sub_status} if job.sub_status else {}),
+        **({"pickRunRef": str(run)} if (run := _run_of(job)) else {}),
+        **(
+            {"preferredPickingMethods": represent_picking_methods(job.picking_methods)}
+            if job.picking_methods
+            else {}
+        ),
     }
+
+
+def _run_of(job):
+    return next((line.run_id for line in job.lines.all() if line.run_id), None)
 
 
 def represent_stripped(job):

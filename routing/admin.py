@@ -12,12 +12,14 @@ from fulfillment.core.access import permissions_at
 from fulfillment.core.admin import ReadOnly
 from fulfillment.core.models import Permission
 
-from . import configurations
+from . import configurations, trials
 from .models import (
     DecisionLog,
+    FallbackFacility,
     FenceSetting,
     Place,
     RatingSetting,
+    RerouteDescription,
     Reservation,
     RoutingConfiguration,
     RoutingPlan,
@@ -92,6 +94,13 @@ class OwnRatingInline(OwnInline):
     verbose_name, verbose_name_plural = _("own rating"), _("own ratings")
 
 
+class FallbackInline(admin.TabularInline):
+    model = FallbackFacility
+    extra = 0
+    fields = ("position", "facility")
+    autocomplete_fields = ("facility",)
+
+
 class NodeInline(admin.StackedInline):
     """The strategy tree below the root, which is the rest of this page."""
 
@@ -116,17 +125,19 @@ class ConfigurationForm(forms.ModelForm):
 @admin.register(RoutingConfiguration)
 class RoutingConfigurationAdmin(admin.ModelAdmin):
     form = ConfigurationForm
-    inlines = (FenceInline, OwnFenceInline, RatingInline, OwnRatingInline, NodeInline)
+    inlines = (FenceInline, OwnFenceInline, RatingInline, OwnRatingInline, FallbackInline, NodeInline)
     readonly_fields = ("state",)
     fields = (
         "state",
-        ("is_split_active", "split_mode", "max_split_count", "least_units", "split_sameday"),
+        ("is_split_active", "split_mode", "max_split_count", "least_units", "least_value"),
+        "split_sameday",
         "partly_reservable",
         "stop_after_hours",
         "time_zone",
         "missing_units",
-        ("reroute_after_minutes", "reroute_within_hours"),
-        "reroute_offline",
+        ("reroute_after_minutes", "reroute_within_hours", "reroute_idle_minutes"),
+        ("reroute_offline", "reroute_blacklist"),
+        "fallback_after_minutes",
         "comment",
     )
     change_form_template = "admin/routing/configuration_change.html"
@@ -173,6 +184,16 @@ class RoutingConfigurationAdmin(admin.ModelAdmin):
                 messages.error(request, refusal.message)
                 return
             messages.success(request, _("%(revision)s is in use from now on.") % {"revision": revision})
+            facts = trials.facts(revision.data, now=timezone.now())
+            for fact in [*configurations.loose_ends(revision.data), *facts]:
+                messages.warning(request, fact)
+
+
+@admin.register(RerouteDescription)
+class RerouteDescriptionAdmin(admin.ModelAdmin):
+    list_display = ("reason", "modified_at")
+    search_fields = ("reason",)
+    fields = ("reason", "reasons")
 
 
 @admin.register(RoutingRevision)

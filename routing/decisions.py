@@ -5,22 +5,14 @@ numbers. The rules are pure, so the same inputs give the same points, fences and
 """
 
 import dataclasses
-import itertools
 import json
 import zlib
 
-from django.utils import formats
-from django.utils.translation import gettext, ngettext
-
-from fulfillment.core.models import Facility
 from routing import rules
 from routing.models import DecisionLog
 from routing.queries import tree_of
 from routing.situations import restore_network
 
-# With thousands of facilities a page shows the best ones and counts the others; the log keeps all.
-SHOWN = 25
-MISSES = 3  # facilities of which it is said what they would have needed
 # Where no clock ends the search for the best split: about as many as it looks at in its time.
 MOST_SETS = 10_000
 
@@ -37,21 +29,33 @@ class Made:
     is_fixed: bool
     place_source: str
     decision: rules.Decision
+    placement: rules.Placement
+    waits_for_whole: bool
 
 
-def decision_data(made, parts):
+def decision_data(inputs, made):
     """The small part of a ``DecisionLog``, in words that can be read: what was asked and what came out."""
     split = made.decision.split
+    seldom = {
+        "waited": inputs.waited,
+        "partly": inputs.is_partly,
+        "incomplete": inputs.is_incomplete,
+        "fallback": list(made.placement.fallback),
+    }
     return {
         "demand": _plain_demand(made.demand),
         "place_source": made.place_source,
         "fixed": made.is_fixed,
         "path": list(made.path),
-        "parts": [{"facility": part.facility, "lines": _lines(part.lines)} for part in parts],
+        "parts": plain_parts(made),
         "remainder": _lines(split.remainder),
         "looked_at": split.looked_at,
         "is_proven": split.is_proven,
-    }
+    } | {name: value for name, value in seldom.items() if value}
+
+
+def plain_parts(made):
+    return [{"facility": part.facility, "lines": _lines(part.lines)} for part in made.placement.parts]
 
 
 def _plain_demand(demand):
@@ -65,6 +69,7 @@ def _plain_demand(demand):
         "carriers": sorted(demand.carriers),
         "blacklist": sorted(demand.blacklist),
         "attributes": dict(demand.attributes),
+        "prices": dict(demand.prices),
     }
     return {name: value for name, value in plain.items() if value not in (None, False, [], {})}
 
@@ -113,13 +118,20 @@ def _spread(column, count):
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a decision was made of, whatever configuration it followed."""
+    """What a decision was made of, whatever configuration it followed.
+
+    ``waited``: minutes since the part is without a facility. ``is_partly``: what is there is taken, whatever the
+    configuration says. ``is_incomplete``: the order has lines that no article is known for.
+    """
 
     demand: rules.Demand
     candidates: list[rules.Candidate]
     seed: int
     is_fixed: bool
     place_source: str
+    waited: int = 0
+    is_partly: bool = False
+    is_incomplete: bool = False
 
 
 def inputs_of(log, sites=None):
@@ -134,14 +146,24 @@ def inputs_of(log, sites=None):
         sites = [sites[position] for position in columns["only"]]
     demand = restore_demand(log.data["demand"])
     candidates = _restore_candidates(sites, columns, [line.article for line in demand.lines])
-    return Inputs(demand, candidates, log.seed, log.data["fixed"], log.data["place_source"])
+    return Inputs(
+        demand,
+        candidates,
+        log.seed,
+        log.data["fixed"],
+        log.data["place_source"],
+        log.data.get("waited", 0),
+        log.data.get("partly", False),
+        log.data.get("incomplete", False),
+    )
 
 
-def decide_again(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS):
-    """What a strategy tree makes of the inputs of a decision."""
+def decide(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS):
+    """What a strategy tree makes of some inputs."""
     settings, path = rules.choose(tree, inputs.demand.attributes)
     policy = FIXED if inputs.is_fixed else settings.policy_for(inputs.demand.is_sameday)
     decision = rules.decide(inputs.demand, inputs.candidates, policy, inputs.seed, may_go_on)
+    waits = settings.plain["partly_reservable"] == "WAIT" and not inputs.is_partly
     return Made(
         inputs.demand,
         inputs.candidates,
@@ -151,6 +173,25 @@ def decide_again(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS
         inputs.is_fixed,
         inputs.place_source,
         decision,
+        _place(inputs, settings.plain, policy, decision, waits),
+        waits,
+    )
+
+
+def _place(inputs, plain, policy, decision, waits):
+    """What is done about a decision, by the settings that are not the rules'."""
+    if inputs.is_incomplete:  # nobody has all of it
+        parts = () if waits else decision.split.parts
+        return rules.Placement(parts, decision.split.remainder)
+    fallback = rules.FALLBACK | plain.get("fallback", {})
+    is_due = not inputs.is_fixed and inputs.waited >= fallback["after_minutes"]
+    return rules.place(
+        decision,
+        inputs.demand,
+        inputs.candidates,
+        waits_for_whole=waits,
+        fallback=fallback["facilities"] if is_due else (),
+        may_split=policy.may_split,
     )
 
 
@@ -160,7 +201,7 @@ def restore(log, sites=None):
     is_proven = log.data["is_proven"] or not most
     tree, _needs = tree_of(log.revision)
     # A search that ran out of time ends after as many sets again.
-    return decide_again(inputs_of(log, sites), tree, lambda looked_at: is_proven or looked_at < most)
+    return decide(inputs_of(log, sites), tree, lambda looked_at: is_proven or looked_at < most)
 
 
 def restore_demand(plain):
@@ -175,6 +216,7 @@ def restore_demand(plain):
         carriers=frozenset(plain.get("carriers", ())),
         blacklist=frozenset(plain.get("blacklist", ())),
         attributes=plain.get("attributes", {}),
+        prices=plain.get("prices", {}),
     )
 
 
@@ -212,267 +254,13 @@ def _restore_candidates(sites, columns, articles):
 FIXED = rules.Policy(frozenset(), {}, may_split=False)
 
 
-# In words and rows
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """What one rating said of one facility."""
-
-    raw: float | None
-    points: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One facility in a ranking; ``units`` is what it has of what is asked."""
-
-    name: str
-    cells: list[Cell]
-    total: float
-    units: int
-    is_winner: bool
-    is_tied: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Miss:
-    """What a facility lacks of the winner: points in all, and the rating that takes most of them from it."""
-
-    name: str
-    points: float
-    rating: str
-    gap: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Round:
-    """A ranking: of the whole order, or of what one step had to place."""
-
-    number: int
-    columns: list  # [{"label", "unit", "weight", "gap"}]
-    rows: list[Row]
-    hidden: int
-    units: int
-    misses: list[Miss]
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One decision log as the page shows it."""
-
-    log: object
-    exclusions: list  # [{"label", "expected", "actual", "facilities": [name], "hidden": count}]
-    rounds: list[Round]
-    parts: list  # [(facility, [(SKU, units)])]
-    remainder: list  # [(SKU, units)]
-    is_fixed: bool
-    is_exact: bool
-    is_unplaced: bool
-    path: tuple[str, ...]
-    split: rules.Split
-    runner_up: list[str]
-    loss: str
-
-
-def explain(order):
-    """The runs of an order in words and rows, the newest first."""
-    logs = order.decisions.select_related("revision", "snapshot").order_by("-run")
-    skus = {str(line.article_id): line.sku for line in order.lines.all()}
-    return [_explain(log, skus) for log in logs]
-
-
-def explain_draft(order, tree):
-    """The newest run of an order as it was, and as a strategy tree would have it: ``[Run, Run]``, or ``[]``."""
-    log = order.decisions.select_related("revision", "snapshot").order_by("-run").first()
-    if log is None:
-        return []
-    skus = {str(line.article_id): line.sku for line in order.lines.all()}
-    made = decide_again(inputs_of(log), tree)
-    parts = [{"facility": part.facility, "lines": _lines(part.lines)} for part in made.decision.split.parts]
-    return [_explain(log, skus), _rows_of(log, made, parts, skus)]
-
-
-def _explain(log, skus):
-    # What was written is the truth: an order that waits for the whole has no parts, whatever could have been.
-    return _rows_of(log, restore(log), log.data["parts"], skus)
-
-
-def _rows_of(log, made, parts, skus):
-    names = {one.key: one.site.name for one in made.candidates}
-    split = made.decision.split
-
-    def units(lines):
-        return [(skus.get(line.article, line.article), line.quantity) for line in lines]
-
-    return Run(
-        log=log,
-        exclusions=[
-            {
-                "label": fence_label(entry.fence),
-                "expected": _words(entry.expected),
-                "actual": _words(entry.actual),
-                "facilities": [names[key] for key in entry.facilities[:SHOWN]],
-                "hidden": max(len(entry.facilities) - SHOWN, 0),
-            }
-            for entry in made.decision.exclusions
-        ],
-        rounds=[
-            _round(number, ranking, _winners(made, number - 1))
-            for number, ranking in enumerate(split.rankings, start=1)
-        ],
-        parts=[
-            (
-                names.get(part["facility"], part["facility"]),
-                units(itertools.starmap(rules.Line, part["lines"])),
-            )
-            for part in parts
-        ],
-        remainder=units(split.remainder),
-        is_fixed=made.is_fixed,
-        is_exact=made.policy.is_exact and not made.is_fixed,
-        is_unplaced=made.place_source == "UNKNOWN",
-        path=made.path,
-        split=split,
-        runner_up=[names[key] for key in split.runner_up.facilities] if split.runner_up else [],
-        loss=_loss(split.runner_up) if split.runner_up else "",
-    )
-
-
-def _loss(runner_up):
-    """Why the second-best choice lost, in words."""
-    number = runner_up.difference
-    return {
-        rules.Loss.UNITS: lambda: ngettext("%(number)s unit less", "%(number)s units less", int(number)),
-        rules.Loss.PARCELS: lambda: ngettext(
-            "%(number)s parcel more", "%(number)s parcels more", int(number)
-        ),
-        rules.Loss.POINTS: lambda: gettext("%(number)s points less per unit"),
-        rules.Loss.DRAW: lambda: gettext("just as good; the draw decided"),
-    }[runner_up.loss]() % {"number": formats.localize(round(number, 3))}
-
-
-def _winners(made, number):
-    """Who takes something of what a ranking is about: one facility per step, or all of the exact split."""
-    split = made.decision.split
-    parts = split.parts if len(split.rankings) == 1 else split.parts[number : number + 1]
-    return {part.facility for part in parts}
-
-
-def _words(values):
-    """What a fence compared, services by their names."""
-    names = dict(Facility.Service.choices)
-    return ", ".join(str(names.get(value, value)) for value in values.split(", "))
-
-
-def _round(number, ranking, winners):
-    rows = [
-        Row(
-            name=candidate.site.name,
-            cells=[Cell(column.raw[i], column.points[i]) for column in ranking.columns],
-            total=ranking.totals[i],
-            units=candidate.supply(ranking.lines),
-            is_winner=candidate.key in winners,
-            is_tied=candidate.key in ranking.tied,
-        )
-        for i, candidate in enumerate(ranking.candidates)
-        if i < SHOWN or candidate.key in winners
-    ]
-    return Round(
-        number=number,
-        columns=[_column_head(column) for column in ranking.columns],
-        rows=rows,
-        hidden=len(ranking.candidates) - len(rows),
-        units=sum(line.quantity for line in ranking.lines),
-        misses=_misses(ranking, winners),
-    )
-
-
-def _misses(ranking, winners):
-    """What would have to change for the next best facilities, as far as points decided against them."""
-    if len(winners) != 1:
-        return []
-    keys = [candidate.key for candidate in ranking.candidates]
-    best = keys.index(next(iter(winners)))
-    found = []
-    for i, candidate in enumerate(ranking.candidates):
-        missing = ranking.totals[best] - ranking.totals[i]
-        gaps = [(column.points[best] - column.points[i], column) for column in ranking.columns]
-        if candidate.key not in winners and missing > 0 and candidate.supply(ranking.lines):
-            gap, column = max(gaps, key=lambda pair: pair[0])
-            found.append(Miss(candidate.site.name, missing, _column_head(column)["label"], gap))
-    return found[:MISSES]
-
-
-def fence_label(use):
-    """A fence in words; one that the code no longer has keeps its key."""
-    return _label(rules.find(rules.FENCES, use), use)
-
-
-def _label(rule, use):
-    if rule is None:
-        return use
-    own = use.partition(".")[2]
-    return f"{rule.label}: {own}" if own else rule.label
-
-
-def _column_head(column):
-    rating = rules.find(rules.RATINGS, column.key)
-    return {
-        "label": _label(rating, column.key),
-        "unit": rating.unit if rating else "",
-        "weight": column.weight,
-        "gap": column.gap,
-    }
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What a run said of one facility."""
-
-    facility: str  # its key
-    name: str
-    failed: list  # [(fence, expected, actual)]
-    ratings: list  # [(rating, weight, raw, points)]; empty for what a fence kept out
-    available: list  # [(article key, units wanted, units there)]
-    total: float | None
-    rank: int | None
-
-
-def verdicts(made):
-    """A ``Verdict`` for every facility that a run looked at, from its first ranking: the best first, then those kept out."""
-    by_key = {one.key: one for one in made.candidates}
-    failed: dict[str, list] = {}
-    for entry in made.decision.exclusions:
-        for key in entry.facilities:
-            failed.setdefault(key, []).append((entry.fence, entry.expected, entry.actual))
-
-    def verdict(key, reasons, ratings, total, rank):
-        one = by_key[key]
-        available = [
-            (line.article, line.quantity, one.available.get(line.article, 0)) for line in made.demand.lines
-        ]
-        return Verdict(key, one.site.name, reasons, ratings, available, total, rank)
-
-    found = []
-    for ranking in made.decision.split.rankings[:1]:
-        for index, candidate in enumerate(ranking.candidates):
-            ratings = [
-                (column.key, column.weight, column.raw[index], column.points[index])
-                for column in ranking.columns
-            ]
-            found.append(verdict(candidate.key, [], ratings, ranking.totals[index], index + 1))
-    return found + [verdict(key, reasons, [], None, None) for key, reasons in failed.items()]
-
-
 def differences(log):
     """What is different when a logged decision is made again: ``[]`` when it is the same to the unit."""
     made = restore(log)
     split = made.decision.split
-    kept = log.data["parts"]
-    again = [{"facility": part.facility, "lines": _lines(part.lines)} for part in split.parts]
+    kept, again = log.data["parts"], plain_parts(made)
     found = []
-    if kept and again != kept:
+    if again != kept:
         found.append(("parts", kept, again))
     if _lines(split.remainder) != log.data["remainder"]:
         found.append(("remainder", log.data["remainder"], _lines(split.remainder)))

@@ -60,6 +60,7 @@ def _demand(task, position, preselected, configuration, now):
         preselected=frozenset(preselected.get(order.pk, ())),
         carriers=frozenset(shipping.get("preferredCarriers") or ()),
         blacklist=frozenset(task.waiting.blacklist if task.waiting else ()),
+        prices=_prices(task.wanted) if "prices" in configuration.needs else {},
         attributes=attributes_of(order, task.wanted, configuration, now)
         if configuration.asks_of_orders
         else {},
@@ -85,6 +86,26 @@ def attributes_of(order, wanted, configuration, now):
         "tags": tags(order.tags),
         "customAttributes": order.custom_attributes,
     }
+
+
+def settings_of(order, now, configuration):
+    """What a configuration says of an order as a whole."""
+    attributes = {}
+    if configuration.asks_of_orders:
+        wanted = {line: line.quantity for line in order.lines.all()}
+        attributes = attributes_of(order, wanted, configuration, now)
+    settings, _path = rules.choose(configuration.tree, attributes)
+    return settings
+
+
+def _prices(wanted):
+    """The price of a unit as the shop sent it, by article; the highest where lines differ."""
+    prices: dict[str, float] = {}
+    for line in wanted:
+        if line.article_id is not None:
+            article, price = str(line.article_id), float(line.wire.get("shopPrice") or 0)
+            prices[article] = max(prices.get(article, 0.0), price)
+    return prices
 
 
 def _value(wanted):

@@ -18,9 +18,14 @@ class PlanCancelled(Event):
 
 @dataclasses.dataclass(frozen=True)
 class PlanReplaced(Event):
-    """The part is placed anew, perhaps elsewhere; what its facility had begun for it is not wanted any more."""
+    """The part is placed anew, perhaps elsewhere; what its facility had begun for it is not wanted any more.
+
+    A job that somebody has begun with ends too when it ``may_be_begun``; else it refuses.
+    """
 
     plan_id: uuid.UUID
+    reason: str = ""
+    may_be_begun: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +66,13 @@ class PlanSplit(Event):
 @dataclasses.dataclass(frozen=True)
 class PlanWaiting(Event):
     """A part found no facility for now."""
+
+    plan_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanFellBack(Event):
+    """A fallback facility takes a part that no other may or can serve."""
 
     plan_id: uuid.UUID
 

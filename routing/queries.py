@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections import Counter
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Subquery
@@ -9,7 +10,7 @@ from django.db.models import Exists, F, OuterRef, Subquery
 from fulfillment.core.models import Listing
 from routing import situations
 from routing.models import RoutingPlan, RoutingPlanLine, RoutingRevision
-from routing.rules import FENCES, RATINGS, Node, find, read_tree
+from routing.rules import FENCES, RATINGS, Node, find, predicates, read_tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Configuration:
     def asks_of_orders(self):
         """Whether a condition or own rule looks at the order."""
         return "orders" in self.needs
+
+    @property
+    def watches_clock(self):
+        """Whether an order may find a facility later although nothing but the time has changed."""
+        return not self.needs.isdisjoint({"capacity", "today", "clock"})
 
 
 def load_configuration():
@@ -68,7 +74,8 @@ class _Data:
 @functools.lru_cache(maxsize=50)
 def _tree(number, data):
     tree = read_tree(data.data)
-    return tree, frozenset(_needs(tree))
+    asks_clock = any(one.entity == "ORDER" and one.path in {"weekday", "time"} for one in predicates(tree))
+    return tree, frozenset(_needs(tree)) | ({"clock"} if asks_clock else set())
 
 
 def _needs(node):
@@ -84,16 +91,21 @@ def _needs(node):
         yield "listings"
     if "ORDER" in asked or node.below:
         yield "orders"
+    if policy.least_value > 0:
+        yield "prices"
     for _condition, below in node.below:
         yield from _needs(below)
 
 
-def waiting_orders(today, *, facility_id=None):
-    """Ids of the orders with a part that is tried again by itself, the oldest part first.
+def waiting_orders(today, *, facility_id=None, tried_before=None):
+    """Ids of the orders with a part that is tried again by itself, by promise and then the oldest part first.
 
     With a facility: only those that want an article of which it has a unit to promise, or one that was unknown.
+    With ``tried_before``: only those whose last try is so long ago.
     """
     plans = RoutingPlan.objects.filter(status__in=RoutingPlan.TRIED_AGAIN)
+    if tried_before is not None:
+        plans = plans.filter(retried_at__lt=tried_before)
     if facility_id is not None:
         offered = (
             Listing.objects.filter(facility_id=facility_id, status=Listing.Status.ACTIVE)
@@ -109,3 +121,28 @@ def waiting_orders(today, *, facility_id=None):
     return list(
         dict.fromkeys(plans.order_by(promised_first, "created_at", "pk").values_list("order_id", flat=True))
     )
+
+
+def wanted_units(order_ids, before):
+    """What the parts that wait want, and which orders wait since ``before``.
+
+    Returns:
+        ``{order id: {article key: units}}`` and ``{order id}``.
+    """
+    wants: dict = {}
+    patient = set()
+    lines = (
+        RoutingPlanLine.objects.filter(
+            plan__order_id__any=order_ids,
+            plan__status__in=RoutingPlan.TRIED_AGAIN,
+            order_line__article__isnull=False,
+        )
+        .order_by()
+        .values_list("plan__order_id", "plan__created_at", "order_line__article_id", "quantity")
+    )
+    for order_id, created_at, article_id, quantity in lines:
+        wanted = wants.setdefault(order_id, Counter())
+        wanted[str(article_id)] += quantity
+        if created_at < before:
+            patient.add(order_id)
+    return wants, patient

@@ -13,30 +13,31 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.events import StockIncreased, emit
 from fulfillment.core.models import Facility, Listing
 from fulfillment.core.services.stock import lock_listings
-from fulfillment.core.status import log_created, transit
+from fulfillment.core.status import log_change, transit
 from orders.models import Order, OrderLine
 from routing import rules
+from routing.demands import settings_of
 from routing.events import (
     PlanCancelled,
     PlanNotRoutable,
-    PlanReopened,
     PlanReplaced,
     PlanRouted,
     RetryAsked,
 )
-from routing.models import Reservation, RoutingPlan, RoutingPlanLine, RoutingRevision
-from routing.queries import waiting_orders
+from routing.models import Reservation, RoutingPlan
+from routing.parts import give_back, wait_for_facility
+from routing.queries import load_configuration, waiting_orders, wanted_units
 from routing.runs import run
+from routing.situations import load_figures
 
 BATCH = 50  # orders in one transaction
+# A large order may be passed over for several small ones so long; then it is its turn.
+PATIENCE = datetime.timedelta(days=3)
+PAUSE = datetime.timedelta(minutes=10)  # between two tries for which there is no other reason than the time
 
 
 class NothingToRoute(Refused):
     text = _("Order %(order)s has no part that waits for a facility.")
-
-
-class NotToBeMoved(Refused):
-    text = _("%(plan)s cannot be moved: it has no facility, or its picking has ended.")
 
 
 class CannotTake(Refused):
@@ -61,12 +62,46 @@ def route_modified_order(event):
 def retry_waiting(event):
     """Try the parts without a facility again, those with the earliest promise and then the oldest first.
 
-    When stock arrived at a facility, only those that want some of it.
+    When stock arrived at a facility, only those that want some of it. Where there is not enough for all, so that most
+    orders are served whole; but what waits for ``PATIENCE`` comes before that.
     """
     now = timezone.now()
     facility_id = event.facility_id if isinstance(event, StockIncreased) else None
-    for batch in rows.batches(waiting_orders(now.date(), facility_id=facility_id), BATCH):
+    _retry_in_turn(waiting_orders(now.date(), facility_id=facility_id), now)
+
+
+def retry_by_clock(*, now):
+    """Try again what only the time may help: a new day has free slots, and rules may ask for the hour.
+
+    Returns how many orders were tried.
+    """
+    configuration = load_configuration()
+    if configuration is None or not configuration.watches_clock:
+        return 0
+    order_ids = waiting_orders(now.date(), tried_before=now - PAUSE)
+    _retry_in_turn(order_ids, now)
+    return len(order_ids)
+
+
+def _retry_in_turn(order_ids, now):
+    for batch in rows.batches(_in_turn(order_ids, now), BATCH):
         run(batch, again=True, by=None, now=now)
+
+
+def _in_turn(order_ids, now):
+    """The waiting orders in the order in which they are tried."""
+    wants, patient = wanted_units(order_ids, now - PATIENCE)
+    articles = set().union(*wants.values()) if wants else set()
+    supply = Counter()
+    for shelf in load_figures(articles, now.date())[0].values():
+        supply.update(shelf)
+    first = [order_id for order_id in order_ids if order_id in patient]
+    others = [order_id for order_id in order_ids if order_id not in patient]
+    for order_id in first:
+        supply.subtract(wants.get(order_id, {}))
+    left = {article: max(units, 0) for article, units in supply.items()}
+    places = rules.serving_order([wants.get(order_id, {}) for order_id in others], left)
+    return first + [others[place] for place in places]
 
 
 def route_order(order_id, *, by, now):
@@ -87,34 +122,6 @@ def route_again(order_id, *, by, now):
     if not waiting.exists():
         raise NothingToRoute(order=Order.objects.get(pk=order_id))
     return retry(order_id, by=by, now=now)
-
-
-def consume(plan_id, picked, *, reason=RoutingPlan.Reason.SHORT_PICK, by, now):
-    """Give back the reservations of a part whose picking has ended; the picked units leave the stock beside this.
-
-    Units that were not picked look for another facility, when the configuration says so.
-
-    Args:
-        picked: ``{plan line id: units}``; what is missing there was not picked.
-    Returns:
-        Whether the missing units are looked for elsewhere; else they will not come.
-    """
-    plan = RoutingPlan.objects.select_related("order").lock(pk=plan_id)
-    _give_back(plan)
-    plan.lines.update(done=F("quantity"))
-    missing = {
-        line.order_line_id: units
-        for line in plan.lines.all()
-        if (units := line.quantity - picked.get(line.pk, 0)) > 0
-    }
-    is_wanted = (
-        plan.order.status in Order.LIVE
-        and plan.order.kind == Order.Kind.SHIPPING
-        and reroute_settings()["missing"] == "SPLIT"
-    )
-    if missing and is_wanted:
-        _look_elsewhere(plan, missing, reason, by=by, now=now)
-    return bool(missing) and is_wanted
 
 
 def reserve_again(plan_id, listing_of, *, now):
@@ -181,13 +188,13 @@ def on_order_modified(event, *, by, now):
         return
     reason = RoutingPlan.Reason.ORDER_MODIFIED
     for plan in parts:
-        gave_back = _give_back(plan)
+        gave_back = give_back(plan)
         transit(plan.replace, reason, by=by, now=now, reason=reason)
         emit(PlanReplaced(plan_id=plan.pk), by=by, now=now)
         if gave_back:
             emit(StockIncreased(facility_id=plan.facility_id), by=by, now=now)
     lines = OrderLine.objects.filter(order_id=event.order_id)
-    _wait_for_facility(
+    wait_for_facility(
         parts[0],
         {line.pk: line.quantity for line in lines},
         reason,
@@ -197,117 +204,8 @@ def on_order_modified(event, *, by, now):
     )
 
 
-def _wait_for_facility(before, units, reason, *, run=None, blacklist=(), by, now):
-    """A new part with ``{order line id: units}`` that waits for its facility, after one that ended or shrank."""
-    plan = RoutingPlan.objects.create(
-        status=RoutingPlan.Status.RETRYABLE,
-        order_id=before.order_id,
-        predecessor=before,
-        run=before.run if run is None else run,
-        blacklist=list(blacklist),
-        reason=reason,
-        created_at=now,
-    )
-    RoutingPlanLine.objects.bulk_create(
-        RoutingPlanLine(plan=plan, order_line_id=line_id, quantity=quantity)
-        for line_id, quantity in units.items()
-    )
-    log_created(plan, by=by, now=now, reason=reason)
-    return plan
-
-
-def _look_elsewhere(before, units, reason, *, by, now):
-    """Units of a part look for another facility than that of the part and those before it."""
-    blacklist = dict.fromkeys([*before.blacklist, str(before.facility_id)])
-    plan = _wait_for_facility(before, units, reason, blacklist=blacklist, by=by, now=now)
-    emit(PlanReopened(order_id=before.order_id), by=by, now=now)
-    return plan
-
-
-def reroute_settings():
-    """What the configuration in use says of parts that leave their facility, see ``rules.REROUTE``."""
-    revision = RoutingRevision.objects.order_by("-number").only("data").first()
-    return rules.REROUTE | (revision.data.get("reroute", {}) if revision else {})
-
-
-def route_reopened(event):
-    """Place what looks for another facility. Called again, it finds no part that waits, and does nothing."""
-    retry(event.order_id, by=None, now=timezone.now())
-
-
 @transaction.atomic
-def reroute(plan_id, *, reason=RoutingPlan.Reason.MANUAL_REROUTE, words="", by, now):
-    """Take a part from its facility and look for another one; returns the part that waits.
-
-    Refuses a part that has no facility, and one that picking has begun with.
-    """
-    order_id = RoutingPlan.objects.values_list("order_id", flat=True).get(pk=plan_id)
-    Order.objects.lock(pk=order_id)
-    plan = RoutingPlan.objects.lock(pk=plan_id)
-    if plan.status not in RoutingPlan.PLACED or plan.lines.filter(done__gt=0).exists():
-        raise NotToBeMoved(plan=plan)
-    facility_id = plan.facility_id
-    _give_back(plan)
-    transit(plan.replace, reason, by=by, now=now, reason=words or reason)
-    emit(PlanReplaced(plan_id=plan.pk), by=by, now=now)
-    emit(StockIncreased(facility_id=facility_id), by=by, now=now)
-    units = dict(plan.lines.values_list("order_line_id", "quantity"))
-    return _look_elsewhere(plan, units, reason, by=by, now=now)
-
-
-def _reroute_all(plan_ids, reason, *, now):
-    """Move what can be moved, each in a transaction of its own; returns how many were."""
-    moved = 0
-    for plan_id in plan_ids:
-        try:
-            reroute(plan_id, reason=reason, by=None, now=now)
-        except Refused:
-            continue  # somebody began with it meanwhile: it stays where it is
-        moved += 1
-    return moved
-
-
-def reroute_from_offline(event):
-    """Move what nobody has begun with from a facility that is offline. Called again, it finds nothing."""
-    facility = Facility.objects.get(pk=event.facility_id)
-    if facility.status == Facility.Status.OFFLINE and reroute_settings()["offline"]:
-        shipped = RoutingPlan.objects.filter(
-            facility=facility, status__in=RoutingPlan.PLACED, order__kind=Order.Kind.SHIPPING
-        ).exclude(lines__done__gt=0)
-        ids = list(shipped.order_by("pk").values_list("pk", flat=True).distinct())
-        _reroute_all(ids, RoutingPlan.Reason.FACILITY_OFFLINE, now=timezone.now())
-
-
-def reroute_late(*, now):
-    """Move parts that are due soon and that nobody begins with; returns how many."""
-    settings = reroute_settings()
-    if settings["after_minutes"] is None:
-        return 0
-    late = RoutingPlan.objects.filter(
-        status=RoutingPlan.Status.ROUTED,
-        order__kind=Order.Kind.SHIPPING,
-        routed_at__lt=now - datetime.timedelta(minutes=settings["after_minutes"]),
-        order__target_time__lt=now + datetime.timedelta(hours=settings["within_hours"]),
-    ).exclude(lines__done__gt=0)
-    ids = list(late.order_by("pk").values_list("pk", flat=True).distinct())
-    return _reroute_all(ids, RoutingPlan.Reason.TIME_TRIGGERED, now=now)
-
-
-def reroute_uncovered(event):
-    """Move parts, the newest first, until no more is reserved at a facility than is there."""
-    now = timezone.now()
-    listings = Listing.objects.filter(facility_id=event.facility_id, reserved__gt=0)
-    for listing in listings.with_available(now.date()).filter(reserved__gt=F("usable")).order_by("pk"):
-        over = listing.reserved - listing.usable
-        held = Reservation.objects.filter(listing=listing).order_by("-created_at", "-pk")
-        for plan_id, units in held.values_list("plan_line__plan_id", "quantity"):
-            if over <= 0:
-                break
-            over -= units * _reroute_all([plan_id], RoutingPlan.Reason.STOCK_ZEROED, now=now)
-
-
-@transaction.atomic
-def assign(order_id, facility_id, *, is_partly=False, by, now):
+def assign(order_id, facility_id, *, is_partly=False, words="", by, now):
     """Give what waits of an order to a facility that a person chose; fences and ratings are not asked.
 
     Refuses when nothing waits, and when the facility is not online or has not every unit; with ``is_partly`` it takes
@@ -323,6 +221,8 @@ def assign(order_id, facility_id, *, is_partly=False, by, now):
     plans = run([order_id], again=True, assigned=str(facility_id), is_partly=is_partly, by=by, now=now)[
         order_id
     ]
+    if words:
+        log_change(plans[0], "assign", by=by, now=now, reason=words)
     if not any(plan.facility_id == facility.pk for plan in plans):
         reason = next((plan.reason_text for plan in plans if plan.reason), "")
         raise CannotTake(facility=facility, reason=reason)
@@ -355,42 +255,50 @@ def on_order_unlocked(event, *, by, now):
 
 def give_up_old(*, now):
     """End the automatic attempts for parts that waited too long; staff see them and decide. Returns how many."""
-    revision = RoutingRevision.objects.order_by("-number").first()
-    if revision is None:
+    configuration = load_configuration()
+    if configuration is None:
         return 0
-    oldest = now - datetime.timedelta(hours=revision.data["stop_after_hours"])
-    tired = RoutingPlan.objects.filter(status=RoutingPlan.Status.RETRYABLE, created_at__lt=oldest)
+    limits = [settings.plain["stop_after_hours"] for settings in rules.every(configuration.tree)]
+    tired = RoutingPlan.objects.filter(
+        status=RoutingPlan.Status.RETRYABLE, created_at__lt=now - datetime.timedelta(hours=min(limits))
+    )
     given_up = 0
     for plan_id, order_id in tired.order_by("pk").values_list("pk", "order_id"):
         with transaction.atomic():
-            Order.objects.lock(pk=order_id)
+            order = Order.objects.lock(pk=order_id)
             plan = RoutingPlan.objects.lock(pk=plan_id)
-            if plan.status == RoutingPlan.Status.RETRYABLE:
+            hours = settings_of(order, now, configuration).plain["stop_after_hours"]
+            is_old = plan.created_at < now - datetime.timedelta(hours=hours)
+            if plan.status == RoutingPlan.Status.RETRYABLE and is_old:
                 transit(plan.give_up, by=None, now=now, reason=plan.reason)
                 emit(PlanNotRoutable(plan_id=plan.pk), by=None, now=now)
                 given_up += 1
     return given_up
 
 
+def fall_back_late(*, now):
+    """Try the parts again that may go to a fallback facility by now and might not before; returns how many orders."""
+    configuration = load_configuration()
+    if configuration is None:
+        return 0
+    fallbacks = [settings.plain.get("fallback", {}) for settings in rules.every(configuration.tree)]
+    delays = {one["after_minutes"] for one in fallbacks if one.get("facilities")} - {0}
+    wanted = {}
+    for minutes in sorted(delays):
+        delay = datetime.timedelta(minutes=minutes)
+        due = RoutingPlan.objects.filter(
+            status__in=[RoutingPlan.Status.RETRYABLE, RoutingPlan.Status.NOT_ROUTABLE],
+            created_at__lte=now - delay,
+            retried_at__lt=F("created_at") + delay,
+        )
+        wanted |= dict.fromkeys(due.order_by("created_at", "pk").values_list("order_id", flat=True))
+    for batch in rows.batches(wanted, BATCH):
+        run(batch, again=True, by=None, now=now)
+    return len(wanted)
+
+
 def _cancel(plan, *, by, now, reason):
-    gave_back = _give_back(plan)
+    gave_back = give_back(plan)
     transit(plan.cancel, by=by, now=now, reason=reason)
     if gave_back:  # others may have waited for these units
         emit(StockIncreased(facility_id=plan.facility_id), by=by, now=now)
-
-
-def _give_back(plan):
-    """Delete the reservations of a plan and lower the counters of their listings, under the listings' locks.
-
-    Returns whether there were any.
-    """
-    reservations = Reservation.objects.filter(plan_line__plan=plan)
-    units = Counter()
-    for listing_id, quantity in reservations.values_list("listing_id", "quantity"):
-        units[listing_id] += quantity
-    if not units:
-        return False
-    lock_listings(units)
-    rows.add(Listing, "reserved", {pk: -quantity for pk, quantity in units.items()})
-    reservations.delete()
-    return True

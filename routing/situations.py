@@ -14,7 +14,7 @@ from django.db.models import CharField, Count, F, IntegerField, Max, Prefetch, S
 from django.db.models.functions import Cast
 
 from fulfillment.core.models import Carrier, Facility, FacilityCarrier, Listing, SafetyStock, Stock
-from fulfillment.core.target_time import WEEKDAYS, ready_time
+from fulfillment.core.target_time import WEEKDAYS, cutoff_on
 from routing.models import NetworkSnapshot, RoutingPlan, RoutingPlanLine
 from routing.rules import Batch, Candidate, CarrierLink, Site
 
@@ -177,22 +177,25 @@ class Situation:
     makes_today: frozenset[str] = frozenset()
     batches: dict[str, dict[str, tuple[Batch, ...]]] = dataclasses.field(default_factory=dict)
     listings: dict[str, dict[str, Mapping]] = dataclasses.field(default_factory=dict)
+    made: dict[str, Candidate] = dataclasses.field(default_factory=dict)
 
     def candidates(self, chosen=None):
         """The facilities with what they can do right now; ``chosen`` names the only ones."""
-        return [
-            Candidate(
-                site,
-                self.available.get(site.key, {}),
-                self.workload.get(site.key, 0),
-                self.free_capacity.get(site.key),
-                site.key in self.makes_today,
-                self.batches.get(site.key, {}),
-                self.listings.get(site.key, {}),
-            )
-            for site in self.network.sites
-            if chosen is None or site.key in chosen
-        ]
+        if not self.made:
+            self.made = {site.key: self._candidate(site) for site in self.network.sites}
+        return [one for key, one in self.made.items() if chosen is None or key in chosen]
+
+    def _candidate(self, site):
+        key = site.key
+        return Candidate(
+            site,
+            self.available.get(key, {}),
+            self.workload.get(key, 0),
+            self.free_capacity.get(key),
+            key in self.makes_today,
+            self.batches.get(key, {}),
+            self.listings.get(key, {}),
+        )
 
     def take(self, part):
         """The units of a part are promised from now on."""
@@ -203,6 +206,8 @@ class Situation:
         self.workload[part.facility] = self.workload.get(part.facility, 0) + units
         if part.facility in self.free_capacity:
             self.free_capacity[part.facility] -= units
+        if part.facility in self.made:
+            self.made[part.facility] = self._candidate(self.made[part.facility].site)
 
 
 def load_situation(network, article_ids, now, *, policy_needs):
@@ -352,21 +357,15 @@ def _look_at_the_clock(situation, now):
             ]
             situation.free_capacity[key] = sum(slots) - situation.workload.get(key, 0)
         cutoffs = [
-            link.cutoffs[WEEKDAYS[local.weekday()]]
+            clock
             for link in row.carriers.all()
-            if link.status == link.carrier.status == Carrier.Status.ACTIVE
+            if link.is_active
             and link.carrier.delivery_type == Carrier.DeliveryType.SAMEDAY
-            and WEEKDAYS[local.weekday()] in link.cutoffs
+            and (clock := cutoff_on(link.cutoffs, local.date()))
         ]
         if cutoffs and not closed_on(local.date()):
             until = datetime.datetime.combine(local.date(), datetime.time.fromisoformat(max(cutoffs)), row.tz)
-            done = ready_time(
-                now,
-                tz=row.tz,
-                picking_times=row.picking_times,
-                closed_on=closed_on,
-                buffer=row.fulfillment_buffer,
-            )
+            done = row.ready_time(now)
             if done is not None and done <= until:
                 ready.add(key)
     situation.makes_today = frozenset(ready)

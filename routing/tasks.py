@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from . import services
+from . import reroutes, services
 
 
 @shared_task
@@ -10,5 +10,15 @@ def give_up_old():
 
 
 @shared_task
+def fall_back_late():
+    services.fall_back_late(now=timezone.now())
+
+
+@shared_task
 def reroute_late():
-    services.reroute_late(now=timezone.now())
+    reroutes.reroute_late(now=timezone.now())
+
+
+@shared_task
+def retry_by_clock():
+    services.retry_by_clock(now=timezone.now())

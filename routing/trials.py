@@ -1,27 +1,30 @@
 """The draft tried on decisions of the past, beside the configuration in use. Nothing of an order is written."""
 
 import dataclasses
+import datetime
+import functools
 import itertools
 import time
 from collections import Counter
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.core.events import emit
 from fulfillment.core.models import Facility, User
 from fulfillment.core.outbox import RetryLater
 from routing import rules
-from routing.configurations import complete_draft, judge, revision_data
-from routing.decisions import decide_again, inputs_of
+from routing.configurations import checked_data, complete_draft
+from routing.decisions import decide, inputs_of
 from routing.events import TrialAsked
-from routing.models import DecisionLog, RoutingRevision, RoutingTrial
+from routing.explanations import fence_label
+from routing.models import DecisionLog, RoutingRevision, RoutingTrial, TrialChange
 from routing.situations import restore_network
 
 BATCH = 50
 LONGEST_TURN = 120  # seconds of a worker's time before others get theirs
-MOST_LISTED = 500  # changed orders that are kept by name
+FACTS_SECONDS, FACTS_ORDERS = 1.0, 500
 
 
 @dataclasses.dataclass
@@ -33,18 +36,20 @@ class Side:
     units: int = 0
     left: int = 0
     km: float = 0.0
+    late: int = 0  # parts that are ready after the time that the order is promised for
     load: Counter = dataclasses.field(default_factory=Counter)  # facility key: units
 
-    def add(self, made):
-        split = made.decision.split
+    def add(self, made, misses):
+        placement = made.placement
         sites = {one.key: one.site for one in made.candidates}
-        self.orders += bool(split.parts) and not split.remainder
-        self.parts += len(split.parts)
-        self.left += sum(line.quantity for line in split.remainder)
-        for part in split.parts:
+        self.orders += bool(placement.parts) and not placement.left
+        self.parts += len(placement.parts)
+        self.left += sum(line.quantity for line in placement.left)
+        for part in placement.parts:
             units = sum(line.quantity for line in part.lines)
             self.units += units
             self.load[part.facility] += units
+            self.late += misses(part.facility)
             position = sites[part.facility].position
             if position and made.demand.position:
                 self.km += rules.distance_km(position, made.demand.position)
@@ -54,8 +59,7 @@ class Side:
 def ask(count, *, by, now):
     """Have a worker try the draft on the last ``count`` decisions. Refuses a draft that cannot be published."""
     draft = complete_draft()
-    data = revision_data(draft)
-    judge(data)
+    data = checked_data(draft)
     newest = DecisionLog.objects.order_by("-pk").values_list("pk", flat=True).first()
     trial = RoutingTrial.objects.create(
         data=data,
@@ -76,7 +80,8 @@ def work_off(event):
         return
     trees = [rules.read_tree(trial.revision.data), rules.read_tree(trial.data)]
     sides = [_side(data) for data in trial.result.get("sides", [{}, {}])]
-    changed, networks, end = trial.result.get("changed", []), {}, time.monotonic() + LONGEST_TURN
+    networks, end = {}, time.monotonic() + LONGEST_TURN
+    clocks = _clocks()
     while trial.done < trial.total:
         logs = list(
             DecisionLog.objects.filter(pk__lte=trial.newest if not trial.last else trial.last - 1)
@@ -86,13 +91,17 @@ def work_off(event):
         if not logs:
             trial.total = trial.done
             break
-        for log in logs:
-            found = _compare(log, trees, sides, _network(log, networks))
-            trial.changed_count += len(found)
-            changed += found
+        found = [
+            TrialChange(trial=trial, log=log, before=change[0], after=change[1])
+            for log in logs
+            if (change := _compare(log, trees, sides, _network(log, networks), clocks))
+        ]
+        trial.changed_count += len(found)
         trial.done, trial.last = trial.done + len(logs), logs[-1].pk
-        trial.result = {"sides": [_plain(side) for side in sides], "changed": changed[:MOST_LISTED]}
-        trial.save(update_fields=["done", "last", "result", "changed_count"])
+        trial.result = {"sides": [_plain(side) for side in sides]}
+        with transaction.atomic():
+            TrialChange.objects.bulk_create(found)
+            trial.save(update_fields=["done", "last", "result", "changed_count"])
         if time.monotonic() > end and trial.done < trial.total:
             raise RetryLater("More decisions are left.", seconds=0)
     trial.finished_at = timezone.now()
@@ -105,25 +114,37 @@ def _network(log, networks):
     return networks[log.snapshot_id]
 
 
-def _compare(log, trees, sides, sites):
-    """Add a decision to both sides; ``[entry]`` when the draft gives other parts."""
+def _clocks():
+    """``{facility key: facility}`` with all that says when it is ready: its hours of today, not of the decision."""
+    return {str(row.pk): row for row in Facility.objects.prefetch_related("closing_days")}
+
+
+def _is_late(log, clocks, key):
+    """Whether a facility would have been ready after the target time of the order."""
+    target = log.order.target_time
+    if target is None or key not in clocks:
+        return False
+    ready = clocks[key].ready_time(log.at)
+    return ready is None or ready > target
+
+
+def _compare(log, trees, sides, sites, clocks):
+    """Add a decision to both sides; the facilities of its parts on each when the draft gives other parts, else None."""
     inputs = inputs_of(log, sites)
-    made = [decide_again(inputs, tree) for tree in trees]
+    misses = functools.partial(_is_late, log, clocks)
+    made = [decide(inputs, tree) for tree in trees]
     for side, one in zip(sides, made, strict=True):
-        side.add(one)
-    before, after = ([part.facility for part in one.decision.split.parts] for one in made)
+        side.add(one, misses)
     if dict(_shares(made[0])) == dict(_shares(made[1])):
-        return []
-    return [
-        {"order": str(log.order_id), "name": str(log.order), "log": log.pk, "before": before, "after": after}
-    ]
+        return None
+    return [[part.facility for part in one.placement.parts] for one in made]
 
 
 def _shares(made):
     """Who takes which units, whatever the order of the parts."""
     return itertools.chain.from_iterable(
         (((part.facility, line.article), line.quantity) for line in part.lines)
-        for part in made.decision.split.parts
+        for part in made.placement.parts
     )
 
 
@@ -133,6 +154,61 @@ def _side(data):
 
 def _plain(side):
     return dataclasses.asdict(side) | {"km": round(side.km, 1), "load": dict(side.load)}
+
+
+# Facts about a draft, at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """A fence that leaves no facility, and for how many of the orders that were looked at."""
+
+    fence: str
+    orders: int
+    total: int
+
+    def __str__(self):
+        return _(
+            "The fence %(fence)s leaves no facility for %(percent)s %% of the last %(total)s orders."
+        ) % {
+            "fence": self.fence,
+            "percent": formats.localize(round(100 * self.orders / self.total, 1)),
+            "total": self.total,
+        }
+
+
+def facts(data, *, now):
+    """What a configuration would have kept out of the last week's orders: ``[Fact]``, the worst first.
+
+    Looks at as many of the newest decisions as ``FACTS_SECONDS`` allow. A fence is named that keeps every facility
+    out by itself, else all that do it together.
+    """
+    logs = DecisionLog.objects.filter(at__gte=now - datetime.timedelta(days=7)).order_by("-pk")
+    tree, networks, total, found = rules.read_tree(data), {}, 0, Counter()
+    end = time.monotonic() + FACTS_SECONDS
+    for log in logs.defer("duration_ms")[:FACTS_ORDERS]:
+        inputs = inputs_of(log, _network(log, networks))
+        if inputs.is_fixed or not inputs.candidates:
+            continue
+        total += 1
+        found.update(_fences_that_leave_nobody(inputs, tree))
+        if time.monotonic() > end:
+            break
+    return [Fact(fence, orders, total) for fence, orders in found.most_common()]
+
+
+def _fences_that_leave_nobody(inputs, tree):
+    settings, _path = rules.choose(tree, inputs.demand.attributes)
+    fences = rules.active_fences(settings.policy_for(inputs.demand.is_sameday))
+    left, _exclusions = rules.exclude(inputs.demand, inputs.candidates, fences)
+    if left:
+        return []
+    alone = [
+        str(fence_label(fence.use))
+        for fence in fences
+        if not rules.exclude(inputs.demand, inputs.candidates, [fence])[0]
+    ]
+    return alone or [" + ".join(str(fence_label(fence.use)) for fence in fences)]
 
 
 # As the page shows it
@@ -166,18 +242,18 @@ def figures(trial):
         Figure(_("Parcels per order"), share(live.parts, trial.done), share(draft.parts, trial.done)),
         Figure(_("Units that nobody has"), live.left, draft.left),
         Figure(_("Kilometres per parcel"), share(live.km, live.parts), share(draft.km, draft.parts)),
+        Figure(_("Parcels ready too late"), live.late, draft.late),
         Figure(_("Facilities with work"), len(live.load), len(draft.load)),
     ]
 
 
-def changed(trial):
-    """The orders that go elsewhere, with the names of the facilities: ``[{"order", "name", "before", "after"}]``."""
-    entries = trial.result.get("changed", [])
-    keys = {key for entry in entries for key in (*entry["before"], *entry["after"])}
+def named(changes):
+    """Changed decisions with the names of the facilities: ``[(change, [before], [after])]``."""
+    keys = {key for change in changes for key in (*change.before, *change.after)}
     names = {str(pk): name for pk, name in Facility.objects.filter(pk__in=keys).values_list("pk", "name")}
     return [
-        entry | {side: [names.get(key, key) for key in entry[side]] for side in ("before", "after")}
-        for entry in entries
+        (change, *([names.get(key, key) for key in side] for side in (change.before, change.after)))
+        for change in changes
     ]
 
 
@@ -191,6 +267,7 @@ class Load:
     x: float | None
     y: float | None
     radius: float
+    number: int = 0  # of its row, which the map shows too
 
     @property
     def difference(self):
@@ -207,8 +284,15 @@ def loads(trial):
     for pk, name, latitude, longitude in rows:
         x, y = _on_map(latitude, longitude, placed)
         after = draft.get(str(pk), 0)
-        found.append(Load(name, live.get(str(pk), 0), after, x, y, round(6 + 24 * (after / most) ** 0.5, 1)))
-    return sorted(found, key=lambda one: (-abs(one.difference), -one.draft, one.name))
+        found.append(Load(name, live.get(str(pk), 0), after, x, y, round(14 + 20 * (after / most) ** 0.5, 1)))
+    found.sort(key=lambda one: (-abs(one.difference), -one.draft, one.name))
+    return [dataclasses.replace(one, number=number) for number, one in enumerate(found, start=1)]
+
+
+def dots(loads):
+    """Those that have a place on the map, in the order in which they are drawn: what changes and what is small on top."""
+    placed = [one for one in loads if one.x is not None]
+    return sorted(placed, key=lambda one: (one.difference != 0, -one.radius))
 
 
 MAP = (1000, 600)

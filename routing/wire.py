@@ -1,5 +1,7 @@
 """Routing plans and decisions in the wire format."""
 
+from collections import Counter
+
 from django.urls import reverse
 
 from fulfillment.core.api.schema import Integer, List, Number, Object, Text, boolean, free, moment
@@ -8,7 +10,8 @@ from orders import wire as orders
 from orders.wire import short, text, time, versioned
 
 from . import rules
-from .decisions import restore, verdicts
+from .decisions import restore
+from .explanations import verdicts
 from .models import RoutingPlan
 
 Status = RoutingPlan.Status
@@ -75,7 +78,7 @@ facility_decision = Object(
             Object(
                 {
                     "name": short,
-                    "decision": Text(choices=["PASSED", "FAILED"]),
+                    "decision": Text(choices=["PASSED", "FAILED", "REACTIVE_PASSING_POSSIBLE"]),
                     "details": List(
                         Object({"decisionType": short, "expectedValue": text}, {"actualValue": text})
                     ),
@@ -102,7 +105,28 @@ decision_log = Object(
             {"assignedItems": List(item)}, {"bestRatedFacility": facility, "routingPlanStatus": short}
         ),
         "statistics": Object(
-            {"fenceStatistics": List(free), "ratingStatistics": List(free)}, {"durationMs": Number(0)}
+            {
+                "fenceStatistics": List(
+                    Object(
+                        {
+                            "name": short,
+                            "durationMs": Number(0),
+                            "passedAmount": Integer(0),
+                            "passedPercentage": Number(0),
+                            "rejectedAmount": Integer(0),
+                        },
+                        name="FenceStatistic",
+                    )
+                ),
+                "ratingStatistics": List(
+                    Object(
+                        {"name": short, "durationMs": Number(0), "maxPenalty": Number()},
+                        {"maxScore": Number(), "minScore": Number()},
+                        name="RatingStatistic",
+                    )
+                ),
+            },
+            {"durationMs": Number(0)},
         ),
     },
     {
@@ -200,11 +224,46 @@ def represent_decision(log, plan):
             ],
             "routingPlanStatus": plan.status,
         },
-        "statistics": {"durationMs": log.duration_ms, "fenceStatistics": [], "ratingStatistics": []},
+        "statistics": {"durationMs": log.duration_ms, **_statistics(found, fences)},
     }
     if best is not None:
         body["results"]["bestRatedFacility"] = _facility(best)
     return body
+
+
+def _statistics(found, fences):
+    """How many facilities each fence let pass, and the range of each rating. The time of one criterion is not taken."""
+    missed = Counter(fence for verdict in found for fence, _expected, _actual in verdict.failed)
+    scores: dict[str, list] = {}
+    weights = {}
+    for verdict in found:
+        for key, weight, raw, _points in verdict.ratings:
+            weights[key] = weight
+            scores.setdefault(key, []).extend([] if raw is None else [raw])
+    return {
+        "fenceStatistics": [
+            {
+                "name": fence,
+                "durationMs": 0,
+                "passedAmount": len(found) - missed[fence],
+                "passedPercentage": round(100 * (1 - missed[fence] / len(found)), 2),
+                "rejectedAmount": missed[fence],
+            }
+            for fence in fences
+            if found
+        ],
+        "ratingStatistics": [
+            {"name": key, "durationMs": 0, "maxPenalty": weights[key]}
+            | ({"maxScore": max(known), "minScore": min(known)} if known else {})
+            for key, known in scores.items()
+        ],
+    }
+
+
+def _missed(fence):
+    """A fence that what may come can still open, stock or a free slot, is told apart from one that stays shut."""
+    rule = rules.find(rules.FENCES, fence)
+    return "REACTIVE_PASSING_POSSIBLE" if rule is not None and rule.is_reactive else "FAILED"
 
 
 def _facility(verdict):
@@ -227,7 +286,7 @@ def _verdict(verdict, fences, articles):
         "orderFences": [
             {
                 "name": fence,
-                "decision": "FAILED",
+                "decision": _missed(fence),
                 "details": [
                     {
                         "decisionType": "FENCE",

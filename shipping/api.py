@@ -1,5 +1,7 @@
 """Shipments, parcels with their labels, and handover jobs in the API."""
 
+import base64
+import binascii
 from functools import partial
 
 from django.db.models import Q
@@ -15,16 +17,21 @@ from fulfillment.core.api.access import HAND_OVER, READ, SHIP
 from fulfillment.core.api.document import PAGE, operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import Text, moment, validate
-from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
+from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.models import Carrier
 from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.services import documents
+from fulfillment.core.status import check_version
+from orders import wire as orders_wire
 from orders.models import Address
 
-from . import booking, services, wire
-from .models import HandoverJob, Parcel, Shipment
+from . import booking, external, services, tracking, uploads, wire
+from .carriers import Track
+from .models import HandoverJob, Parcel, Shipment, TrackEvent
 
 LIST = {
     **PAGE,
@@ -41,7 +48,9 @@ def _filtered(request, rows, paths):
     Args:
         paths: ``{name of an id parameter: ORM path}``.
     """
-    for name, path in {**paths, "facilityRef": "facility"}.items():
+    if references := paging.values(request, "facilityRef"):
+        rows = at_facilities(rows, references)
+    for name, path in paths.items():
         found = paging.ids(request, name)
         if found is not None:
             rows = rows.filter(**{f"{path}__in": found})
@@ -86,6 +95,14 @@ def _millimetres(data):
     names = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
     found = {names[name]: round(value * 10) for name, value in data.items() if name in names}
     return found | ({"weight_g": round(data["weight"])} if "weight" in data else {})
+
+
+def _refuse_unsupported(data, names):
+    """Empty objects and false are not given: there are clients that always send them."""
+    for name in names:
+        value = data.get(name)
+        if any(value.values()) if isinstance(value, dict) else value:
+            raise NotSupportedYet(feature=name)
 
 
 class ShipmentView(ApiView):
@@ -146,9 +163,16 @@ class ShipmentSearch(ShipmentView):
         "status": Field("status"),
         "targetTime": Field("target_time", "time"),
         "tenantOrderId": Field("order__tenant_order_id"),
+        "parcels": {"status": Field("parcels__status")},
     }
 
-    @operation("searchShipments", "Search shipments", body=payload, answers={200: wire.shipment_page})
+    @operation(
+        "searchShipments",
+        "Search shipments",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.shipment_page},
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.shipments(), self.fields)
         body = {"shipments": [wire.represent_shipment(row) for row in rows], "pageInfo": info}
@@ -172,17 +196,26 @@ class ShipmentDetail(ShipmentView):
     )
     def patch(self, request, pk):
         data = validate(wire.shipment_patch, request.data)
-        get_object_or_404(self.shipments(), pk=pk)
+        shipment = get_object_or_404(self.shipments(), pk=pk)
+        check_version(shipment, data["version"])  # also when no action changes anything
         who = {"by": request.user, "now": timezone.now()}
         steps = []
         for index, action in enumerate(data["actions"]):
+            _refuse_unsupported(action, wire.SHIPMENT_UNSUPPORTED)
+            status = action.get("status", shipment.status)
+            if status not in {Shipment.Status.REQUEST, shipment.status}:
+                raise NotSupportedYet(feature=f"Setting the status {status}")
             if "targetAddress" in action:
                 steps.append(
                     partial(services.correct_recipient, pk, _recipient(action["targetAddress"]), **who)
                 )
-            if "carrierRef" in action or "status" in action:
+            asks = "carrierRef" in action or status != shipment.status
+            if action.get("carrierProduct") and not asks:
+                raise NotSupportedYet(feature="carrierProduct without carrierRef or status REQUEST")
+            if asks:
                 carrier = _carrier(action.get("carrierRef"), f"actions[{index}].carrierRef")
-                steps.append(partial(services.request_labels, pk, carrier=carrier, **who))
+                wanted = {"carrier": carrier, "product": action.get("carrierProduct", "")}
+                steps.append(partial(services.request_labels, pk, **wanted, **who))
         apply_together(steps, data["version"])
         return self.answer(pk)
 
@@ -199,6 +232,7 @@ class ShipmentParcels(ShipmentView):
     )
     def post(self, request, pk):
         data = validate(wire.parcel_for_creation, request.data)
+        _refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
         get_object_or_404(self.shipments(), pk=pk)
         who = {"by": request.user, "now": timezone.now()}
 
@@ -206,11 +240,14 @@ class ShipmentParcels(ShipmentView):
             if "recipient" in data:
                 services.correct_recipient(pk, _recipient(data["recipient"]), **who)
             carrier = _carrier(data.get("carrierRef"), "carrierRef")
-            services.request_labels(pk, carrier=carrier, **who)
-            parcels = list(Parcel.objects.for_api().filter(shipment=pk).order_by("package__number"))
-            dimensions = _millimetres(data.get("dimensions") or {})
-            if dimensions and len(parcels) == 1:
-                services.modify_parcel(parcels[0].pk, dimensions=dimensions, **who)
+            services.request_labels(pk, carrier=carrier, product=data.get("carrierProduct", ""), **who)
+            parcels = list(Parcel.objects.live().for_api().filter(shipment=pk).order_by("package__number"))
+            changes = {
+                "dimensions": _millimetres(data.get("dimensions") or {}),
+                "custom_attributes": data.get("customAttributes"),
+            }
+            if any(changes.values()) and len(parcels) == 1:
+                services.modify_parcel(parcels[0].pk, **changes, **who)
                 parcels = [Parcel.objects.for_api().get(pk=parcels[0].pk)]
             location = reverse("api-parcel", args=[parcels[0].pk])
             return Response(wire.represent_parcel(parcels[0]), status=201, headers={"Location": location})
@@ -235,6 +272,18 @@ class ParcelList(ParcelView):
         return Response({"parcels": [wire.represent_stripped_parcel(row) for row in found], "total": total})
 
 
+# As it stands on the label.
+_RECIPIENT = {
+    name: Field(f"shipment__recipient__{field}")
+    for name, field in {
+        "companyName": "company",
+        "email": "email",
+        "firstName": "first_name",
+        "lastName": "last_name",
+    }.items()
+}
+
+
 class ParcelSearch(ParcelView):
     access = {"POST": READ}
     fields = {
@@ -248,9 +297,24 @@ class ParcelSearch(ParcelView):
         "status": Field("status"),
         "tenantOrderId": Field("order__tenant_order_id"),
         "carrierTrackingNumber": Field("tracking_number"),
+        "result": {"carrierTrackingNumber": Field("tracking_number")},
+        "recipient": _RECIPIENT,
+        "invoice": orders_wire.addresses_of("INVOICE_ADDRESS"),
+        "items": {
+            "article": {
+                "tenantArticleId": Field("package__items__line__order_line__sku"),
+                "title": Field("package__items__line__title"),
+            }
+        },
     }
 
-    @operation("searchParcels", "Search parcels", body=payload, answers={200: wire.parcel_page})
+    @operation(
+        "searchParcels",
+        "Search parcels",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.parcel_page},
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.parcels(), self.fields)
         body = {"parcels": [wire.represent_parcel(row) for row in rows], "pageInfo": info}
@@ -267,24 +331,28 @@ class ParcelDetail(ParcelView):
 
     @operation(
         "patchParcel",
-        "Change dimensions, enter a tracking number, ask the carrier again",
+        "Change dimensions or product, enter a tracking number, ask the carrier again, or cancel the label",
         body=wire.parcel_patch,
         answers={200: wire.parcel},
         errors=CHANGED,
     )
     def patch(self, request, pk):
         data = validate(wire.parcel_patch, request.data)
-        get_object_or_404(self.parcels(), pk=pk)
+        check_version(get_object_or_404(self.parcels(), pk=pk), data["version"])
         who = {"by": request.user, "now": timezone.now()}
         steps = []
         for action in data["actions"]:
-            if "dimensions" in action or "customAttributes" in action:
+            _refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
+            if {"dimensions", "customAttributes", "carrierProduct"} & action.keys():
                 changes = {
                     "dimensions": _millimetres(action.get("dimensions") or {}),
+                    "product": action.get("carrierProduct"),
                     "custom_attributes": action.get("customAttributes"),
                 }
                 steps.append(partial(services.modify_parcel, pk, **changes, **who))
-            if "status" in action:
+            if action.get("status") == Parcel.Status.CANCELED:
+                steps.append(partial(services.cancel_parcel, pk, **who))
+            elif "status" in action:
                 steps.append(partial(services.request_again, pk, **who))
             if number := (action.get("result") or {}).get("carrierTrackingNumber"):
                 steps.append(partial(booking.enter_number, pk, number, **who))
@@ -292,29 +360,109 @@ class ParcelDetail(ParcelView):
         return self.answer(pk)
 
 
+class ParcelActions(ParcelView):
+    access = {"POST": SHIP}
+
+    @operation(
+        "actOnParcel",
+        "ADD_LABELS_TO_PARCEL: bring labels that another program got; UPDATE_TRACKING_DATA: say where it is",
+        body=wire.parcel_action,
+        answers={200: wire.parcel},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.parcel_action, request.data)
+        parcel = get_object_or_404(self.parcels(), pk=pk)
+        who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
+
+        def step(is_second):
+            if data["name"] == "ADD_LABELS_TO_PARCEL":
+                brought = _brought(data)
+                if own := data.get("tenantParcelId"):
+                    attributes = {**parcel.custom_attributes, wire.TENANT_PARCEL_ID: own}
+                    services.modify_parcel(pk, custom_attributes=attributes, **who)
+                    who["version"] = None
+                external.add_labels(pk, brought, closes=data.get("closeParcel", False), **who)
+            else:
+                _track(parcel, data["trackingData"], who)
+            return self.answer(pk)
+
+        return once(request, step)
+
+
+def _brought(data):
+    """What ADD_LABELS_TO_PARCEL brings. Raises ValidationError, naming the file that is none."""
+    docs, numbers, failures = [], {}, []
+    for index, label in enumerate(data["labels"]):
+        kind = wire.LABEL_TYPES[label["labelType"]]
+        if "errorDescription" in label:
+            failures.append((label.get("errorCode", ""), label["errorDescription"]))
+            continue
+        docs.append(_doc(label["labelFile"], kind, f"labels[{index}].labelFile.content"))
+        numbers[kind] = label
+    if customs := data.get("customsDocument"):
+        docs.append(_doc(customs["labelFile"], "customs", "customsDocument.labelFile.content"))
+    label = numbers.get("label", {})
+    code, failure = failures[0] if failures else ("", "")
+    return external.Brought(
+        docs=tuple(docs),
+        number=label.get("trackingNumber", ""),
+        tracking_url=label.get("trackingUrl", ""),
+        return_number=numbers.get("return_label", {}).get("trackingNumber", ""),
+        failure=failure,
+        failure_code=code,
+    )
+
+
+def _doc(file, kind, path):
+    try:
+        return uploads.read_label(base64.b64decode(file["content"], validate=True), kind)
+    except (binascii.Error, ValueError) as error:
+        raise ValidationError({path: ["must be base64"]}) from error
+    except (uploads.NotALabel, uploads.UploadTooLarge) as refusal:
+        raise ValidationError({path: [refusal.english]}) from refusal
+
+
+def _track(parcel, entries, who):
+    """Keep what a program says of the way of a parcel. The way of return labels is not kept."""
+    tracks = []
+    for index, entry in enumerate(entries):
+        if entry["type"] != "SEND_LABEL":
+            raise NotSupportedYet(feature=f"trackingData[{index}].type RETURN_LABEL")
+        if entry["trackingNumber"] != parcel.tracking_number:
+            raise ValidationError(
+                {f"trackingData[{index}].trackingNumber": [f"is not {parcel.tracking_number or 'known yet'}"]}
+            )
+        status = entry["status"].lower()
+        tracks.append(Track(parcel.tracking_number, status, who["now"], entry.get("carrierStatus", status)))
+    tracking.record(parcel.pk, tracks, TrackEvent.Source.API, **who)
+
+
 class ParcelLabel(ParcelView):
     access = {"GET": READ}
 
     @operation(
         "getParcelLabel",
-        "The labels as PDF: all.pdf, send.pdf or return.pdf",
+        "The labels: all.pdf, send.pdf, return.pdf and customs.pdf, or send.zpl and return.zpl for label printers",
         answers={200: "application/pdf"},
         errors=(404, 422),
     )
     def get(self, request, pk, document):
-        parcel = get_object_or_404(self.parcels().select_related("label", "return_label"), pk=pk)
+        rows = self.parcels().select_related("label", "return_label", "customs_document")
+        parcel = get_object_or_404(rows, pk=pk)
         if document not in wire.LABELS:
             raise Http404
-        stored = [
-            row
-            for row in (parcel.label, parcel.return_label)
-            if row is not None and row.category in wire.LABELS[document] and row.format == "PDF"
-        ]
+        form = document.rpartition(".")[2]
+        papers = [getattr(parcel, name) for name in wire.LABELS[document]]
+        stored = [row for row in papers if row is not None and row.format == form.upper()]
         if not stored:
+            if any(papers):
+                raise Http404  # it is there in the other format
             raise services.ParcelNotReady(code=parcel.code, status=parcel.get_status_display())
+        files = [documents.read(row) for row in stored]
         return HttpResponse(
-            join_pdfs([documents.read(row) for row in stored]),
-            content_type="application/pdf",
+            join_pdfs(files) if form == "pdf" else b"\n".join(files),
+            content_type=f"application/{form}",
             headers={
                 "Content-Disposition": f'attachment; filename="{parcel.code}-{document}"',
                 "X-Content-Type-Options": "nosniff",
@@ -396,9 +544,26 @@ class HandoverSearch(HandoverView):
         "status": Field("status"),
         "targetTime": Field("target_time", "time"),
         "tenantOrderId": Field("order__tenant_order_id"),
+        "recipientAddress": orders_wire.addresses_of("POSTAL_ADDRESS", "PARCEL_LOCKER", ""),
+        "invoiceAddress": orders_wire.addresses_of("INVOICE_ADDRESS"),
+        "handoverJobParcelInfo": {
+            "carrierKey": Field("parcel__carrier__key"),
+            "carrierRef": Field("parcel__carrier", "id"),
+            "carrierTrackingNumber": Field("parcel__tracking_number"),
+            "shipmentRef": Field("parcel__shipment", "id"),
+        },
+        "handoverJobLineItems": {
+            "article": {"tenantArticleId": Field("lines__order_line__sku"), "title": Field("lines__title")}
+        },
     }
 
-    @operation("searchHandoverJobs", "Search handover jobs", body=payload, answers={200: wire.handover_page})
+    @operation(
+        "searchHandoverJobs",
+        "Search handover jobs",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.handover_page},
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.jobs(), self.fields)
         body = {"handoverJobs": [wire.represent_handover(row) for row in rows], "pageInfo": info}

@@ -1,8 +1,20 @@
 from django.urls import path
 
-from . import api, note_api
+from . import api, carrier_api, note_api
 
 urlpatterns = [
+    path("carriers", carrier_api.CarrierList.as_view(), name="api-carriers"),
+    path("carriers/<str:carrier>", carrier_api.CarrierDetail.as_view(), name="api-carrier"),
+    path(
+        "facilities/<str:facility>/carriers",
+        carrier_api.FacilityCarrierList.as_view(),
+        name="api-facility-carriers",
+    ),
+    path(
+        "facilities/<str:facility>/carriers/<str:carrier>",
+        carrier_api.FacilityCarrierDetail.as_view(),
+        name="api-facility-carrier",
+    ),
     path("shipments", api.ShipmentList.as_view(), name="api-shipments"),
     path("shipments/search", api.ShipmentSearch.as_view(), name="api-shipment-search"),
     path("shipments/<uuid:pk>", api.ShipmentDetail.as_view(), name="api-shipment"),
@@ -10,6 +22,7 @@ urlpatterns = [
     path("parcels", api.ParcelList.as_view(), name="api-parcels"),
     path("parcels/search", api.ParcelSearch.as_view(), name="api-parcel-search"),
     path("parcels/<uuid:pk>", api.ParcelDetail.as_view(), name="api-parcel"),
+    path("parcels/<uuid:pk>/actions", api.ParcelActions.as_view(), name="api-parcel-actions"),
     path("parcels/<uuid:pk>/labels/<str:document>", api.ParcelLabel.as_view(), name="api-parcel-label"),
     path("parcels/<uuid:pk>/deliverynote", api.ParcelDeliveryNote.as_view(), name="api-parcel-note"),
     path("handoverjobs", api.HandoverList.as_view(), name="api-handovers"),

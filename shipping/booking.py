@@ -4,17 +4,22 @@ The attempt is written and committed before the call. Whatever happens then, not
 unless a person asks for it (``services.request_again``).
 """
 
+import dataclasses
 import datetime
+import enum
 import logging
 import re
 
 from django.db import transaction
-from django.utils import timezone, translation
-from django.utils.formats import date_format
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
+from fulfillment.core.barcodes import SSCC_DIGITS
+from fulfillment.core.customs import is_border_between
+from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import Document
@@ -22,18 +27,35 @@ from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, transit
 from orders.models import Address
+from packing import customs
 
-from . import labels, notes, services
-from .carriers import Booking, CarrierError, Contact, Doc, Outcome, ParcelData, UnknownAdapter, adapter_of
+from . import label_codes, labels, services
+from .carriers import (
+    Booking,
+    CarrierError,
+    Contact,
+    CustomsLine,
+    Doc,
+    Outcome,
+    ParcelData,
+    UnknownAdapter,
+    adapter_of,
+)
+from .choosing import connection_of
 from .events import ParcelBooked, ParcelFailed, ShipmentConfirmed, ShipmentUpdated
-from .models import BookingAttempt, Parcel, Shipment
+from .models import BookingAttempt, Parcel, ParcelCode, Shipment
 
 logger = logging.getLogger(__name__)
 
 # A call that was begun this long ago and has no answer lost its worker.
 CALL_LOST_AFTER = datetime.timedelta(minutes=2)
+# Asked for so long in vain, the question goes to a person.
+FIND_GIVE_UP_AFTER = datetime.timedelta(minutes=15)
+FIND_AGAIN_SECONDS = 20
 # What fits into a barcode of the label's width and into the field of every carrier.
 NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./_-]{0,39}")
+# In the custom attributes of an order: the customer agreed that the carrier gets phone and e-mail.
+CONSENT = "carrierContactConsent"
 LANGUAGES = {"DE": "de", "AT": "de", "CH": "de"}
 
 
@@ -45,25 +67,41 @@ class AddressTooLong(Refused):
     text = _("The address of %(parcel)s does not fit on a label. Shorten it.")
 
 
+class Step(enum.Enum):
+    """What a delivery has to do with a parcel."""
+
+    NOTHING = enum.auto()
+    CALL = enum.auto()
+    ASK = enum.auto()
+    STORE = enum.auto()
+
+
 def book_parcel(event):
     """Get the label of a parcel.
 
-    Called again, it does nothing, finishes what was booked, or asks a person when a call lost its answer.
+    Called again, it does nothing, finishes what was booked, or finds out what became of a call that lost its answer:
+    from the carrier where it can tell, else a person has to.
     """
-    now = timezone.now()
-    attempt = _begin(event.parcel_id, now)
-    if attempt is None:
+    attempt, step = _begin(event.parcel_id, timezone.now())
+    if step is Step.NOTHING:
         return
-    if attempt.outcome == BookingAttempt.Outcome.PENDING and not _call(attempt):
+    if step is Step.CALL and not _call(attempt):
+        return
+    if step is Step.ASK and not _ask_carrier(attempt):
         return
     _store_booking(attempt.parcel_id, _booking_of(attempt), attempt=attempt, by=None)
 
 
+def adapter_for(parcel):
+    """The adapter of the connection that a parcel is booked through."""
+    return adapter_of(connection_of(parcel.facility_id, parcel.carrier))
+
+
 def _call(attempt):
-    """Ask the carrier and keep its answer; False when there is no booking."""
+    """Ask the carrier to book and keep its answer; False when there is no booking."""
     parcel = attempt.parcel
     try:
-        booking = adapter_of(parcel.carrier).book(parcel_data(parcel, attempt.reference))
+        booking = adapter_for(parcel).book(parcel_data(parcel, attempt.reference))
         _keep_answer(attempt, booking)
     except CarrierError as error:
         _store_failure(attempt, error)
@@ -76,6 +114,28 @@ def _call(attempt):
     return False
 
 
+def _ask_carrier(attempt):
+    """Ask what became of a call that lost its answer; True when it was booked and the booking is kept now."""
+    age = timezone.now() - attempt.started_at
+    try:
+        booking = adapter_for(attempt.parcel).find(attempt.reference)
+    except CarrierError as error:
+        if age > FIND_GIVE_UP_AFTER:
+            _store_failure(attempt, CarrierError(Outcome.UNKNOWN, attempt.message, can_find=False))
+            return False
+        raise RetryLater(error.message, seconds=error.seconds) from error
+    if booking is not None:
+        _keep_answer(attempt, booking)
+        return True
+    if age < CALL_LOST_AFTER:
+        # It may be about to write it down.
+        raise RetryLater("The carrier does not know of the booking yet.", seconds=FIND_AGAIN_SECONDS)
+    _store_failure(
+        attempt, CarrierError(Outcome.RETRY, "The carrier was asked: it booked nothing.", seconds=0)
+    )
+    return False
+
+
 def _keep_answer(attempt, booking):
     attempt.answer = {
         "number": booking.number,
@@ -84,6 +144,7 @@ def _keep_answer(attempt, booking):
         "return_number": booking.return_number,
         "tracking_url": booking.tracking_url,
         "scan_codes": list(booking.scan_codes),
+        "carrier_reference": booking.carrier_reference,
     }
     attempt.outcome, attempt.message = BookingAttempt.Outcome.BOOKED, booking.number
     attempt.ended_at = timezone.now()
@@ -97,45 +158,63 @@ def _booking_of(attempt):
 
 @transaction.atomic
 def _begin(parcel_id, now):
-    """Commit to one call: the attempt to call for or to finish, or None when there is nothing to do."""
+    """(attempt, what to do with it): commits to one call, or finds what an earlier delivery left."""
     parcel = services.lock_parcel(parcel_id)
     if parcel.status == Parcel.Status.PROCESSING:
-        last = parcel.attempts.last()
-        if last.outcome == BookingAttempt.Outcome.BOOKED:
-            return last
-        if now - last.started_at < CALL_LOST_AFTER:
-            raise RetryLater("The carrier is being asked.", seconds=CALL_LOST_AFTER.seconds)
-        _close(last, BookingAttempt.Outcome.UNKNOWN, "The worker ended during the call.", now)
-        transit(
-            parcel.ask,
-            _problem(Outcome.UNKNOWN, gettext("The answer of the carrier was lost.")),
-            by=None,
-            now=now,
-        )
-        return None
+        return _begin_again(parcel, now)
     if parcel.status != Parcel.Status.OPEN:
-        return None
+        return None, Step.NOTHING
     try:
-        adapter = adapter_of(parcel.carrier)
-    except UnknownAdapter as refusal:
-        transit(parcel.ask, _problem("CONFIGURATION", refusal.message), by=None, now=now)
-        return None
+        adapter = adapter_for(parcel)
+    except (UnknownAdapter, UnreadableSecret) as error:
+        message = error.message if isinstance(error, Refused) else gettext("Enter the credentials again.")
+        transit(parcel.ask, problem_of("CONFIGURATION", str(message)), by=None, now=now)
+        return None, Step.NOTHING
     if "book" not in adapter.capabilities:
         text = gettext("Book this parcel at %(carrier)s and enter its number.") % {"carrier": parcel.carrier}
-        transit(parcel.ask, _problem("MANUAL", text), by=None, now=now)
-        return None
+        transit(parcel.ask, problem_of("MANUAL", text), by=None, now=now)
+        return None, Step.NOTHING
     transit(parcel.begin, by=None, now=now)
     number = parcel.attempts.count() + 1
-    return BookingAttempt.objects.create(
+    attempt = BookingAttempt.objects.create(
         parcel=parcel,
         number=number,
         reference=f"{parcel.code}-{number}",
-        request={"recipient": parcel.shipment.recipient, "weight_g": parcel.weight_g},
+        request={
+            "recipient": parcel.shipment.recipient,
+            "weight_g": parcel.weight_g,
+            "product": parcel.product,
+        },
         started_at=now,
     )
+    return attempt, Step.CALL
 
 
-def _problem(outcome, message, *, code="", fields=()):
+def _begin_again(parcel, now):
+    """A parcel that is being booked: finish it, wait for who does it, or find out what became of a lost answer."""
+    last = parcel.attempts.last()
+    if last.outcome == BookingAttempt.Outcome.BOOKED:
+        return last, Step.STORE
+    if last.outcome == BookingAttempt.Outcome.PENDING:
+        if now - last.started_at < CALL_LOST_AFTER:
+            raise RetryLater("The carrier is being asked.", seconds=CALL_LOST_AFTER.seconds)
+        _close(last, BookingAttempt.Outcome.UNKNOWN, "The worker ended during the call.", now)
+    if _can_find(parcel):
+        return last, Step.ASK
+    problem = problem_of(Outcome.UNKNOWN, gettext("The answer of the carrier was lost."))
+    transit(parcel.ask, problem, by=None, now=now)
+    return None, Step.NOTHING
+
+
+def _can_find(parcel):
+    try:
+        return "find" in adapter_for(parcel).capabilities
+    except (UnknownAdapter, UnreadableSecret):
+        return False  # it was configured when the call went out; now a person has to look
+
+
+def problem_of(outcome, message, *, code="", fields=()):
+    """What is kept of a booking that failed, see ``Parcel.problem``."""
     return {
         "outcome": outcome.value if isinstance(outcome, Outcome) else outcome,
         "code": code,
@@ -150,22 +229,70 @@ def _close(attempt, outcome, message, now):
 
 
 def _store_failure(attempt, error):
+    """Write down a call without a booking. RETRY, and UNKNOWN where the carrier can be asked, come again later."""
     now = timezone.now()
-    problem = _problem(error.outcome, error.message, code=error.code, fields=error.fields)
+    problem = problem_of(error.outcome, error.message, code=error.code, fields=error.fields)
+    seconds, is_retried = error.seconds, error.outcome is Outcome.RETRY
     with transaction.atomic():
         parcel = services.lock_parcel(attempt.parcel_id)
         _close(attempt, error.outcome.value, error.message, now)
         if parcel.status == Parcel.Status.PROCESSING:
-            step = {
-                Outcome.REJECTED: parcel.fail,
-                Outcome.RETRY: parcel.put_back,
-                Outcome.UNKNOWN: parcel.ask,
-            }
-            transit(step[error.outcome], problem, by=None, now=now, reason=error.message)
-            if error.outcome is Outcome.REJECTED:
-                emit(ParcelFailed(parcel_id=parcel.pk), by=None, now=now)
-    if error.outcome is Outcome.RETRY:
-        raise RetryLater(error.message, seconds=error.seconds)
+            if error.outcome is Outcome.UNKNOWN and error.can_find and _can_find(parcel):
+                seconds, is_retried = FIND_AGAIN_SECONDS, True
+            else:
+                step = {
+                    Outcome.REJECTED: parcel.fail,
+                    Outcome.RETRY: parcel.put_back,
+                    Outcome.UNKNOWN: parcel.ask,
+                }
+                transit(step[error.outcome], problem, by=None, now=now, reason=error.message)
+                if error.outcome is Outcome.REJECTED:
+                    emit(ParcelFailed(parcel_id=parcel.pk), by=None, now=now)
+    if is_retried:
+        raise RetryLater(error.message, seconds=seconds)
+
+
+def cancel_at_carrier(event):
+    """Take back what was booked for a cancelled parcel; a person is told what the carrier does not take back."""
+    parcel = Parcel.objects.select_related("carrier").get(pk=event.parcel_id)
+    numbers = {attempt.answer.get("number") for attempt in parcel.attempts.all()}
+    if parcel.tracking_number and parcel.tracking_number not in numbers:
+        # Booked by a person or another program.
+        _note_not_cancelled(parcel, gettext("Cancel it at the carrier by hand."))
+    for attempt in parcel.attempts.filter(cancelled_at=None):
+        if attempt.outcome == BookingAttempt.Outcome.PENDING:
+            if timezone.now() - attempt.started_at < CALL_LOST_AFTER:
+                raise RetryLater("The carrier is being asked.", seconds=CALL_LOST_AFTER.seconds)
+            _note_not_cancelled(parcel, gettext("It may be booked: look at the carrier's site."))
+        elif attempt.outcome == BookingAttempt.Outcome.BOOKED:
+            _cancel_booking(parcel, attempt)
+
+
+def _cancel_booking(parcel, attempt):
+    adapter = adapter_for(parcel)
+    if "cancel" not in adapter.capabilities:
+        _note_not_cancelled(parcel, gettext("Cancel it at the carrier by hand."))
+        return
+    try:
+        is_cancelled = adapter.cancel(attempt.answer.get("carrier_reference") or attempt.answer["number"])
+    except CarrierError as error:
+        if error.outcome is not Outcome.REJECTED:
+            raise RetryLater(error.message, seconds=error.seconds) from error
+        _note_not_cancelled(parcel, error.message)
+        return
+    if not is_cancelled:
+        _note_not_cancelled(parcel, gettext("The carrier does not take the booking back any more."))
+        return
+    attempt.cancelled_at = timezone.now()
+    attempt.save(update_fields=["cancelled_at"])
+
+
+@transaction.atomic
+def _note_not_cancelled(parcel, message):
+    parcel = services.lock_parcel(parcel.pk)
+    parcel.problem = problem_of("NOT_CANCELLED", message)
+    parcel.version += 1
+    parcel.save(update_fields=["problem", "version", "modified_at"])
 
 
 def enter_number(parcel_id, number, *, by, now, version=None):
@@ -192,26 +319,38 @@ def enter_number(parcel_id, number, *, by, now, version=None):
     _store_booking(parcel_id, Booking(number, docs, scan_codes=(parcel.code, number)), attempt=None, by=by)
 
 
-def _store_booking(parcel_id, booking, *, attempt, by):
-    """Write down what was booked, in one transaction; the slow papers are made before it."""
+def store_brought(parcel_id, booking, *, by):
+    """Finish a parcel whose papers were stored before, see ``external``."""
+    _store_booking(parcel_id, booking, attempt=None, by=by, stores=False)
+
+
+def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
+    """Write down what was booked, in one transaction; its files are written before it."""
     now = timezone.now()
-    shipment = Shipment.objects.select_related("order", "facility").get(parcels=parcel_id)
-    snapshot = note_snapshot(shipment, booking.return_number)
-    note = notes.render_delivery_note(snapshot)
     for doc in booking.docs:
         documents.keep(doc.data)
+    codes = booking.scan_codes or _codes_on(booking.docs) or (booking.number,)
+    booking = dataclasses.replace(booking, scan_codes=tuple(codes))
     with transaction.atomic():
         parcel = services.lock_parcel(parcel_id)
         if attempt is not None and not _is_awaited(parcel, attempt):
             logger.warning("Parcel %s was booked as %s too late.", parcel.pk, booking.number)
             return
-        stored = {doc.kind: _store_doc(parcel, doc, now) for doc in booking.docs}
+        stored = {doc.kind: store_doc(parcel, doc, now) for doc in booking.docs} if stores else {}
         step = parcel.done if attempt is not None else parcel.enter_number
-        transit(step, booking, stored.get("label"), stored.get("return_label"), by=by, now=now)
+        transit(step, booking, stored, by=by, now=now)
+        ParcelCode.objects.bulk_create(
+            [ParcelCode(parcel=parcel, code=code) for code in codes], ignore_conflicts=True
+        )
         _record(parcel, now)
         emit(ParcelBooked(parcel_id=parcel.pk), by=by, now=now)
         services.await_carrier(parcel, by=by, now=now)
-        _confirm(parcel.shipment, note, snapshot, by=by, now=now)
+        _confirm(parcel.shipment, by=by, now=now)
+
+
+def _codes_on(docs):
+    label = next((doc for doc in docs if doc.kind == "label"), None)
+    return label_codes.read_codes(label) if label else []
 
 
 def _is_awaited(parcel, attempt):
@@ -220,7 +359,8 @@ def _is_awaited(parcel, attempt):
     return parcel.status in waiting and parcel.attempts.last() == attempt
 
 
-def _store_doc(parcel, doc, now):
+def store_doc(parcel, doc, now, *, template=labels.VERSION):
+    """Write the document of a paper of a parcel."""
     category = {
         "label": Document.Category.SENDLABEL,
         "return_label": Document.Category.RETURNLABEL,
@@ -233,7 +373,7 @@ def _store_doc(parcel, doc, now):
         name=f"{category.lower()}-{parcel.code}.{doc.format.lower()}",
         order_id=parcel.order_id,
         format=doc.format,
-        template=labels.VERSION,
+        template=template,
         now=now,
     )
 
@@ -253,21 +393,12 @@ def _record(parcel, now):
     )
 
 
-def _confirm(shipment, note, snapshot, *, by, now):
-    """With the last label the shipment is confirmed and its delivery note stored."""
-    if shipment.parcels.exclude(status=Parcel.Status.DONE).exists():
+def _confirm(shipment, *, by, now):
+    """With the last label the shipment is confirmed; its papers follow."""
+    if shipment.status != Shipment.Status.REQUEST:
+        return  # a label was cancelled meanwhile: its package has none yet
+    if shipment.parcels.live().exclude(status=Parcel.Status.DONE).exists():
         return
-    shipment.delivery_note = documents.store(
-        note,
-        facility_id=shipment.facility_id,
-        category=Document.Category.DELIVERYNOTE,
-        name=f"delivery-note-{shipment.order}-{shipment.short_id}.pdf",
-        order_id=shipment.order_id,
-        template=notes.VERSION,
-        snapshot=snapshot,
-        now=now,
-    )
-    shipment.save(update_fields=["delivery_note", "modified_at"])
     transit(shipment.confirm, by=by, now=now)
     emit(ShipmentConfirmed(shipment_id=shipment.pk), by=by, now=now)
     emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
@@ -279,14 +410,16 @@ def _confirm(shipment, note, snapshot, *, by, now):
 def parcel_data(parcel, reference):
     """A parcel as adapters and labels take it."""
     shipment = parcel.shipment
-    siblings = list(shipment.parcels.order_by("package__number").values_list("pk", flat=True))
+    live = shipment.parcels.filter(Q(pk=parcel.pk) | ~Q(status__in=Parcel.GIVEN_UP))
+    siblings = list(live.order_by("package__number").values_list("pk", flat=True))
+    sender, recipient = sender_of(shipment.facility), recipient_of(shipment, for_carrier=True)
     return ParcelData(
         reference=reference,
         code=parcel.code,
-        is_sscc=parcel.code.isdigit() and len(parcel.code) == 18,
+        is_sscc=is_sscc(parcel.code),
         carrier_name=parcel.carrier.name,
-        sender=sender_of(shipment.facility),
-        recipient=recipient_of(shipment),
+        sender=sender,
+        recipient=recipient,
         weight_g=parcel.weight_g,
         length_mm=parcel.length_mm,
         width_mm=parcel.width_mm,
@@ -295,6 +428,46 @@ def parcel_data(parcel, reference):
         number=siblings.index(parcel.pk) + 1,
         count=len(siblings),
         language=language_of(shipment),
+        product=parcel.product,
+        ship_date=timezone.localdate(timezone=shipment.facility.tz),
+        customs=_customs_of(parcel, sender, recipient),
+    )
+
+
+def is_sscc(code):
+    return code.isdigit() and len(code) == SSCC_DIGITS
+
+
+def _customs_of(parcel, sender, recipient):
+    """The goods of a parcel that passes the customs. Raises CarrierError naming what nobody knows of them."""
+    if not is_border_between(
+        (sender.country, sender.postal_code), (recipient.country, recipient.postal_code)
+    ):
+        return ()
+    items = parcel.package.items.select_related("line__article", "line__order_line__order")
+    goods = [customs.goods_of(item.line, item.quantity) for item in items]
+    missing = [
+        f"{one.sku}: {', '.join(str(customs.LABELS[name]) for name in one.missing)}"
+        for one in goods
+        if one.missing
+    ]
+    if missing:
+        raise CarrierError(
+            Outcome.REJECTED,
+            gettext("Customs data is missing. %(articles)s") % {"articles": "; ".join(missing)},
+            code="customs",
+        )
+    return tuple(
+        CustomsLine(
+            description=one.customs_description,
+            quantity=one.quantity,
+            weight_g=one.weight_g,
+            value=f"{one.value:.2f}",
+            currency=one.currency,
+            hs_code=one.hs_code,
+            origin=one.origin_country,
+        )
+        for one in goods
     )
 
 
@@ -309,9 +482,13 @@ def sender_of(facility):
     )
 
 
-def recipient_of(shipment):
+def recipient_of(shipment, *, for_carrier=False):
+    """The recipient. Phone and e-mail go to a carrier only when the order carries the customer's consent."""
     address = Address(**shipment.recipient)
+    has_consent = for_carrier and shipment.order.custom_attributes.get(CONSENT) is True
     return Contact(
+        phone=address.phone if has_consent else "",
+        email=address.email if has_consent else "",
         name=address.name,
         company=address.company if address.company != address.name else "",
         addition=address.addition,
@@ -327,32 +504,3 @@ def recipient_of(shipment):
 def language_of(shipment):
     """The customer's language, as far as the country tells."""
     return LANGUAGES.get(shipment.recipient["country"], "en")
-
-
-def note_snapshot(shipment, return_number):
-    """What the delivery note is made from, kept with it."""
-    language = language_of(shipment)
-    recipient, sender = recipient_of(shipment), sender_of(shipment.facility)
-    with translation.override(language):
-        order_date = date_format(
-            timezone.localtime(shipment.order.order_date, shipment.facility.tz), "DATE_FORMAT"
-        )
-    return {
-        "language": language,
-        "order_number": str(shipment.order),
-        "order_date": order_date,
-        "sender": [*sender.lines, sender.country],
-        "recipient": recipient.lines,
-        "country": recipient.country,
-        "lines": [
-            {
-                "sku": line.order_line.sku,
-                "title": line.title,
-                "quantity": line.quantity,
-                "ordered": line.order_line.quantity,
-            }
-            for line in shipment.pick_job.pack_job.lines.select_related("order_line")
-        ],
-        "parcels": list(shipment.parcels.values_list("code", flat=True)),
-        "return_number": return_number,
-    }

@@ -55,6 +55,20 @@ class ParcelFailed(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class ParcelCancelled(Event):
+    """It is not wanted any more; what the carrier booked is to be taken back."""
+
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelTracked(Event):
+    """The carrier said where it is."""
+
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
 class HandoverCreated(Event):
     handover_job_id: uuid.UUID
 
@@ -67,3 +81,10 @@ class HandoverReverted(Event):
 @dataclasses.dataclass(frozen=True)
 class HandoverCancelled(Event):
     handover_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadClosed(Event):
+    """A driver signed for the parcels on a load."""
+
+    load_id: uuid.UUID

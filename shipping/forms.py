@@ -1,8 +1,11 @@
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.countries import validate_country
+from fulfillment.core.errors import Refused
 
+from . import uploads
 from .booking import NUMBER, NumberNotUsable
 from .models import HandoverJob, Shipment
 
@@ -17,6 +20,12 @@ class FindForm(forms.Form):
     status = forms.ChoiceField(
         label=_("Status"), required=False, choices=[("", _("Open work")), *Shipment.Status.choices]
     )
+
+
+class PrintForm(forms.Form):
+    """The pack job whose document is printed, to come back to it."""
+
+    job = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 
 class ScanOutForm(forms.Form):
@@ -54,15 +63,81 @@ class RecipientForm(forms.Form):
         return data
 
 
+class CorrectionForm(RecipientForm):
+    """What the carrier may have something against: the address, and the parcel itself."""
+
+    PARCEL = ("weight_g", "length_mm", "width_mm", "height_mm", "product")
+
+    weight_g = forms.IntegerField(label=_("Weight (g)"), min_value=1, max_value=1_000_000)
+    length_mm = forms.IntegerField(label=_("Length (mm)"), min_value=1, max_value=100_000)
+    width_mm = forms.IntegerField(label=_("Width (mm)"), min_value=1, max_value=100_000)
+    height_mm = forms.IntegerField(label=_("Height (mm)"), min_value=1, max_value=100_000)
+    product = forms.ChoiceField(label=_("Product of the carrier"), required=False)
+
+    def __init__(self, *args, parcel, products, **kwargs):
+        super().__init__(*args, **kwargs)
+        choices = dict.fromkeys([parcel.product, *products.get(parcel.carrier_id, ())])
+        self.fields["product"].choices = [(name, name or "–") for name in choices]
+        if not any(choices):
+            del self.fields["product"]
+
+    @classmethod
+    def asking(cls, parcel, products, **options):
+        """The form as the carrier left it: filled in, with its words beside the fields."""
+        data = {**parcel.shipment.recipient, **{name: getattr(parcel, name) for name in cls.PARCEL}}
+        filled = {name: "" if value is None else value for name, value in data.items()}
+        form = cls(filled, parcel=parcel, products=products, **options)
+        form.full_clean()
+        for name, text in parcel.problem.get("fields", []):
+            if name in form.fields and text not in form.errors.get(name, []):
+                form.add_error(name, gettext(text))
+        return form
+
+    @property
+    def faulty(self):
+        """The fields that something is wrong with."""
+        return [bound for bound in self if bound.errors]
+
+    @property
+    def others(self):
+        return [bound for bound in self if not bound.errors]
+
+    @property
+    def recipient(self):
+        return {name: value for name, value in self.cleaned_data.items() if name not in self.PARCEL}
+
+    @property
+    def changes(self):
+        return {name: self.cleaned_data[name] for name in self.PARCEL if name in self.cleaned_data}
+
+
 class NumberForm(forms.Form):
     number = forms.CharField(
         label=_("Tracking number"), max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    label = forms.FileField(
+        label=_("Label of the carrier"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ".pdf,.zpl,.png,.jpg,.jpeg"}),
+        help_text=_("PDF, ZPL or picture. Without it we draw a label of our own."),
     )
 
     def clean_number(self):
         if not NUMBER.fullmatch(self.cleaned_data["number"]):
             raise forms.ValidationError(NumberNotUsable.text)
         return self.cleaned_data["number"]
+
+    def clean_label(self):
+        """The file as a ``Doc``, by its content."""
+        file = self.cleaned_data["label"]
+        if not file:
+            return None
+        try:
+            if file.size > uploads.MOST_BYTES:
+                raise uploads.UploadTooLarge(most=uploads.MOST_BYTES // 1024 // 1024)
+            return uploads.read_label(file.read())
+        except Refused as refusal:
+            raise forms.ValidationError(str(refusal.message)) from refusal
 
 
 class CancelForm(forms.Form):
@@ -95,6 +170,9 @@ class RefusedForm(forms.Form):
             self.fields[f"reason-{line.pk}"] = forms.CharField(
                 label=_("Reason"), max_length=100, required=False
             )
+            self.fields[f"comment-{line.pk}"] = forms.CharField(
+                label=_("Comment"), max_length=200, required=False
+            )
 
     def clean(self):
         data = super().clean()
@@ -105,8 +183,11 @@ class RefusedForm(forms.Form):
 
     @property
     def rows(self):
-        """(line, field of its units, field of its reason) for the template."""
-        return [(line, self[f"units-{line.pk}"], self[f"reason-{line.pk}"]) for line in self.lines]
+        """(line, fields of its units, reason and comment) for the template."""
+        return [
+            (line, *(self[f"{name}-{line.pk}"] for name in ("units", "reason", "comment")))
+            for line in self.lines
+        ]
 
     @property
     def refused(self):
@@ -114,6 +195,7 @@ class RefusedForm(forms.Form):
             line.pk: (
                 self.cleaned_data.get(f"units-{line.pk}") or 0,
                 self.cleaned_data.get(f"reason-{line.pk}", ""),
+                self.cleaned_data.get(f"comment-{line.pk}", ""),
             )
             for line in self.lines
         }

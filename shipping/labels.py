@@ -5,6 +5,8 @@ from django.utils.safestring import mark_safe
 from fulfillment.core.barcodes import CODE_128, QR_CODE, code_svg
 from fulfillment.core.pdf import TooManyPages, render_pdf
 
+from . import zpl
+
 VERSION = "label-2"
 BARCODE_MM = (88.1, 30)
 RETURN_CODE_MM = (22, 22)
@@ -51,3 +53,11 @@ def render_label(parcel, number, *, is_return=False):
         except TooManyPages:
             continue
     raise DoesNotFit(f"The address of parcel {parcel.code} is too long.")
+
+
+def render_zpl(parcel, number, *, is_return=False):
+    """``render_label`` for a label printer, as ZPL. Raises DoesNotFit."""
+    try:
+        return zpl.label(parcel, number, is_return=is_return)
+    except zpl.TextTooLong as error:
+        raise DoesNotFit(str(error)) from error

@@ -1,4 +1,4 @@
-"""The stored delivery notes, asked for by pick job or pack job. The return slip stands on the same sheet."""
+"""The stored delivery notes and return slips, asked for by pick job or pack job."""
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -11,22 +11,24 @@ from packing.models import PackJob
 from picking.models import PickJob
 
 from .models import Shipment
+from .models.papers import Kind
+from .queries import papers_of
 
 
 class NoteView(ApiView):
     access = {"GET": READ}
 
-    def note_of(self, pick_job_id):
-        """The note as it was printed; there is none before the last label, or when the customer collects."""
+    def note_of(self, pick_job_id, kind=Kind.DELIVERY_NOTE):
+        """The paper as it was printed; there is none before the last label, or when the customer collects."""
         shipment = Shipment.objects.select_related("delivery_note").filter(pick_job=pick_job_id).first()
-        if shipment is None or shipment.delivery_note is None:
+        note = next((paper.document for paper in papers_of(shipment) if paper.kind == kind), None)
+        if note is None:
             raise Http404
-        note = shipment.delivery_note
         return HttpResponse(
             documents.read(note),
             content_type="application/pdf",
             headers={
-                "Content-Disposition": f'attachment; filename="delivery-note-{shipment.short_id}.pdf"',
+                "Content-Disposition": f'attachment; filename="{kind.lower().replace("_", "-")}-{shipment.short_id}.pdf"',
                 "X-Content-Type-Options": "nosniff",
             },
         )
@@ -64,10 +66,10 @@ class PackJobReturnNote(NoteView):
 
     @operation(
         "getPackJobReturnNote",
-        "The sheet with the return slip of a pack job as PDF",
+        "The return slip of a pack job as PDF",
         answers={200: "application/pdf"},
         errors=(404,),
     )
     def get(self, request, pk):
         job = get_object_or_404(self.at_my_facilities(PackJob.objects.all()), pk=pk)
-        return self.note_of(job.pick_job_id)
+        return self.note_of(job.pick_job_id, Kind.RETURN_SLIP)

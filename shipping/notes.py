@@ -1,28 +1,64 @@
-"""The delivery note: what is in the shipment, in the customer's language, with a return slip on the same sheet."""
+"""The papers that lie in a parcel: delivery note, packing slip, return slip. In the customer's language.
+
+Each is drawn from its snapshot alone, so that it can be drawn again.
+"""
+
+import base64
 
 from django.utils.safestring import mark_safe
 
-from fulfillment.core.barcodes import QR_CODE, code_svg
+from fulfillment.core.barcodes import CODE_128, QR_CODE, code_svg
 from fulfillment.core.pdf import render_pdf
 
-VERSION = "delivery-note-2"
+VERSION = "delivery-note-3"
+SLIP_VERSION = "packing-slip-1"
+RETURN_VERSION = "return-slip-1"
+QR_MM = (26, 26)
+BARCODE_MM = (80, 18)
 
 
-def render_delivery_note(snapshot):
+def render_delivery_note(snapshot, logo=None):
     """The delivery note as PDF.
 
     Args:
         snapshot: ``{"language", "order_number", "order_date", "sender": [line], "recipient": [line], "country",
-            "lines": [{"sku", "title", "quantity", "ordered"}], "parcels": [code], "return_number"}``.
+            "lines": [{"sku", "title", "quantity", "ordered", "price"}], "parcels": [code], "greeting", "footer"}``;
+            ``price`` is a text, empty for none.
+        logo: the PNG that ``logo_sha256`` of the snapshot names.
     """
-    context = {
-        **snapshot,
-        # Drawn by us out of the order number; the writer escapes nothing because it draws squares only.
-        "qr_code": mark_safe(code_svg(snapshot["order_number"], QR_CODE, 26, 26)),
-    }
+    return _paper("delivery_note", snapshot, logo, qr_code=_qr(snapshot["order_number"]))
+
+
+def render_packing_slip(snapshot, logo=None):
+    """What is in one parcel, with its code.
+
+    Args:
+        snapshot: as for the delivery note, with ``code``, ``is_sscc``, ``number``, ``count`` of the parcel.
+    """
+    content = f"(00){snapshot['code']}" if snapshot["is_sscc"] else snapshot["code"]
+    barcode = code_svg(content, CODE_128, *BARCODE_MM, gs1=snapshot["is_sscc"])
+    return _paper("packing_slip", snapshot, logo, barcode=mark_safe(barcode))
+
+
+def render_return_slip(snapshot, logo=None):
+    """What a customer fills in to send something back, with the code that announces it.
+
+    Args:
+        snapshot: as for the delivery note, with ``return_code``, ``return_number``, ``return_text``, ``reasons``.
+    """
+    return _paper("return_slip", snapshot, logo, qr_code=_qr(snapshot["return_code"]))
+
+
+def _qr(text):
+    # Drawn by us; the writer escapes nothing because it draws squares only.
+    return mark_safe(code_svg(text, QR_CODE, *QR_MM))
+
+
+def _paper(name, snapshot, logo, **codes):
+    picture = f"data:image/png;base64,{base64.b64encode(logo).decode()}" if logo else ""
     return render_pdf(
-        "documents/delivery_note.html",
-        context,
-        stylesheet="documents/delivery_note.css",
+        f"documents/{name}.html",
+        {**snapshot, "logo": picture, **codes},
+        stylesheet="documents/paper.css",
         language=snapshot["language"],
     )

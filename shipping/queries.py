@@ -4,9 +4,8 @@ import dataclasses
 
 from django.db.models import Count, Q
 
-from fulfillment.core.models import Document
-
-from .models import HandoverJob, Parcel, Shipment
+from .models import HandoverJob, Paper, Parcel, Shipment
+from .models.papers import Kind
 
 
 def shipments_at(facility, *, status="", text=""):
@@ -31,11 +30,21 @@ def shipments_at(facility, *, status="", text=""):
             | Q(order__recipient_name__icontains=text)
             | Q(pk__in=parcels.values("shipment"))
         )
-    needs_person = Q(parcels__status__in=[Parcel.Status.FAILED, Parcel.Status.WAITING_FOR_INPUT])
+    needs_person = Q(parcels__status__in=Parcel.NEEDS_PERSON)
     return (
         shipments.for_list()
         .annotate(problems=Count("parcels", filter=needs_person))
         .order_by("-problems", "target_time", "pk")
+    )
+
+
+def problems_at(facility):
+    """Parcels of a facility whose label needs a person, the longest waiting first."""
+    return (
+        Parcel.objects.at(facility)
+        .needing_a_person()
+        .select_related("shipment__order", "carrier", "package")
+        .order_by("modified_at", "pk")
     )
 
 
@@ -66,10 +75,43 @@ def handovers_at(facility, text=""):
     return Handovers(sorted(by_carrier.items(), key=lambda item: item[0].name), to_customers)
 
 
+def handovers_named(facility, text):
+    """Up to two open handovers with this short id; without one, those of customers with this number or name."""
+    jobs = HandoverJob.objects.at(facility).open()
+    named = jobs.filter(short_id__iexact=text)[:2]
+    if named or len(text) < 3:
+        return list(named)
+    customers = jobs.filter(channel=HandoverJob.Channel.COLLECT)
+    return list(
+        customers.filter(Q(order__tenant_order_id__iexact=text) | Q(recipient_name__icontains=text))[:2]
+    )
+
+
+def papers_of(shipment):
+    """The papers of a shipment with their documents, in the order they are printed."""
+    if shipment is None:
+        return []
+    papers = list(shipment.papers.select_related("document", "parcel"))
+    known = {paper.document_id for paper in papers}
+    note = shipment.delivery_note
+    if note is not None and note.pk not in known:  # made before there were other papers
+        papers.append(Paper(shipment=shipment, kind=Kind.DELIVERY_NOTE, document=note))
+    return papers
+
+
 def printable(shipment, parcels):
-    """The PDF documents of a packed job in the order they are printed: what is stuck on, parcel by parcel, then
-    what is put in. ZPL goes to a label printer, not into a PDF.
-    """
-    papers = [paper for parcel in parcels for paper in (parcel.label, parcel.return_label)]
-    papers.append(shipment and shipment.delivery_note)
-    return [paper for paper in papers if paper is not None and paper.format == Document.Format.PDF]
+    """The documents of a packed job in the order they are printed: what is stuck on, parcel by parcel, then what is put in."""
+    labels = [
+        label for parcel in parcels for label in (parcel.label, parcel.return_label) if label is not None
+    ]
+    return labels + [paper.document for paper in papers_of(shipment)]
+
+
+def are_papers_awaited(shipment):
+    """Whether the labels are there and the papers come in a moment."""
+    return (
+        shipment is not None
+        and shipment.status == Shipment.Status.CONFIRMED
+        and shipment.papers_made_at is None
+        and shipment.delivery_note_id is None
+    )

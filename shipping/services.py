@@ -14,26 +14,28 @@ from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
 from fulfillment.core.barcodes import new_sscc
-from fulfillment.core.codes import parcel_codes
+from fulfillment.core.codes import new_code, parcel_codes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.models import Carrier, FacilityCarrier
 from fulfillment.core.status import check_version, log_created, transit
 from orders.models import Address, Order
 from packing.models import PackJob
-from picking.models import PickJob
+from picking import restow
+from picking.models import PickJob, RestowItem
 
+from .choosing import choose_carrier
 from .events import (
     HandedOver,
     HandoverCancelled,
     HandoverCreated,
     HandoverReverted,
+    ParcelCancelled,
     ParcelCreated,
     ParcelRequested,
     ShipmentCreated,
     ShipmentUpdated,
 )
-from .models import HandoverJob, HandoverLine, Parcel, Shipment
+from .models import HandoverJob, HandoverLine, LoadedParcel, Parcel, Shipment
 
 REFUSED = "REFUSED"
 REVERT_WITHIN = datetime.timedelta(minutes=15)
@@ -61,6 +63,20 @@ class LabelsRequested(Refused):
 
 class ParcelAtCarrier(Refused):
     text = _("The carrier has the dimensions of %(parcel)s already.")
+
+
+class ParcelClosed(Refused):
+    text = _(
+        "The day of %(parcel)s is closed at the carrier; its label can no longer be cancelled. Hold the parcel back."
+    )
+
+
+class ParcelHandedOver(Refused):
+    text = _("%(job)s is handed over; its label can no longer be cancelled.")
+
+
+class ParcelBeingBooked(Refused):
+    text = _("The carrier is being asked for %(parcel)s. Wait for its answer.")
 
 
 class NoCarrier(Refused):
@@ -101,6 +117,10 @@ class EverythingRefused(Refused):
 
 class RevertTooLate(Refused):
     text = _("A handover can be taken back within %(minutes)s minutes only.")
+
+
+class OnAManifest(Refused):
+    text = _("%(job)s is on the list that the driver signed. A supervisor can reopen the load.")
 
 
 class ReasonMissing(Refused):
@@ -154,9 +174,9 @@ def on_pack_job_closed(event, *, by, now):
         _await_customer(job, by=by, now=now)
         return
     shipment = Shipment.objects.lock(pick_job_id=job.pick_job_id)
-    carrier = choose_carrier(shipment)
-    if carrier is not None:
-        _request(shipment, job, carrier, by=by, now=now)
+    choice = choose_carrier(shipment)
+    if choice is not None:
+        _request(shipment, job, choice, by=by, now=now)
 
 
 def on_order_cancelled(event, *, by, now):
@@ -168,13 +188,16 @@ def on_order_cancelled(event, *, by, now):
     for job in handovers:
         if job.status == HandoverJob.Status.HANDED_OVER:
             raise AlreadyHandedOver(job=job)
+    for parcel in parcels:
+        if parcel.status == Parcel.Status.DONE and parcel.manifested_at:
+            raise ParcelClosed(parcel=parcel)
     for job in handovers:
         if job.status in HandoverJob.UNFINISHED:
             transit(job.cancel, HandoverJob.CancelReason.ORDER_CANCELED, by=by, now=now, reason=reason)
             emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
     for parcel in parcels:
-        if parcel.status not in {Parcel.Status.CANCELED, Parcel.Status.OBSOLETE}:
-            transit(parcel.cancel, by=by, now=now, reason=reason)
+        if parcel.status not in Parcel.GIVEN_UP:
+            _give_up(parcel, by=by, now=now, reason=reason)
     for shipment in shipments:
         if shipment.status in Shipment.UNFINISHED:
             transit(shipment.cancel, by=by, now=now, reason=reason)
@@ -184,18 +207,40 @@ def on_order_cancelled(event, *, by, now):
 # Labels
 
 
-def choose_carrier(shipment, wanted=None):
-    """The facility's first active carrier (or the wanted one) that delivers to the recipient's country, or None."""
-    active = FacilityCarrier.objects.filter(
-        facility_id=shipment.facility_id, status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
-    )
-    if wanted is not None:
-        active = active.filter(carrier=wanted)
-    country = shipment.recipient["country"]
-    for connection in active.select_related("carrier").order_by("priority", "pk"):
-        if not connection.delivery_countries or country in connection.delivery_countries:
-            return connection.carrier
-    return None
+def _give_up(parcel, *, by, now, reason):
+    """A parcel is not wanted any more: the shop does not hear of it, and the carrier is told after the commit."""
+    transit(parcel.cancel, by=by, now=now, reason=reason)
+    orders.withdraw_parcel(parcel.pk)
+    emit(ParcelCancelled(parcel_id=parcel.pk), by=by, now=now)
+
+
+@transaction.atomic
+def cancel_parcel(parcel_id, *, by, now, version=None):
+    """Give the label of a parcel up, until the daily closing; its package can get another one.
+
+    Refuses a parcel that is handed over, closed at the carrier or being booked, and an old version.
+    """
+    parcel = lock_parcel(parcel_id)
+    check_version(parcel, version)
+    if parcel.status == Parcel.Status.PROCESSING:
+        raise ParcelBeingBooked(parcel=parcel)
+    if parcel.status == Parcel.Status.DONE and parcel.manifested_at:
+        raise ParcelClosed(parcel=parcel)
+    jobs = HandoverJob.objects.filter(parcel=parcel).lock_all()
+    for job in jobs:
+        if job.status == HandoverJob.Status.HANDED_OVER:
+            raise ParcelHandedOver(job=job)
+    reason = str(gettext("The label was cancelled."))
+    _give_up(parcel, by=by, now=now, reason=reason)
+    for job in jobs:
+        if job.status in HandoverJob.UNFINISHED:
+            transit(job.make_obsolete, by=by, now=now, reason=reason)
+            emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
+    shipment = parcel.shipment
+    if shipment.status in {Shipment.Status.REQUEST, Shipment.Status.CONFIRMED}:
+        transit(shipment.retry, by=by, now=now, reason=reason)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    return parcel
 
 
 def _lock_shipment(shipment_id):
@@ -205,20 +250,21 @@ def _lock_shipment(shipment_id):
 
 
 @transaction.atomic
-def request_labels(shipment_id, *, carrier=None, by, now, version=None):
-    """Ask for the labels of a packed shipment that waited for a carrier.
+def request_labels(shipment_id, *, carrier=None, product="", by, now, version=None):
+    """Ask for the labels of a packed shipment that waited for a carrier, or of which a label was cancelled.
 
     Refuses when there is still none, when the goods are not packed yet, and an old version.
 
     Args:
-        carrier: the one to take, None for the facility's first that delivers there.
+        carrier: the one to take, None for the facility's best that delivers there.
+        product: what to take of it, where it has that.
     """
     shipment = _lock_shipment(shipment_id)
     check_version(shipment, version)
     job = PackJob.objects.filter(pick_job_id=shipment.pick_job_id, status=PackJob.Status.CLOSED).first()
     if job is None:
         raise NotPackedYet(shipment=shipment)
-    chosen = choose_carrier(shipment, carrier)
+    chosen = choose_carrier(shipment, carrier, product)
     if chosen is None:
         raise NoCarrier(country=shipment.recipient["country"])
     _request(shipment, job, chosen, by=by, now=now)
@@ -244,8 +290,10 @@ def correct_recipient(shipment_id, changes, *, by, now, version=None):
 
 
 @transaction.atomic
-def modify_parcel(parcel_id, *, dimensions=None, custom_attributes=None, by, now, version=None):
-    """Change what is known of a parcel. Refuses new dimensions once the carrier has them, and an old version.
+def modify_parcel(parcel_id, *, dimensions=None, product=None, custom_attributes=None, by, now, version=None):
+    """Change what is known of a parcel.
+
+    Refuses new dimensions and another product once the carrier has them, and an old version.
 
     Args:
         dimensions: ``{"length_mm" | "width_mm" | "height_mm" | "weight_g": number}``.
@@ -253,6 +301,9 @@ def modify_parcel(parcel_id, *, dimensions=None, custom_attributes=None, by, now
     parcel = lock_parcel(parcel_id)
     check_version(parcel, version)
     changes = dict(dimensions or {})
+    if product is not None:
+        changes["product"] = product
+    changes = {name: value for name, value in changes.items() if getattr(parcel, name) != value}
     if changes and parcel.status not in {Parcel.Status.OPEN, Parcel.Status.FAILED}:
         raise ParcelAtCarrier(parcel=parcel)
     if custom_attributes is not None:
@@ -266,8 +317,12 @@ def modify_parcel(parcel_id, *, dimensions=None, custom_attributes=None, by, now
     return parcel
 
 
-def _request(shipment, job, carrier, *, by, now):
+def _request(shipment, job, choice, *, by, now):
+    """Make a parcel of each package that has none, or whose label was cancelled."""
+    carrier, product = choice
     transit(shipment.request, carrier, by=by, now=now)
+    begun = set(shipment.parcels.live().values_list("package_id", flat=True))
+    used = set(shipment.parcels.values_list("package_id", flat=True))
     parcels = [
         Parcel(
             facility_id=shipment.facility_id,
@@ -275,7 +330,8 @@ def _request(shipment, job, carrier, *, by, now):
             shipment=shipment,
             package=package,
             carrier=carrier,
-            code=_new_code(package),
+            product=product,
+            code=_new_code(package, is_used=package.pk in used),
             weight_g=package.weight_g,
             length_mm=package.length_mm or carrier.parcel_length_mm,
             width_mm=package.width_mm or carrier.parcel_width_mm,
@@ -283,6 +339,7 @@ def _request(shipment, job, carrier, *, by, now):
             created_at=now,
         )
         for package in job.packages.order_by("number")
+        if package.pk not in begun
     ]
     Parcel.objects.bulk_create(parcels)
     log_created(*parcels, by=by, now=now)
@@ -292,10 +349,10 @@ def _request(shipment, job, carrier, *, by, now):
         emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
 
 
-def _new_code(package):
-    """An SSCC when the retailer has a GS1 company prefix, else the package's own code."""
+def _new_code(package, *, is_used):
+    """An SSCC when the retailer has a GS1 company prefix, else the package's own code the first time."""
     if not settings.GS1_COMPANY_PREFIX:
-        return package.code
+        return new_code("P") if is_used else package.code
     while Parcel.objects.filter(code=(code := new_sscc(settings.GS1_COMPANY_PREFIX))).exists():
         continue
     return code
@@ -310,16 +367,21 @@ def lock_parcel(parcel_id):
 
 
 @transaction.atomic
-def request_again(parcel_id, *, recipient=None, by, now, version=None):
+def request_again(parcel_id, *, recipient=None, changes=None, by, now, version=None):
     """Ask the carrier once more, because a person says so: the only way to a second booking.
 
     Refuses a parcel that does not wait for a person, and an old version.
 
     Args:
         recipient: corrected fields of ``orders.models.Address`` for the labels; the order keeps what the shop sent.
+        changes: corrected weight, dimensions and product of the parcel.
     """
     parcel = lock_parcel(parcel_id)
     check_version(parcel, version)
+    if changes:
+        for name, value in changes.items():
+            setattr(parcel, name, value)
+        parcel.save(update_fields=[*changes, "modified_at"])
     is_corrected = _correct_recipient(parcel.shipment, recipient or {})
     if is_corrected:
         emit(ShipmentUpdated(shipment_id=parcel.shipment_id), by=by, now=now)
@@ -356,7 +418,13 @@ def _await_customer(pack_job, *, by, now):
         created_at=now,
     )
     HandoverLine.objects.bulk_create(
-        HandoverLine(job=job, order_line_id=line.order_line_id, title=line.title, quantity=line.quantity)
+        HandoverLine(
+            job=job,
+            order_line_id=line.order_line_id,
+            pick_line_id=line.pick_line_id,
+            title=line.title,
+            quantity=line.quantity,
+        )
         for line in pack_job.lines.all()
     )
     log_created(job, by=by, now=now)
@@ -381,6 +449,7 @@ def await_carrier(parcel, *, by, now):
         HandoverLine(
             job=job,
             order_line_id=item.line.order_line_id,
+            pick_line_id=item.line.pick_line_id,
             title=item.line.title,
             quantity=item.quantity,
         )
@@ -390,7 +459,7 @@ def await_carrier(parcel, *, by, now):
     emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
 
 
-def _lock_handover(job_id):
+def lock_handover(job_id):
     """Lock order, shipment, parcel and handover, in this order, as far as they exist."""
     job = HandoverJob.objects.select_related("parcel").get(pk=job_id)
     Order.objects.lock(pk=job.order_id)
@@ -403,7 +472,7 @@ def _lock_handover(job_id):
 @transaction.atomic
 def note_on_handover(job_id, custom_attributes, *, by, now, version=None):
     """Replace the free attributes of a handover job. Refuses an old version."""
-    job = _lock_handover(job_id)
+    job = lock_handover(job_id)
     check_version(job, version)
     if custom_attributes != job.custom_attributes:
         job.custom_attributes = custom_attributes
@@ -421,7 +490,9 @@ def find_parcel(facility, code):
             Q(parcel__code__in=codes)
             | Q(parcel__tracking_number__in=codes)
             | Q(parcel__package__code__in=codes)
+            | Q(pk__in=HandoverJob.objects.filter(parcel__codes__code__in=codes))
         )
+        .exclude(parcel__status__in=Parcel.GIVEN_UP)
         .order_by("-created_at")
         .first()
     )
@@ -440,22 +511,22 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
     Refuses an old version, more refused units than there are, refused units without a reason, and a handover of nothing.
 
     Args:
-        refused: ``{handover line id: (units, reason)}`` for what the customer does not take.
+        refused: ``{handover line id: (units, reason)}``, perhaps with a comment, for what the customer does not take.
     """
-    job = _lock_handover(job_id)
+    job = lock_handover(job_id)
     check_version(job, version)
     refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
     if refused and job.channel != HandoverJob.Channel.COLLECT:
         raise OnlyCustomersRefuse(job=job)
     lines = list(job.lines.all())
     for line in lines:
-        units, reason = refused.get(line.pk, (0, ""))
+        units, reason, comment = (*refused.get(line.pk, (0, "")), "")[:3]
         if not 0 <= units <= line.quantity:
             raise TooManyRefused(quantity=line.quantity, title=line.title)
         if units and not reason.strip():
             raise ReasonMissing
         line.handed_over = line.quantity - units
-        line.refused = [{"quantity": units, "reason": reason, "comment": ""}] if units else []
+        line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
     if not any(line.handed_over for line in lines):
         raise EverythingRefused
     for line in lines:
@@ -464,6 +535,8 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
             orders.record_short(
                 line.order_line_id, job.facility_id, line.quantity - line.handed_over, REFUSED, now=now
             )
+    coming = {line.pick_line_id: line.quantity - line.handed_over for line in lines if line.refused}
+    restow.come_back_later(coming, RestowItem.Reason.REFUSED, by=by, now=now)
     transit(job.hand_over, now, by=by, now=now)
     if job.parcel_id:
         orders.record_handed_over(job.parcel_id, now=now)
@@ -473,29 +546,38 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
 
 
 def _complete_shipment(shipment, *, by, now):
-    waiting = Parcel.objects.filter(shipment=shipment).exclude(
-        handover_job__status=HandoverJob.Status.HANDED_OVER
-    )
-    if not waiting.exists():
+    waiting = shipment.parcels.live().exclude(handover_job__status=HandoverJob.Status.HANDED_OVER)
+    if shipment.status == Shipment.Status.CONFIRMED and not waiting.exists():
         transit(shipment.complete, by=by, now=now)
         emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
 
 
 @transaction.atomic
 def revert(job_id, *, reason, by, now, version=None):
-    """Take a handover back within 15 minutes. Refuses without a reason, later, and an old version."""
+    """Take a handover back within 15 minutes.
+
+    Refuses without a reason, later, a parcel that a driver signed for, and an old version.
+    """
     if not reason.strip():
         raise ReasonMissing
-    job = _lock_handover(job_id)
+    job = lock_handover(job_id)
     check_version(job, version)
     if job.handed_over_at and now - job.handed_over_at > REVERT_WITHIN:
         raise RevertTooLate(minutes=REVERT_WITHIN.seconds // 60)
+    if job.parcel_id and LoadedParcel.objects.filter(parcel=job.parcel_id, load__status="CLOSED").exists():
+        raise OnAManifest(job=job)
+    return take_back(job, reason=reason, by=by, now=now)
+
+
+def take_back(job, *, reason, by, now):
+    """``revert`` for a locked job in the caller's transaction, whenever it was."""
     transit(job.revert, by=by, now=now, reason=reason)
     for line in job.lines.exclude(handed_over=F("quantity")):
         orders.withdraw_short(line.order_line_id, job.facility_id, REFUSED)
+    restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
     job.lines.update(handed_over=0, refused=[])
     if job.parcel_id:
-        orders.record_handover_reverted(job.parcel_id)
+        orders.record_handover_reverted(job.parcel_id, now=now)
         shipment = job.parcel.shipment
         if shipment.status == Shipment.Status.COMPLETED:
             transit(shipment.reopen, by=by, now=now, reason=reason)
@@ -507,7 +589,7 @@ def revert(job_id, *, reason, by, now, version=None):
 @transaction.atomic
 def cancel_handover(job_id, reason, *, by, now, version=None):
     """End the handover of collected goods: the customer did not come or refuses everything."""
-    job = _lock_handover(job_id)
+    job = lock_handover(job_id)
     check_version(job, version)
     if job.channel != HandoverJob.Channel.COLLECT:
         raise NotForTheCustomer(job=job)
@@ -519,5 +601,12 @@ def cancel_handover(job_id, reason, *, by, now, version=None):
     transit(job.cancel, reason, by=by, now=now)
     for line in job.lines.all():
         orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+    is_no_show = reason == HandoverJob.CancelReason.CONSUMER_NO_SHOW
+    restow.come_back_later(
+        {line.pick_line_id: line.quantity for line in job.lines.all()},
+        RestowItem.Reason.NOT_COLLECTED if is_no_show else RestowItem.Reason.REFUSED,
+        by=by,
+        now=now,
+    )
     emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
     return job

@@ -9,19 +9,40 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header, urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from fulfillment.core.access import at_facility
+from fulfillment.core.access import at_facility, permissions_at
 from fulfillment.core.models import Document, Permission
 from fulfillment.core.pdf import join_pdfs
-from fulfillment.core.services import documents
-from packing.models import PackJob
+from fulfillment.core.printing import station_of
+from fulfillment.core.services import documents, printing
+from packing.models import Package, PackJob
 
-from . import booking, services
-from .forms import CancelForm, FindForm, NumberForm, RecipientForm, RefusedForm, RevertForm, ScanOutForm
+from . import booking, external, papers, pickup, services, uploads
+from .choosing import products_at
+from .forms import (
+    CancelForm,
+    CorrectionForm,
+    FindForm,
+    NumberForm,
+    PrintForm,
+    RefusedForm,
+    RevertForm,
+    ScanOutForm,
+)
 from .models import HandoverJob, Parcel, Shipment
-from .queries import handovers_at, printable, shipments_at
+from .pickup_forms import PinForm, PlaceForm, SeenForm, VouchForm
+from .queries import (
+    are_papers_awaited,
+    handovers_at,
+    handovers_named,
+    papers_of,
+    printable,
+    problems_at,
+    shipments_at,
+)
 
 PAGE_SIZE = 25
 MEDIA_TYPES = {"PDF": "application/pdf", "ZPL": "application/zpl"}
@@ -34,7 +55,8 @@ def _packed(request, pk):
     """(pack job, its shipment or None, its parcels) with their documents."""
     job = get_object_or_404(PackJob.objects.at(request.facility).select_related("order"), pk=pk)
     shipment = Shipment.objects.filter(pick_job=job.pick_job_id).select_related("delivery_note").first()
-    parcels = list(shipment.parcels.select_related("label", "return_label", "carrier")) if shipment else []
+    papers = ("label", "return_label", "carrier")
+    parcels = list(shipment.parcels.live().select_related(*papers)) if shipment else []
     return job, shipment, parcels
 
 
@@ -43,14 +65,20 @@ def _packed(request, pk):
 def pack_done(request, pk):
     """After packing: the labels as they come, to print. The packer may go on; they come without him."""
     job, shipment, parcels = _packed(request, pk)
-    is_waiting = any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels)
+    station = station_of(request)
+    is_waiting = any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels) or are_papers_awaited(
+        shipment
+    )
     context = {
+        "ready": sum(parcel.status == Parcel.Status.DONE for parcel in parcels),
         "job": job,
         "shipment": shipment,
         "parcels": parcels,
         "is_waiting": is_waiting,
+        "papers": papers_of(shipment),
         # One print for the whole job: not before the last label is there.
-        "printable": [] if is_waiting else printable(shipment, parcels),
+        "printable": [] if is_waiting else _at_hand(printable(shipment, parcels), station),
+        "station": station,
         "next_job": PackJob.objects.at(request.facility)
         .open()
         .for_list()
@@ -61,13 +89,61 @@ def pack_done(request, pk):
     return render(request, f"{template}#labels" if request.htmx else template, context)
 
 
+def _at_hand(stored, station):
+    """What can be printed: a station takes everything; ZPL goes to a label printer, not into a PDF."""
+    return [row for row in stored if station is not None or row.format == Document.Format.PDF]
+
+
+@require_POST
+@at_facility(Permission.PACK)
+def pack_print(request, pk):
+    """Print everything of a pack job: at the station of this device, else as one PDF in the browser."""
+    job, shipment, parcels = _packed(request, pk)
+    stored = _at_hand(printable(shipment, parcels), station_of(request))
+    if not stored:
+        raise Http404
+    here = reverse("shipping:pack-documents", args=[request.facility.slug, job.pk])
+    return _print(request, job, stored, parcels, here=here)
+
+
+@require_POST
+@at_facility(Permission.PACK)
+def document_print(request, pk):
+    """Print one document; the form may name the pack job to go back to."""
+    stored = get_object_or_404(Document.objects.filter(facility=request.facility), pk=pk)
+    form = PrintForm(request.POST)
+    jobs = PackJob.objects.at(request.facility)
+    job = jobs.filter(pk=form.cleaned_data["job"]).first() if form.is_valid() else None
+    parcels = list(
+        Parcel.objects.at(request.facility)
+        .filter(Q(label=stored) | Q(return_label=stored))
+        .select_related("carrier")
+    )
+    here = reverse("shipping:document", args=[request.facility.slug, stored.pk])
+    return _print(request, job, [stored], parcels, here=here)
+
+
+def _print(request, job, stored, parcels, *, here):
+    """Send documents to the station of this device, or note the print and show them at the address ``here``."""
+    station, now = station_of(request), timezone.now()
+    wanted = papers.as_wanted(stored, parcels, station, now=now)
+    jobs = printing.ask(wanted, facility=request.facility, station=station, by=request.user, now=now)
+    if station is None:
+        return redirect(here)
+    text = ngettext("%(n)s document goes to %(station)s.", "%(n)s documents go to %(station)s.", len(jobs))
+    messages.success(request, text % {"n": len(jobs), "station": station})
+    if job is None:
+        return redirect("core:print-list", request.facility.slug)
+    return redirect("shipping:pack-done", request.facility.slug, job.pk)
+
+
 @require_safe
 @xframe_options_sameorigin
 @at_facility(Permission.PACK)
 def pack_documents(request, pk):
     """All documents of a pack job as one PDF: the stored pages one after the other, nothing is drawn again."""
     job, shipment, parcels = _packed(request, pk)
-    stored = printable(shipment, parcels)
+    stored = _at_hand(printable(shipment, parcels), None)
     if not stored:
         raise Http404
     return _file(join_pdfs([documents.read(row) for row in stored]), "PDF", f"{job.short_id}.pdf")
@@ -85,30 +161,61 @@ def shipment_list(request):
     return render(
         request,
         "shipping/shipment_list.html",
-        {"form": form, "page": page, "is_filtered": bool(text or status)},
+        {
+            "form": form,
+            "page": page,
+            "is_filtered": bool(text or status),
+            "problems": problems_at(request.facility).count(),
+        },
     )
+
+
+@require_safe
+@at_facility(Permission.SHIP)
+def problem_list(request):
+    """What carriers refused or left open, with their words beside the field to correct."""
+    page = Paginator(problems_at(request.facility), PAGE_SIZE).get_page(request.GET.get("page"))
+    products = products_at(request.facility)
+    problems = [
+        {
+            "parcel": parcel,
+            "recipient": booking.recipient_of(parcel.shipment),
+            "form": CorrectionForm.asking(parcel, products, auto_id=f"id_{parcel.pk}_%s"),
+            "number_form": NumberForm(auto_id=f"id_{parcel.pk}_number_%s"),
+            "outcome": parcel.problem.get("outcome", ""),
+        }
+        for parcel in page
+    ]
+    return render(request, "shipping/problem_list.html", {"page": page, "problems": problems})
 
 
 def _parcel(request, pk):
     parcels = Parcel.objects.at(request.facility).select_related(
-        "shipment__order", "shipment__delivery_note", "carrier", "label", "return_label", "package"
+        "shipment__order",
+        "shipment__delivery_note",
+        "carrier",
+        "label",
+        "return_label",
+        "customs_document",
+        "package",
     )
     return get_object_or_404(parcels, pk=pk)
 
 
-def _parcel_page(request, parcel, *, recipient_form=None, number_form=None, status=200):
-    form = recipient_form or RecipientForm(initial=parcel.shipment.recipient)
-    for name, text in parcel.problem.get("fields", []):
-        if name in form.fields and recipient_form is None:
-            form.fields[name].help_text = text
+def _parcel_page(request, parcel, *, correction_form=None, number_form=None, status=200):
+    needs_person = parcel.status in Parcel.NEEDS_PERSON
+    if needs_person and correction_form is None:
+        correction_form = CorrectionForm.asking(parcel, products_at(parcel.facility_id))
     context = {
         "parcel": parcel,
         "shipment": parcel.shipment,
         "recipient": booking.recipient_of(parcel.shipment),
-        "recipient_form": form,
-        "number_form": number_form or NumberForm(),
-        "needs_person": parcel.status in {Parcel.Status.FAILED, Parcel.Status.WAITING_FOR_INPUT},
+        "correction_form": correction_form,
+        "number_form": number_form or NumberForm(auto_id="id_number_%s"),
+        "needs_person": needs_person,
         "is_manual": parcel.problem.get("outcome") == "MANUAL",
+        "may_cancel": parcel.is_cancellable
+        and not HandoverJob.objects.filter(parcel=parcel, status=HandoverJob.Status.HANDED_OVER).exists(),
     }
     return render(request, "shipping/parcel_detail.html", context, status=status)
 
@@ -119,28 +226,50 @@ def parcel_detail(request, pk):
     return _parcel_page(request, _parcel(request, pk))
 
 
+def _back(request, parcel):
+    """To the list of problems when the person came from there, else to the parcel."""
+    if "from_list" in request.POST:
+        return redirect("shipping:problem-list", request.facility.slug)
+    return redirect("shipping:parcel-detail", request.facility.slug, parcel.pk)
+
+
 @require_POST
 @at_facility(Permission.SHIP)
 def parcel_request(request, pk):
-    """Correct the address and ask the carrier again."""
-    parcel, form = _parcel(request, pk), RecipientForm(request.POST)
+    """Correct address and parcel and ask the carrier again."""
+    parcel = _parcel(request, pk)
+    form = CorrectionForm(request.POST, parcel=parcel, products=products_at(request.facility))
     if not form.is_valid():
-        return _parcel_page(request, parcel, recipient_form=form, status=422)
-    services.request_again(parcel.pk, recipient=form.cleaned_data, by=request.user, now=timezone.now())
-    messages.info(request, _("The label is being made."))
-    return redirect("shipping:parcel-detail", request.facility.slug, parcel.pk)
+        return _parcel_page(request, parcel, correction_form=form, status=422)
+    corrected = {"recipient": form.recipient, "changes": form.changes}
+    services.request_again(parcel.pk, **corrected, by=request.user, now=timezone.now())
+    messages.info(request, _("The label of %(job)s is being made.") % {"job": parcel.shipment})
+    return _back(request, parcel)
 
 
 @require_POST
 @at_facility(Permission.SHIP)
 def parcel_number(request, pk):
-    """Take the number that a person got from the carrier."""
-    parcel, form = _parcel(request, pk), NumberForm(request.POST)
+    """Take the number that a person got from the carrier, with its label when there is one."""
+    parcel, form = _parcel(request, pk), NumberForm(request.POST, request.FILES, auto_id="id_number_%s")
     if not form.is_valid():
         return _parcel_page(request, parcel, number_form=form, status=422)
-    booking.enter_number(parcel.pk, form.cleaned_data["number"], by=request.user, now=timezone.now())
-    messages.success(request, _("The label is ready."))
-    return redirect("shipping:parcel-detail", request.facility.slug, parcel.pk)
+    data = form.cleaned_data
+    external.enter_number(parcel.pk, data["number"], label=data["label"], by=request.user, now=timezone.now())
+    messages.success(request, _("The label of %(job)s is ready.") % {"job": parcel.shipment})
+    return _back(request, parcel)
+
+
+@require_POST
+@at_facility(Permission.SHIP)
+def parcel_cancel(request, pk):
+    """Give the label up; the package can get another one, from another carrier too."""
+    parcel = _parcel(request, pk)
+    services.cancel_parcel(parcel.pk, by=request.user, now=timezone.now())
+    messages.info(
+        request, _("The label of %(job)s is cancelled. Request another one here.") % {"job": parcel.shipment}
+    )
+    return redirect("shipping:shipment-list", request.facility.slug)
 
 
 @require_POST
@@ -158,16 +287,19 @@ def shipment_request(request, pk):
 @at_facility(None)
 def document(request, pk):
     """The stored bytes of a document, always the same. Shown in the browser, so that it can print them."""
-    stored = get_object_or_404(Document.objects.filter(facility=request.facility), pk=pk)
-    return _file(documents.read(stored), stored.format, stored.name)
+    papers = Document.objects.filter(facility=request.facility).exclude(category=Document.Category.PHOTO)
+    stored = get_object_or_404(papers, pk=pk)
+    # What came from outside is never shown under our own address.
+    is_foreign = stored.template == uploads.TEMPLATE
+    return _file(documents.read(stored), stored.format, stored.name, as_attachment=is_foreign)
 
 
-def _file(data, format, name):  # noqa: A002
+def _file(data, format, name, *, as_attachment=False):  # noqa: A002
     return HttpResponse(
         data,
         content_type=MEDIA_TYPES[format],
         headers={
-            "Content-Disposition": content_disposition_header(as_attachment=False, filename=name),
+            "Content-Disposition": content_disposition_header(as_attachment=as_attachment, filename=name),
             "Cache-Control": "private, no-store",
             "X-Content-Type-Options": "nosniff",
         },
@@ -196,36 +328,55 @@ def handover_scan(request):
     if not form.is_valid():
         messages.error(request, _("Scan or type a code."))
         return redirect("shipping:handover-list", request.facility.slug)
-    code = form.cleaned_data["code"]
-    named = HandoverJob.objects.at(request.facility).open().filter(short_id__iexact=code)[:2]
+    code, who = form.cleaned_data["code"], {"by": request.user, "now": timezone.now()}
+    shown = pickup.find(request.facility, code, by=request.user)
+    if len(shown) == 1:
+        # What the customer showed was found by: it need not be shown again.
+        step = pickup.show_pin if code.isdigit() else pickup.show_qr
+        step(shown[0].pk, code, **who)
+        return redirect("shipping:handover-detail", request.facility.slug, shown[0].pk)
+    named = handovers_named(request.facility, code)
     if len(named) == 1:
         return redirect("shipping:handover-detail", request.facility.slug, named[0].pk)
     if named:
         address = reverse("shipping:handover-list", args=[request.facility.slug])
         return redirect(f"{address}?{urlencode({'q': code})}")
     job = services.find_parcel(request.facility, code)
-    services.hand_over(job.pk, by=request.user, now=timezone.now())
+    services.hand_over(job.pk, **who)
     messages.success(request, _("%(job)s is handed over to the carrier.") % {"job": job})
     return redirect("shipping:handover-list", request.facility.slug)
 
 
 def _handover(request, pk):
-    jobs = HandoverJob.objects.at(request.facility).select_related("order", "parcel__carrier")
+    jobs = HandoverJob.objects.at(request.facility).select_related("order", "parcel__carrier", "pickup")
     return get_object_or_404(jobs, pk=pk)
 
 
-def _handover_page(request, job, *, refused_form=None, status=200):
+def _handover_page(request, job, *, status=200, **forms):
+    """The page of a handover; ``forms`` are those that were not filled in right, by their name on the page."""
     now = timezone.now()
     context = {
         "job": job,
         "lines": job.lines.all(),
-        "refused_form": refused_form or RefusedForm(lines=job.lines.all()),
+        "refused_form": RefusedForm(lines=job.lines.all()),
         "cancel_form": CancelForm(),
         "revert_form": RevertForm(),
         "is_open": job.status in HandoverJob.UNFINISHED,
         "may_revert": job.handed_over_at and now - job.handed_over_at <= services.REVERT_WITHIN,
     }
-    return render(request, "shipping/handoverjob_detail.html", context, status=status)
+    if job.channel == HandoverJob.Channel.COLLECT:
+        asked = pickup.settings_at(job.facility_id)
+        context |= {
+            "pickup": getattr(job, "pickup", None),
+            "packages": Package.objects.filter(job__pick_job=job.pick_job_id).select_related("box_type"),
+            "asked": asked,
+            "pin_form": PinForm(),
+            "place_form": PlaceForm(initial={"place": job.pickup.place if hasattr(job, "pickup") else ""}),
+            "seen_form": SeenForm(asked=asked),
+            "vouch_form": VouchForm(),
+            "may_vouch": Permission.SUPERVISE in permissions_at(request.user, request.facility),
+        }
+    return render(request, "shipping/handoverjob_detail.html", context | forms, status=status)
 
 
 @require_safe
@@ -239,9 +390,16 @@ def handover_detail(request, pk):
 def handover_confirm(request, pk):
     job = _handover(request, pk)
     form = RefusedForm(request.POST, lines=job.lines.all())
-    if not form.is_valid():
-        return _handover_page(request, job, refused_form=form, status=422)
-    services.hand_over(job.pk, refused=form.refused, by=request.user, now=timezone.now())
+    who = {"by": request.user, "now": timezone.now()}
+    if job.channel == HandoverJob.Channel.DELIVERY:
+        if not form.is_valid():
+            return _handover_page(request, job, refused_form=form, status=422)
+        services.hand_over(job.pk, refused=form.refused, **who)
+    else:
+        seen = SeenForm(request.POST, request.FILES, asked=pickup.settings_at(job.facility_id))
+        if not (form.is_valid() and seen.is_valid()):
+            return _handover_page(request, job, refused_form=form, seen_form=seen, status=422)
+        pickup.hand_over(job.pk, refused=form.refused, **seen.cleaned_data, **who)
     messages.success(request, _("%(job)s is handed over.") % {"job": job})
     return redirect("shipping:handover-list", request.facility.slug)
 
@@ -250,16 +408,19 @@ def handover_confirm(request, pk):
 @at_facility(Permission.HAND_OVER)
 def handover_cancel(request, pk):
     job, form = _handover(request, pk), CancelForm(request.POST)
-    if form.is_valid():
-        services.cancel_handover(job.pk, form.cleaned_data["reason"], by=request.user, now=timezone.now())
-        messages.info(request, _("%(job)s will not be handed over. Put the goods back.") % {"job": job})
+    if not form.is_valid():
+        return _handover_page(request, job, cancel_form=form, status=422)
+    services.cancel_handover(job.pk, form.cleaned_data["reason"], by=request.user, now=timezone.now())
+    messages.info(request, _("%(job)s will not be handed over. Put the goods back.") % {"job": job})
     return redirect("shipping:handover-detail", request.facility.slug, job.pk)
 
 
 @require_POST
 @at_facility(Permission.HAND_OVER)
 def handover_revert(request, pk):
-    job = _handover(request, pk)
-    services.revert(job.pk, reason=request.POST.get("reason", "")[:200], by=request.user, now=timezone.now())
+    job, form = _handover(request, pk), RevertForm(request.POST)
+    if not form.is_valid():
+        return _handover_page(request, job, revert_form=form, status=422)
+    services.revert(job.pk, reason=form.cleaned_data["reason"], by=request.user, now=timezone.now())
     messages.info(request, _("The handover of %(job)s is taken back.") % {"job": job})
     return redirect("shipping:handover-detail", request.facility.slug, job.pk)

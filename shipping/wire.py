@@ -4,11 +4,10 @@ from django.urls import reverse
 
 from fulfillment.core.api.schema import Choice, Integer, List, Number, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
-from fulfillment.core.models import Document
 from orders.wire import address as consumer_address
 from orders.wire import short, text, time, versioned
 
-from .models import HandoverJob, Parcel, Shipment
+from .models import HandoverJob, Parcel, Shipment, TrackingStatus
 
 unavailable = Object({"isAvailable": boolean})
 loose_address = Object(optional=consumer_address.parts)
@@ -64,6 +63,10 @@ result = Object(
         "labelUrl": text,
         "returnLabelUrl": text,
         "returnLabelId": short,
+        "carrierParcelRef": short,
+        "trackingStatus": Text(choices=[*TrackingStatus.values, "notification"]),
+        "carrierTrackingStatus": short,
+        "customsDocumentUrl": text,
         "errors": Object(optional={"labelError": text, "returnLabelError": text}),
     },
 )
@@ -85,10 +88,12 @@ parcel = Object(
     {
         **versioned,
         "anonymized": boolean,
+        "carrierProduct": short,
         "customAttributes": free,
         "dimensions": dimensions,
         "facilityRef": short,
         "items": List(item),
+        "tenantParcelId": short,
         "result": result,
         "shipmentRef": short,
         "shortId": short,
@@ -144,8 +149,35 @@ handover_page = Object(
 )
 
 version = Integer(0, 2**31 - 1)
+# In the custom attributes of a parcel: how the program that labels it calls it.
+TENANT_PARCEL_ID = "tenantParcelId"
+LABEL_TYPES = {"SEND_LABEL": "label", "RETURN_LABEL": "return_label"}
+FILE_TYPES = ["PDF", "PNG", "JPG", "JPEG", "GIF", "ZPL"]
+
+
+def _content_or_error(data, prefix, errors):
+    """A label comes with its file, number and page, or with what the carrier has against it."""
+    if "errorDescription" in data:
+        return
+    errors.extend(
+        (f"{prefix}{name}", "is required")
+        for name in ("labelFile", "trackingNumber", "trackingUrl")
+        if name not in data
+    )
+
+
 shipment_for_creation = Object({"pickJobRef": short}, name="ShipmentForCreation")
 handover_for_creation = Object({"pickJobRef": short}, name="HandoverjobForCreation")
+# What a carrier would do differently; nothing is booked as if it had not been asked for.
+SHIPMENT_UNSUPPORTED = ("paymentInformation", "pickJobRef")
+PARCEL_UNSUPPORTED = {
+    **dict.fromkeys(
+        ("carrierInformation", "paymentInformation", "pickUpInformation", "services"),
+        free,
+    ),
+    "customProductValue": Number(0),
+    "productValue": Number(0),
+}
 shipment_patch = Object(
     {
         "version": version,
@@ -157,8 +189,11 @@ shipment_patch = Object(
                         {"action": short},
                         {
                             "carrierRef": short,
-                            "status": Text(choices=["REQUEST", "CANCELED"]),
+                            "status": Text(choices=Shipment.Status.values),
                             "targetAddress": loose_address,
+                            "carrierProduct": short,
+                            "paymentInformation": free,
+                            "pickJobRef": short,
                         },
                         closed=True,
                     )
@@ -173,6 +208,7 @@ shipment_patch = Object(
 parcel_for_creation = Object(
     optional={
         "carrierRef": short,
+        "carrierProduct": short,
         "recipient": loose_address,
         "dimensions": dimensions,
         **dict.fromkeys(
@@ -181,20 +217,18 @@ parcel_for_creation = Object(
                 "returnAddress",
                 "invoice",
                 "result",
-                "services",
                 "customAttributes",
-                "carrierInformation",
-                "paymentInformation",
-                "pickUpInformation",
             ),
             free,
         ),
+        **PARCEL_UNSUPPORTED,
+        "productValueCurrency": short,
+        "productValueType": short,
         "items": List(free),
         "loadUnitRefs": List(short),
         "shortId": short,
         "tenantOrderId": short,
         "tenantParcelId": short,
-        "carrierProduct": short,
         "status": Text(choices=Parcel.Status.values),
     },
     closed=True,
@@ -210,10 +244,12 @@ parcel_patch = Object(
                     "ModifyParcel": Object(
                         {"action": short},
                         {
+                            **PARCEL_UNSUPPORTED,
+                            "carrierProduct": short,
                             "customAttributes": free,
                             "dimensions": dimensions,
                             "result": Object(optional={"carrierTrackingNumber": short, "summary": text}),
-                            "status": Text(choices=["OPEN", "PROCESSING"]),
+                            "status": Text(choices=["OPEN", "PROCESSING", "CANCELED"]),
                         },
                         closed=True,
                     )
@@ -224,6 +260,56 @@ parcel_patch = Object(
     },
     closed=True,
     name="ParcelPatchActions",
+)
+label_file = Object({"content": Text(7_000_000), "type": Text(choices=FILE_TYPES)}, closed=True)
+label_content = Object(
+    {"labelType": Text(choices=LABEL_TYPES)},
+    {
+        "labelFile": label_file,
+        "trackingNumber": short,
+        "trackingUrl": Text(500),
+        "errorCode": short,
+        "errorDescription": text,
+    },
+    closed=True,
+    rule=_content_or_error,
+    name="AddLabelsToParcelContent",
+)
+parcel_action = Choice(
+    "name",
+    {
+        "ADD_LABELS_TO_PARCEL": Object(
+            {"name": short, "version": version, "labels": List(label_content, most=2)},
+            {
+                "closeParcel": boolean,
+                "customsDocument": Object({"labelFile": label_file}, closed=True),
+                "tenantParcelId": short,
+            },
+            closed=True,
+            name="AddLabelsToParcelActionParameter",
+        ),
+        "UPDATE_TRACKING_DATA": Object(
+            {
+                "name": short,
+                "version": version,
+                "trackingData": List(
+                    Object(
+                        {
+                            "status": Text(choices=["DELIVERED", "PICKED_UP"]),
+                            "trackingNumber": short,
+                            "type": Text(choices=LABEL_TYPES),
+                        },
+                        {"carrierStatus": Text(60)},
+                        closed=True,
+                    ),
+                    most=2,
+                    least=1,
+                ),
+            },
+            closed=True,
+            name="ParcelUpdateTrackingDataActionParameter",
+        ),
+    },
 )
 handover_patch = Object(
     {
@@ -371,7 +457,7 @@ def represent_shipment(row):
         "lineItems": [
             {
                 "id": str(line.pk),
-                "article": {"tenantArticleId": line.order_line.sku, "title": line.title},
+                "article": {"tenantArticleId": line.sku, "title": line.title},
                 "quantity": line.picked,
             }
             for line in row.pick_job.lines.all()
@@ -400,12 +486,20 @@ def represent_parcel(row):
             "returnLabelUrl": f"{base}/labels/return.pdf",
             "returnLabelId": row.return_tracking_number,
         }
+    if row.tracking_status:
+        outcome |= {"trackingStatus": row.tracking_status, "carrierTrackingStatus": row.tracking_status}
+    if row.carrier_reference:
+        outcome["carrierParcelRef"] = row.carrier_reference
+    if row.customs_document_id:
+        outcome["customsDocumentUrl"] = f"{base}/labels/customs.pdf"
     if row.problem:
         outcome["errors"] = {"labelError": row.problem.get("message", "")}
     return _without_empty(
         _entity(row)
         | {
             "carrierRef": str(row.carrier_id),
+            "carrierProduct": row.product,
+            "tenantParcelId": row.custom_attributes.get(TENANT_PARCEL_ID),
             "processRef": str(row.order.process_id),
             "facilityRef": str(row.facility_id),
             "shipmentRef": str(row.shipment_id),
@@ -423,7 +517,7 @@ def represent_parcel(row):
             "items": [
                 {
                     "id": str(entry.line.pk),
-                    "article": {"tenantArticleId": entry.line.order_line.sku, "title": entry.line.title},
+                    "article": {"tenantArticleId": entry.line.sku, "title": entry.line.title},
                     "quantity": entry.quantity,
                 }
                 for entry in row.package.items.all()
@@ -452,7 +546,7 @@ def represent_handover(row):
         "handoverJobLineItems": [
             {
                 "id": str(line.pk),
-                "article": {"tenantArticleId": line.order_line.sku, "title": line.title},
+                "article": {"tenantArticleId": line.sku, "title": line.title},
                 "quantity": line.quantity,
                 "handedOverQuantity": line.handed_over,
                 "refused": line.refused,
@@ -484,7 +578,10 @@ def _handover_recipient(row):
 
 
 LABELS = {
-    "all.pdf": (Document.Category.SENDLABEL, Document.Category.RETURNLABEL),
-    "send.pdf": (Document.Category.SENDLABEL,),
-    "return.pdf": (Document.Category.RETURNLABEL,),
+    "all.pdf": ("label", "return_label"),
+    "send.pdf": ("label",),
+    "return.pdf": ("return_label",),
+    "customs.pdf": ("customs_document",),
+    "send.zpl": ("label",),
+    "return.zpl": ("return_label",),
 }

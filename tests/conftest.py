@@ -6,6 +6,8 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
@@ -13,17 +15,36 @@ from fulfillment.core.models import Role
 from fulfillment.overview import delivering
 from routing import places, situations
 
+# How fast a busy machine makes up examples says nothing about the code.
+hypothesis_settings.register_profile(
+    "fulfillment", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("fulfillment")
+
+
+def sow():
+    """Write what the migrations leave in a new database: roles and routing configuration."""
+    importlib.import_module("fulfillment.core.migrations.0002_roles").create_roles(apps, None)
+    importlib.import_module("routing.migrations.0002_seed").seed(apps, None)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The tables are made from the models, in a twentieth of the time; ``test_migrations`` runs the migrations."""
+    with django_db_blocker.unblock():
+        if not Role.objects.exists():
+            sow()
+
 
 @pytest.fixture(autouse=True)
 def seeds(request):
-    """Roles and routing configuration come with the migrations; a test with real transactions empties all tables."""
+    """A test with real transactions empties all tables; the next one finds the seeds again."""
     marker = request.node.get_closest_marker("django_db")
     if marker is None:
         return
     request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
     if not Role.objects.exists():
-        importlib.import_module("fulfillment.core.migrations.0002_roles").create_roles(apps, None)
-        importlib.import_module("routing.migrations.0002_seed").seed(apps, None)
+        sow()
 
 
 @pytest.fixture(autouse=True)

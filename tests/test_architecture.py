@@ -14,7 +14,7 @@ from fulfillment.core import events
 
 ROOT = Path(settings.BASE_DIR)
 # Upstream first. An app may point to itself and to what stands before it.
-STAGES = ["core", "orders", "routing", "picking", "packing", "shipping", "overview"]
+STAGES = ["core", "orders", "sources", "routing", "picking", "packing", "shipping", "overview"]
 OWN_MODELS = [model for label in STAGES for model in apps.get_app_config(label).get_models()]
 SOURCES = [
     path

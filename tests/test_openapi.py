@@ -16,6 +16,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from fulfillment.core.api import public
+from fulfillment.core.api.document import OPERATIONS, request_examples
+from fulfillment.core.api.examples import example
+from fulfillment.core.api.schema import validate
 from fulfillment.wsgi import application
 from tests.factories.core import api_token
 from tests.factories.stages import Stages
@@ -45,7 +49,36 @@ def documented():
 def test_every_operation_is_documented():
     count = sum(len(pattern.callback.view_class.access) for _name, pattern in API)
 
-    assert len(documented()) == count
+    assert len(documented()) == count + len(public.OPERATIONS)
+
+
+def test_every_example_is_one_that_the_code_takes():
+    for own in OPERATIONS.values():
+        if own["body"] is not None:
+            shown = request_examples(own)
+            values = (
+                [shown["example"]] if "example" in shown else [e["value"] for e in shown["examples"].values()]
+            )
+            for value in values:
+                validate(own["body"], value)
+        for part in own["answers"].values():
+            if part is not None and not isinstance(part, str):
+                validate(part, example(part))
+
+
+def test_document_shows_examples_keys_and_what_an_error_looks_like():
+    operations = documented()
+    post = operations["/api/orders", "POST"]
+    content = post["requestBody"]["content"]["application/json"]
+    actions = operations["/api/orders/{id}/actions", "POST"]["requestBody"]["content"]["application/json"]
+
+    assert content["example"]["orderLineItems"][0]["article"]["tenantArticleId"] == "SKU-1"
+    assert actions["examples"]["CANCEL"]["value"] == {"name": "CANCEL", "version": 1}
+    assert [parameter["name"] for parameter in post["parameters"]] == ["Idempotency-Key"]
+    assert "Location" in post["responses"]["201"]["headers"]
+    conflict = post["responses"]["409"]["content"]["application/json"]["example"]
+    assert (conflict[0]["requestVersion"], conflict[0]["version"]) == (1, 2)
+    assert "content" not in operations["/api/stocks/{id}", "DELETE"]["responses"]["200"]
 
 
 def test_operations_have_names_of_their_own_and_words():

@@ -1,6 +1,7 @@
 """Production refuses to start with a missing or insecure value, and says which in one sentence."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -42,9 +43,22 @@ def test_embedded_mode_needs_no_setting(tmp_path):
     assert (tmp_path / "secret_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_readme_names_every_setting():
+    source = (settings.BASE_DIR / "fulfillment" / "settings.py").read_text()
+    names = set(re.findall(r'\b(?:env\w*|required)\("([A-Z_]+)"', source))
+    table = (settings.BASE_DIR / "README.md").read_text()
+
+    # HTTPS is the launcher's own: with HOST= it serves https without being in production.
+    assert {name for name in names if f"`{name}`" not in table} == {"HTTPS"}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (
+            {"TIME_ZONE": "Mars/Base"},
+            "TIME_ZONE must be the name of a time zone like Europe/Amsterdam, not 'Mars/Base'.",
+        ),
         (
             {"SECRET_KEY": ""},
             "SECRET_KEY must be set in production: a random text of at least 50 characters.",

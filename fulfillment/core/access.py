@@ -14,6 +14,13 @@ def permissions_at(user, facility=None):
     """The permissions a user has at a facility, or network-wide without one. A set of ``Permission`` values."""
     if not user.is_authenticated or not user.is_active:
         return frozenset()
+    if user.is_superuser and user.limited_to is None:
+        return frozenset(Permission.values)
+    granted = _granted_at(user, facility)
+    return granted if user.limited_to is None else granted & user.limited_to
+
+
+def _granted_at(user, facility):
     if user.is_superuser:
         return frozenset(Permission.values)
     everywhere = user.granted.get(None, set())

@@ -3,10 +3,12 @@
 Source of the formats: GS1 General Specifications. The Application Identifier stands in brackets in the input.
 """
 
+import io
 import re
 import secrets
 
 import zxingcpp
+from PIL import Image
 
 CODE_128, QR_CODE = zxingcpp.BarcodeFormat.Code128, zxingcpp.BarcodeFormat.QRCode
 SSCC_DIGITS = 18
@@ -43,3 +45,12 @@ def code_svg(content, symbology, width_mm, height_mm, *, gs1=False):
     )
     drawing = re.sub(r"<svg [^>]*>", opening, svg[svg.index("<svg") :], count=1)
     return drawing.replace(' id="barcode"', "")  # several codes stand on one page
+
+
+def qr_png(content, *, scale=8):
+    """A QR code as PNG bytes, for where an SVG is not shown: in e-mails."""
+    barcode = zxingcpp.create_barcode(content, QR_CODE)
+    drawn = zxingcpp.write_barcode_to_image(barcode, scale=scale, add_quiet_zones=True)
+    target = io.BytesIO()
+    Image.fromarray(drawn).save(target, "PNG")
+    return target.getvalue()

@@ -28,6 +28,9 @@ def staff(request):
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request, user)),
         "facilities": SimpleLazyObject(lambda: list(Facility.objects.visible_to(user).order_by("name")[:50])),
+        "user_may_supervise": SimpleLazyObject(
+            lambda: Permission.SUPERVISE in permissions_at(user, getattr(request, "facility", None))
+        ),
         "user_may_orders": SimpleLazyObject(lambda: Permission.ORDERS in permissions_at(user)),
     }
 
@@ -40,6 +43,7 @@ def _navigation(request, user):
             (Permission.ORDERS, _("Orders"), "inbox", "overview:order-list"),
             (Permission.ROUTING, _("Routing"), "route", "routing:open-plans"),
             (Permission.ORDERS, _("Work"), "wrench", "overview:work-list"),
+            (Permission.ORDERS, _("Sources"), "store", "sources:source-list"),
             (Permission.CONNECT, _("Shops"), "plug", "core:shop-list"),
         ]
         arguments = []

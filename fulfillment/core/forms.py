@@ -1,8 +1,9 @@
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .models import ApiToken
+from .models import ApiToken, PairedDevice, User
 from .queries import find_article, find_location
 from .services.stock import MOST_UNITS
 
@@ -112,6 +113,70 @@ class StockCorrectionForm(FirstErrorFocus, forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "list": "reasons"}),
     )
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class PreferencesForm(forms.ModelForm):
+    """How the screens are for a person."""
+
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=[("", _("As the device")), *settings.LANGUAGES],
+    )
+
+    class Meta:
+        model = User
+        fields = ["language", "theme", "text_size", "is_left_handed", "has_sound", "has_vibration"]
+
+    def save(self, commit=True):
+        self.instance.save(update_fields=self._meta.fields)
+        return self.instance
+
+
+class PinForm(forms.Form):
+    pin = forms.CharField(
+        label=_("New PIN"),
+        required=False,
+        max_length=6,
+        help_text=_("Six digits; empty: none. It works on shared devices only."),
+        widget=forms.PasswordInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+
+class DeviceForm(forms.ModelForm):
+    """A device that several people share."""
+
+    class Meta:
+        model = PairedDevice
+        fields = ["name", "lock_minutes"]
+
+
+class EnterForm(forms.Form):
+    """A badge, or a name and a PIN."""
+
+    badge = forms.CharField(
+        label=_("Scan your badge"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "data-scan": True}),
+    )
+    who = forms.TypedChoiceField(label=_("Or choose your name"), required=False, coerce=int, empty_value=None)
+    pin = forms.CharField(
+        label=_("PIN"),
+        required=False,
+        max_length=6,
+        widget=forms.PasswordInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args, people, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["who"].choices = [("", "–"), *((user.pk, str(user)) for user in people)]
+
+    def clean(self):
+        data = super().clean()
+        if not data.get("badge") and not (data.get("who") and data.get("pin")):
+            raise forms.ValidationError(_("Scan the badge, or choose your name and enter the PIN."))
+        return data
 
 
 class ShopForm(FirstErrorFocus, forms.Form):

@@ -34,9 +34,9 @@ def _key(token_id):
 def note(token_id, entry):
     """Remember a request of a token."""
     if not settings.CACHE_URL:
-        ApiRequest.objects.create(token_id=token_id, **dataclasses.asdict(entry))
+        ApiRequest.objects.create(token_id=token_id, **vars(entry))
         return
-    text = json.dumps({**dataclasses.asdict(entry), "at": entry.at.isoformat()})
+    text = json.dumps({**vars(entry), "at": entry.at.isoformat()})
     with shared_redis().pipeline(transaction=False) as pipe:
         pipe.lpush(_key(token_id), text)
         pipe.ltrim(_key(token_id), 0, KEPT - 1)

@@ -47,11 +47,12 @@ def wake(lane):
 
     One message that nobody took yet is enough: it will find these rows too. A mark in the shared cache stands for it.
     """
-    if _is_first(lane):
+    if is_first_call(lane):
         send("fulfillment.core.tasks.dispatch", lane, lane=lane)
 
 
-def _is_first(lane):
+def is_first_call(lane):
+    """Whether nobody called a lane that did not begin since; without a shared cache every call is the first."""
     if not settings.CACHE_URL:
         return True
     try:
@@ -60,7 +61,7 @@ def _is_first(lane):
         return True
 
 
-def _forget_mark(lane):
+def forget_call(lane):
     """Before the rows are read: what is committed after that sends a message of its own."""
     if settings.CACHE_URL:
         with contextlib.suppress(redis.RedisError):  # the mark ends by itself
@@ -104,13 +105,18 @@ def claim(ids, now):
     return list(OutboxEntry.objects.filter(pk__in=ids, leased_until=lease).order_by("pk")) if taken else []
 
 
+def release_leases():
+    """Make due at once what nobody works on any more. Only for who knows that no other worker is alive."""
+    return OutboxEntry.objects.filter(state=OutboxEntry.State.DUE).update(leased_until=None)
+
+
 def dispatch(lane, *, batch=100, find):
     """Work off the due rows of a lane until none is left; returns how many were tried.
 
     Args:
         find: ``events.delivery_for``: (handler key, event name) -> Delivery or None.
     """
-    _forget_mark(lane)
+    forget_call(lane)
     tried = 0
     while True:
         rows = due(timezone.now()).filter(lane=lane).order_by("pk")[:batch]

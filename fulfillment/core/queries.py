@@ -1,16 +1,19 @@
 """Look-ups that several stages share."""
 
-from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Greatest
 
-from .codes import normalise, spellings
+from .codes import normalise, of_a_scale, spellings
 from .models import Article, ArticleCode, Listing, Stock, StorageLocation
 
 
 def find_article(text):
     """The article a scanned or typed code or SKU stands for, and its units: (article, units) or (None, 0)."""
     code = normalise(text)
-    known = ArticleCode.objects.select_related("article").filter(code__in=spellings(code)).first()
+    codes = ArticleCode.objects.select_related("article")
+    known = codes.filter(code__in=spellings(code)).first()
+    if known is None and (label := of_a_scale(code)) is not None:
+        known = codes.filter(code__startswith=f"{label[0]}00000", article__is_weighed=True).first()
     if known is not None:
         return known.article, known.units
     article = Article.objects.filter(sku=text.strip()).first()
@@ -54,7 +57,10 @@ def stock_at(facility, text, today):
         )
     return (
         listings.with_available(today)
-        .annotate(on_hand=Coalesce(Subquery(on_hand), 0))
+        .annotate(
+            on_hand=Coalesce(Subquery(on_hand), 0),
+            uncovered=Greatest(F("reserved") - F("usable"), Value(0)),
+        )
         .select_related("article")
         .prefetch_related(
             Prefetch(
@@ -64,7 +70,7 @@ def stock_at(facility, text, today):
                 ),
             )
         )
-        .order_by("article__sku")
+        .order_by("-uncovered", "article__sku")  # what is promised and not there comes first
     )
 
 

@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 from import_export import fields, instance_loaders, resources, widgets
 
 from . import rows as row_tools
-from .models import Article, ArticleCode, Facility, Stock, StorageLocation
+from .models import Article, ArticleCode, Facility, Stock, StorageLocation, Zone
 from .services import facilities
 from .services import stock as stock_service
 
 MOST_ROWS = 50_000
+MOST_CODES = 5  # of a storage location
 # A spreadsheet takes a cell that begins like this for a formula. The apostrophe is in it, so that the way back is exact.
 FORMULA_START = "=+-@\t\r\n'"
 PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -262,6 +263,8 @@ class ArticleResource(CsvResource, resources.ModelResource):
             "customs_description",
             "hs_code",
             "origin_country",
+            "customs_value",
+            "customs_currency",
         )
         import_order = export_order = fields
         use_bulk = True
@@ -322,6 +325,101 @@ class ArticleResource(CsvResource, resources.ModelResource):
             ),
             batch_size=1000,
         )
+
+
+class LocationResource(CsvResource, resources.ModelResource):
+    """Storage locations: a facility's number and a name find one; a zone that is not there yet is made."""
+
+    required = ("facility", "name")
+    facility = fields.Field("facility__tenant_facility_id", "facility", readonly=True)
+    zone = fields.Field("wanted_zone", "zone", widget=widgets.CharWidget())
+    scannable_codes = fields.Field("scannable_codes", "scannable_codes", widget=ListWidget())
+    type = fields.Field("type", "type", widget=ChoiceWidget(StorageLocation.Type))
+
+    class Meta:
+        model = StorageLocation
+        import_id_fields = ("facility", "name")
+        fields = (
+            "facility",
+            "name",
+            "zone",
+            "type",
+            "running_sequence",
+            "aisle",
+            "bay",
+            "level",
+            "scannable_codes",
+            "is_pickable",
+            "is_accessible",
+        )
+        import_order = export_order = fields
+        use_bulk = True
+        skip_unchanged = True
+
+    def prepare(self, rows):
+        self.facilities, self.zones = {}, {}
+        for batch in row_tools.batches(sorted({row["facility"] for row in rows})):
+            found = Facility.objects.filter(tenant_facility_id__in=batch)
+            self.facilities |= {facility.tenant_facility_id: facility for facility in found}
+        here = [facility.pk for facility in self.facilities.values()]
+        for zone in Zone.objects.filter(facility__in=here):
+            self.zones[zone.facility_id, zone.name] = zone
+        stored = StorageLocation.objects.filter(facility__in=here).select_related("facility", "zone")
+        self.stored = {(location.facility.tenant_facility_id, location.name): location for location in stored}
+
+    def dehydrate_zone(self, location):
+        return location.zone.name if location.zone else ""
+
+    def get_instance(self, instance_loader, row):
+        return self.stored.get((self.text(row, "facility"), self.text(row, "name")))
+
+    def after_init_instance(self, instance, new, row, **kwargs):
+        number = self.text(row, "facility")
+        self.check_once((number, self.text(row, "name")), "name", kwargs["row_number"])
+        instance.wanted_zone = instance.zone.name if instance.zone else ""
+        if new and number in self.facilities:
+            instance.facility = self.facilities[number]
+
+    def validate_instance(self, instance, import_validation_errors=None, validate_unique=True):
+        errors = dict(import_validation_errors or {})
+        if instance.facility_id is None:
+            errors["facility"] = [ValidationError(_("There is no facility of this number."))]
+        if len(instance.scannable_codes) > MOST_CODES:
+            errors["scannable_codes"] = [ValidationError(_("At most five codes."))]
+        wanted = instance.wanted_zone.strip()
+        longest = Zone._meta.get_field("name").max_length
+        if len(wanted) > longest:
+            errors["wanted_zone"] = [
+                ValidationError(_("At most %(most)s characters."), params={"most": longest})
+            ]
+        try:
+            # Uniqueness needs no query per row: facility and name find the location, and a second row is refused.
+            instance.full_clean(exclude={*errors, "zone"}, validate_unique=False, validate_constraints=False)
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if (instance.aisle is None) != (instance.bay is None):
+            errors.setdefault("aisle", [ValidationError(_("Give both aisle and bay, or neither."))])
+        super().validate_instance(instance, errors, validate_unique)
+
+    def before_save_instance(self, instance, row, **kwargs):
+        instance.version += 1
+        instance.modified_at = self.now
+        instance.zone = self.zone_of(instance)
+
+    def zone_of(self, location):
+        name = location.wanted_zone.strip()
+        if not name:
+            return None
+        key = location.facility_id, name
+        if key not in self.zones:
+            self.zones[key] = Zone.objects.create(facility_id=location.facility_id, name=name)
+        return self.zones[key]
+
+    def get_bulk_update_fields(self):
+        return [name for name in self._meta.fields if name not in {"facility", "name"}] + [
+            "version",
+            "modified_at",
+        ]
 
 
 @dataclasses.dataclass

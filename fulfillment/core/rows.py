@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connection, models
-from django.db.models import Case, F, Value, When
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Case, F, Q, Value, When
 
 EMPTY = {dict: "{}", list: "[]", type(None): None}
 FEW = 10  # below this the statement of its own is not worth it
@@ -26,9 +26,18 @@ def insert(model, rows, *, with_ids=False):
     Ids that the database gives are set on the rows only ``with_ids``; they are drawn beforehand then.
     """
     rows = list(rows)
-    if connection.vendor != "postgresql" or len(rows) < (MANY if with_ids else FEW):
+    if connection.vendor != "postgresql" or (with_ids and len(rows) < MANY) or not rows:
         model.objects.bulk_create(rows)
         return
+    if len(rows) < FEW and not with_ids:
+        _insert_few(model, rows)
+    else:
+        _copy(model, rows, with_ids)
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def _copy(model, rows, with_ids):
     if with_ids:
         _draw_ids(model, rows)
     statement, values = _prepare(model, with_ids)
@@ -39,6 +48,62 @@ def insert(model, rows, *, with_ids=False):
     ):
         for row in rows:
             copy.write_row([value(row) for value in values])
+
+
+def _insert_few(model, rows):
+    """One INSERT whose text is built once: for a few rows the ORM's building of it costs more than the rows."""
+    statement, row_of_marks, values = _prepare_few(model)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement + ", ".join([row_of_marks] * len(rows)),
+            [value(row) for row in rows for value in values],
+        )
+
+
+@functools.lru_cache
+def _prepare_few(model):
+    fields, values = _columns(model, False)
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ", f"({marks})", values  # noqa: S608 - names of the model
+
+
+def insert_once(row):
+    """Write one new row unless a unique constraint has it already; returns whether it was written.
+
+    On PostgreSQL a single statement without a transaction around it, for requests that do nothing else.
+    """
+    if connection.vendor != "postgresql":
+        try:
+            with transaction.atomic():
+                row.save(force_insert=True)
+        except IntegrityError as error:
+            if "UNIQUE" not in str(error):
+                raise
+            return False
+        return True
+    statement, row_of_marks, values = _prepare_few(row._meta.model)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement}{row_of_marks} ON CONFLICT DO NOTHING", [value(row) for value in values])
+        return cursor.rowcount == 1
+
+
+def insert_missing(model, rows):
+    """Write new rows, leaving out those that a unique constraint has already; ids are not set."""
+    rows = list(rows)
+    if connection.vendor != "postgresql" or len(rows) < FEW:
+        model.objects.bulk_create(rows, ignore_conflicts=True)
+        return
+    quote, (fields, values) = connection.ops.quote_name, _columns(model, False)
+    columns = ", ".join(quote(field.column) for field in fields)
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) "  # noqa: S608 - names of the model
+            f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING",
+            [[value(row) for row in rows] for value in values],
+        )
 
 
 def add(rows, field, units, *, least=None, changed_at=None):
@@ -88,6 +153,38 @@ def _add_table(model, field, units, changed_at):
         return cursor.rowcount
 
 
+def lock_pairs(model, fields, pairs):
+    """Lock the rows with these pairs of values in two columns of ids, in key order.
+
+    Returns:
+        ``[(primary key, first value, second value)]``.
+    """
+    pairs = sorted(pairs)
+    first, second = (model._meta.get_field(name) for name in fields)
+    key = model._meta.pk
+    if connection.vendor != "postgresql":
+        chosen = Q()
+        for one in {pair[0] for pair in pairs}:
+            others = [other for value, other in pairs if value == one]
+            chosen |= Q(**{first.attname: one, f"{second.attname}__in": others})
+        rows = model._default_manager.filter(chosen).select_for_update().order_by("pk")
+        return list(rows.values_list("pk", first.attname, second.attname))
+    quote = connection.ops.quote_name
+    columns = [f"row.{quote(field.column)}" for field in (key, first, second)]
+    arrays = ", ".join(f"%s::{field.target_field.db_type(connection)}[]" for field in (first, second))
+    statement = " ".join(
+        [
+            f"SELECT {', '.join(columns)} FROM {quote(model._meta.db_table)} AS row",  # noqa: S608 - names of the model
+            f"JOIN unnest({arrays}) AS wanted (one, other)",
+            f"ON {columns[1]} = wanted.one AND {columns[2]} = wanted.other",
+            f"ORDER BY {columns[0]} FOR UPDATE OF row",
+        ]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [[pair[0] for pair in pairs], [pair[1] for pair in pairs]])
+        return cursor.fetchall()
+
+
 def batches(items, size=None):
     """Lists of items, by default of as many as a statement may well name."""
     size, rest = size or (500 if connection.features.max_query_params else 5000), iter(items)
@@ -108,16 +205,21 @@ def _draw_ids(model, rows):
 
 @functools.lru_cache
 def _prepare(model, with_ids):
-    """The statement, and per column a function that reads its value of a row."""
+    """The statement of a stream, and per column a function that reads its value of a row."""
+    fields, values = _columns(model, with_ids)
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    return f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN", values
+
+
+@functools.lru_cache
+def _columns(model, with_ids):
     fields = [
         field
         for field in model._meta.local_concrete_fields
         if with_ids or not isinstance(field, models.AutoField)
     ]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    statement = f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
-    return statement, [_reader(field) for field in fields]
+    return fields, [_reader(field) for field in fields]
 
 
 def _reader(field) -> Callable[[Any], Any]:

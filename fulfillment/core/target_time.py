@@ -33,7 +33,7 @@ def target_time(now, *, tz, picking_times, closed_on, buffer, cutoffs):
     """The first cut-off that can be met, or None without cut-offs.
 
     Args:
-        cutoffs: one ``{"MONDAY": "16:00"}`` per carrier.
+        cutoffs: one per carrier, see ``cutoff_on``.
     """
     ready = ready_time(now, tz=tz, picking_times=picking_times, closed_on=closed_on, buffer=buffer)
     if ready is None:
@@ -41,15 +41,20 @@ def target_time(now, *, tz, picking_times, closed_on, buffer, cutoffs):
     for day in _days(ready, tz):
         if closed_on(day):
             continue
-        times = [
-            _at(day, of_carrier[name], tz)
-            for of_carrier in cutoffs
-            if (name := WEEKDAYS[day.weekday()]) in of_carrier
-        ]
+        times = [_at(day, clock, tz) for one in cutoffs if (clock := cutoff_on(one, day))]
         met = [time for time in times if time >= ready]
         if met:
             return min(met)
     return None
+
+
+def cutoff_on(cutoffs, day):
+    """``"16:00"`` when a carrier comes on a day, else None.
+
+    Args:
+        cutoffs: ``{"MONDAY": "16:00", "2026-12-24": "12:00", "2026-12-25": None}``; a date goes before its weekday.
+    """
+    return cutoffs.get(day.isoformat(), cutoffs.get(WEEKDAYS[day.weekday()]))
 
 
 def _days(moment, tz):

@@ -1,5 +1,5 @@
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from django.utils import timezone
 
@@ -36,6 +36,13 @@ def forget_old():
 @shared_task
 def sign_of_life(*, lane):
     Heartbeat.objects.update_or_create(lane=lane, defaults={"at": timezone.now()})
+
+
+@worker_init.connect
+def take_over(**_fields):
+    """With the embedded broker there is one worker: what is leased when it starts was left by one that was killed."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        outbox.release_leases()
 
 
 @worker_ready.connect

@@ -1,14 +1,20 @@
 import datetime
+import hashlib
+import json
+from pathlib import Path
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.staticfiles import finders
 from django.core.paginator import Paginator
 from django.db import DatabaseError
 from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from .access import at_facility
@@ -51,6 +57,54 @@ def healthz(request):
         "worker": f"silent on {', '.join(silent)}" if silent else "ok",
     }
     return JsonResponse(body, status=503 if silent else 200)
+
+
+# What the pick pages load: kept on the device by the service worker.
+SHELL = [
+    "css/app.css",
+    "css/tokens.css",
+    "css/base.css",
+    "css/components.css",
+    "css/screens.css",
+    "css/floor.css",
+    "css/runs.css",
+    "img/logo.svg",
+    "js/feedback.js",
+    "js/floormap.js",
+    "js/pick.js",
+    "js/pickjob.js",
+    "js/picklist.js",
+    "js/queue.js",
+    "js/scaninput.js",
+    "js/ui.js",
+    "django_htmx/htmx-2.min.js",
+]
+
+
+@require_safe
+@cache_control(no_cache=True)
+def service_worker(request):
+    """``/sw.js``: at the root, so that it may answer for the pages under ``/f/``; its text changes with their files."""
+    assets = sorted({static(name) for name in SHELL})
+    context = {
+        "version": hashlib.sha256("".join(map(_fingerprint, SHELL)).encode()).hexdigest()[:12],
+        "assets": json.dumps(assets),
+        "offline": reverse("offline"),
+        "sign_in": reverse("login"),
+        "static": static(""),
+    }
+    return render(request, "sw.js", context, content_type="text/javascript")
+
+
+def _fingerprint(name):
+    found = finders.find(name)
+    return hashlib.sha256(Path(found).read_bytes()).hexdigest() if found else name
+
+
+@require_safe
+def offline(request):
+    """What a device shows that asks for a page without a connection; the service worker keeps it."""
+    return render(request, "offline.html")
 
 
 @require_safe

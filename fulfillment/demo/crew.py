@@ -8,7 +8,7 @@ from fulfillment.demo.pages import Browser, PageError
 
 UUID = "[0-9a-f-]{36}"
 MOST_STEPS = 500  # of one job: more means that a page leads in a circle
-BOX_G = 120
+FILLING_G = 120
 
 
 class Crew:
@@ -18,13 +18,14 @@ class Crew:
         url: address of the running system.
         passwords: ``{role: (e-mail, password)}`` for picker, packer and supervisor.
         codes: ``{SKU: code on the article}``, what a scanner reads off the goods.
+        transport: of httpx, when the system is not reached over the network.
     """
 
-    def __init__(self, url, passwords, codes, *, on_step=lambda: None, verify=True):
+    def __init__(self, url, passwords, codes, *, on_step=lambda: None, transport=None):
         self.timings, self.done, self.codes, self.on_step = {}, Counter(), codes, on_step
         self.spent = Counter()  # seconds per (facility, stage)
         self.is_short_due = True
-        self.people = {role: Browser(url, self.timings, verify) for role in passwords}
+        self.people = {role: Browser(url, self.timings, transport) for role in passwords}
         for role, (email, password) in passwords.items():
             self.people[role].sign_in(email, password)
         home = self.people["picker"].open("/")
@@ -70,7 +71,9 @@ class Crew:
             page = browser.send(page, start, "start a pick job")
         for _step in range(MOST_STEPS):
             if close := page.form("/act/", kind="close"):
-                browser.send(page, close, "close a pick job")
+                page = browser.send(page, close, "close a pick job")
+                if page.form("/act/", kind="close"):
+                    raise PageError(f"{page.url} does not close.")
                 return
             number = page.form("/act/", kind="quantity")
             if number is None:
@@ -91,16 +94,17 @@ class Crew:
         raise PageError(f"{page.url} does not come to an end.")
 
     def pack(self, browser, link):
-        """Pack everything into one package, weigh it and close the job."""
+        """Pack everything into the proposed boxes, weigh them and close the job."""
         page = browser.open(link, "open a pack job")
         if start := page.form("/start/"):
             page = browser.send(page, start, "start a pack job")
         if put := page.form("/all/"):
             page = browser.send(page, put, "pack everything")
-        if weigh := page.form("/weight/"):
-            grams = str(int(weigh.fields.get("grams") or 500) + BOX_G)
+        for address in [form.action for form in page.forms if (form.action or "").endswith("/weight/")]:
+            weigh = page.form(address)
+            grams = str(int(weigh.fields.get("grams") or 500) + FILLING_G)
             page = browser.send(page, weigh, "weigh a package", may_refuse=True, grams=grams)
-            again = page.form("/weight/")
+            again = page.form(address)
             if again and ("confirmed", "true") in again.buttons:
                 page = browser.send(page, again, "confirm a weight", grams=grams, confirmed="true")
         browser.send(page, page.form("/close/"), "close a pack job")

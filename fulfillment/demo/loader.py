@@ -27,6 +27,8 @@ from fulfillment.core.models import (
 )
 from fulfillment.core.services import facilities as facility_service
 from fulfillment.core.services import stock
+from packing.models import BoxType
+from picking import load_units
 from routing import places
 from routing.models import Place
 
@@ -34,12 +36,20 @@ FOLDER = Path(__file__).parent
 WEEKDAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"]
 CUT_OFF = "17:00"
 COMPANY = "Lindenhof"
+TOTES = 12  # at each facility
 # (local part of the e-mail, role, everywhere or at each facility)
 STAFF = [
     ("admin", "administrator", True),
     ("supervisor", "supervisor", True),
     ("picker", "picker", False),
     ("packer", "packer", False),
+]
+# (name, inner length, width and height in mm, weight when empty, weight limit)
+BOXES = [
+    ("S", 250, 175, 100, 120, 5_000),
+    ("M", 350, 250, 150, 220, 10_000),
+    ("L", 450, 350, 250, 420, 20_000),
+    ("XL", 600, 400, 400, 800, 31_500),
 ]
 RELATIVE = re.compile(r"^([+-])(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?$")
 
@@ -68,6 +78,8 @@ def load(password):
     sites = _facilities(carriers, now)
     articles = _articles()
     locations = _locations(sites)
+    for site in sites.values():
+        load_units.create(site, number=TOTES, by=None, now=now)
     SafetyStock.objects.bulk_create(
         SafetyStock(
             article_id=articles[row["sku"]],
@@ -75,6 +87,10 @@ def load(password):
             value=int(row["units"]),
         )
         for row in rows("safety_stock.csv")
+    )
+    BoxType.objects.bulk_create(
+        BoxType(name=name, length_mm=length, width_mm=width, height_mm=height, tare_g=tare, most_g=most)
+        for name, length, width, height, tare, most in BOXES
     )
     stock.count_many(
         [
@@ -119,6 +135,7 @@ def _facilities(carriers, now):
             longitude=float(row["longitude"]),
             time_zone=row["time_zone"],
             picking_times=times,
+            picking_methods=row["picking_methods"].split(),
         )
         site.clean_fields(exclude=["status"])  # which takes no assignment, not even of itself
         sites[row["number"]] = facility_service.create(site, by=None, now=now)
@@ -188,6 +205,9 @@ def _locations(sites):
             zone=zones[row["facility"], row["zone"]],
             name=row["name"],
             running_sequence=int(row["running_sequence"]),
+            aisle=int(row["aisle"]),
+            bay=int(row["bay"]),
+            level=1,
             scannable_codes=[row["code"]],
         )
         for row in lines

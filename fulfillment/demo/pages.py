@@ -8,6 +8,22 @@ from html.parser import HTMLParser
 import httpx
 
 VOID_TYPES = {"submit", "button", "image", "reset", "file"}
+VOID_TAGS = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "embed",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "track",
+    "wbr",
+}
+UNSEEN_TAGS = {"head", "script", "style", "template"}
 
 
 class PageError(Exception):
@@ -28,13 +44,21 @@ class Form:
 
 
 class _Reader(HTMLParser):
+    """Collects what a person sees: parts with ``hidden`` do not count."""
+
     def __init__(self):
         super().__init__()
         self.forms, self.links, self.words = [], [], []
         self.form, self.select, self.area, self.elsewhere = None, None, None, []
+        self.unseen, self.depth = None, 0  # the tag of the part that nobody sees, and how often it is open
 
     def handle_starttag(self, tag, attrs):
         attrs = {name: value or "" for name, value in attrs}
+        if self.unseen is None and tag not in VOID_TAGS and (tag in UNSEEN_TAGS or "hidden" in attrs):
+            self.unseen = tag
+        if self.unseen is not None:
+            self.depth += tag == self.unseen
+            return
         if tag == "a" and "href" in attrs:
             self.links.append(attrs["href"])
         elif tag == "form":
@@ -68,6 +92,11 @@ class _Reader(HTMLParser):
                 form.limits[name] = attrs["max"]
 
     def handle_endtag(self, tag):
+        if self.unseen is not None:
+            self.depth -= tag == self.unseen
+            if not self.depth:
+                self.unseen = None
+            return
         if tag == "form":
             self.form = None
         elif tag == "select":
@@ -76,6 +105,8 @@ class _Reader(HTMLParser):
             self.area = None
 
     def handle_data(self, data):
+        if self.unseen is not None:
+            return
         if self.area is not None:
             form, name = self.area
             form.fields[name] += data
@@ -119,8 +150,8 @@ class Page:
 class Browser:
     """One signed-in person. Every answer is timed under the name of its step."""
 
-    def __init__(self, url, timings, verify=True):
-        self.client = httpx.Client(base_url=url, follow_redirects=True, timeout=60, verify=verify)
+    def __init__(self, url, timings, transport=None):
+        self.client = httpx.Client(base_url=url, follow_redirects=True, timeout=60, transport=transport)
         self.timings = timings
 
     def __enter__(self):

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import READ, Access
 from fulfillment.core.api.document import PAGE, operation
+from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import Text, boolean
-from fulfillment.core.api.search import Field, payload, search
+from fulfillment.core.api.search import SEARCH, TAGS, Field, payload, search
 from fulfillment.core.models import ApiToken, Facility, Permission
 from orders.api import OrderView
 from picking.models import PickJob
@@ -51,10 +52,10 @@ class PlanList(PlanView):
     )
     def get(self, request):
         plans = self.plans()
-        for name, path in {"orderRef": "order", "facilityRef": "facility"}.items():
-            wanted = paging.ids(request, name)
-            if wanted is not None:
-                plans = plans.filter(**{f"{path}__in": wanted})
+        if (orders := paging.ids(request, "orderRef")) is not None:
+            plans = plans.filter(order__in=orders)
+        if references := paging.values(request, "facilityRef"):
+            plans = at_facilities(plans, references)
         if statuses := paging.values(request, "status"):
             plans = plans.filter(status__in=statuses)
         rows, total = paging.page(request, plans)
@@ -109,13 +110,20 @@ class PlanSearch(PlanView):
         "splitCount": Field("split_count", "number"),
         "orderLineItems": {"id": Field("lines__order_line", "id")},
         "targetAddress": {"country": Field("order__country")},
-        "deliveryPreferences": {"targetTime": Field("order__target_time", "time")},
+        "deliveryPreferences": {
+            "targetTime": Field("order__target_time", "time"),
+            "collect": {
+                "facilityRef": Field("order__collect_facility", "id"),
+                "paid": Field("order__is_paid", "boolean"),
+            },
+        },
     }
 
     @operation(
         "searchRoutingPlans",
         "Search routing plans",
         body=payload,
+        request_example=SEARCH,
         answers={200: routing_wire.plan_page},
     )
     def post(self, request):
@@ -231,6 +239,7 @@ class ProcessSearch(ProcessView):
         "orderRef": Field("pk", "id"),
         "created": Field("created_at", "time"),
         "status": Field("process_status", is_sortable=True),
+        "tags": TAGS,
         "facilityRefs": Field("routing_plans__facility", "id"),
         "routingPlanRefs": Field("routing_plans", "id"),
         "pickJobRefs": Field("pick_jobs", "id"),
@@ -262,7 +271,13 @@ class ProcessSearch(ProcessView):
         },
     }
 
-    @operation("searchProcesses", "Search processes", body=payload, answers={200: wire.process_page})
+    @operation(
+        "searchProcesses",
+        "Search processes",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.process_page},
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.processes(), self.fields)
         answer = {"processes": self.represent(rows), "pageInfo": info}

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import api, routing_api, subscription_api
+from . import api, routing_api, sourcing_api, subscription_api
 
 urlpatterns = [
     path("routingplans", api.PlanList.as_view(), name="api-plans"),
@@ -14,6 +14,12 @@ urlpatterns = [
     path("processes/retrynotroutable", routing_api.RetryNotRoutable.as_view(), name="api-retry-not-routable"),
     path("processes/<uuid:pk>/reroute", routing_api.ProcessReroute.as_view(), name="api-process-reroute"),
     path("processes/<uuid:pk>/actions", routing_api.ProcessActions.as_view(), name="api-process-actions"),
+    path(
+        "reroutedescriptions",
+        routing_api.RerouteDescriptionList.as_view(),
+        name="api-reroute-descriptions",
+    ),
+    path("routing/sourcingoptions", sourcing_api.SourcingOptions.as_view(), name="api-sourcing-options"),
     path("routing/commands/reroute", routing_api.RerouteCommand.as_view(), name="api-reroute"),
     path("processes/<uuid:pk>", api.ProcessDetail.as_view(), name="api-process"),
     path("processes/<uuid:pk>/historylogs", api.ProcessHistory.as_view(), name="api-process-history"),

@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import Max, Prefetch
+from django.db import connection, transaction
+from django.db.models import Max, Prefetch, prefetch_related_objects
+from django.utils import timezone
 
 from fulfillment.core import outbox
 from orders import wire as orders_wire
@@ -18,16 +19,17 @@ from picking import wire as picking_wire
 from picking.events import (
     PickJobAborted,
     PickJobCancelled,
-    PickJobClosed,
     PickJobCreated,
     PickJobPaused,
+    PickJobPicked,
     PickJobRerouted,
     PickJobReset,
     PickJobStarted,
+    PickLinePicked,
 )
 from picking.models import PickJob
 from routing import wire as routing_wire
-from routing.events import PlanNotRoutable, PlanRouted, PlanSplit, PlanWaiting
+from routing.events import PlanFellBack, PlanNotRoutable, PlanRouted, PlanSplit, PlanWaiting
 from routing.models import DecisionLog, RoutingPlan
 from shipping import wire as shipping_wire
 from shipping.events import (
@@ -39,6 +41,7 @@ from shipping.events import (
     ParcelCreated,
     ParcelFailed,
     ParcelRequested,
+    ParcelTracked,
     ShipmentCreated,
     ShipmentUpdated,
 )
@@ -102,6 +105,7 @@ PUBLICATIONS = {
     PlanRouted: Publication("ROUTING_PLAN_ROUTED", PLAN, "A part of an order found its facility."),
     PlanSplit: Publication("ROUTING_PLAN_SPLITTED", PLAN, "An order goes out in several parts."),
     PlanWaiting: Publication("ROUTING_PLAN_WAITING", PLAN, "A part of an order waits for a facility."),
+    PlanFellBack: Publication("ROUTING_PLAN_FALLBACK", PLAN, "A fallback facility takes a part of an order."),
     PlanNotRoutable: Publication(
         "ROUTING_PLAN_NOT_ROUTABLE", PLAN, "No more facilities are tried by itself."
     ),
@@ -110,7 +114,8 @@ PUBLICATIONS = {
         "PICK_JOB_PICKING_COMMENCED", PICK_JOB, "Somebody began to pick, or went on."
     ),
     PickJobPaused: Publication("PICK_JOB_PICKING_PAUSED", PICK_JOB, "A pick job was put aside."),
-    PickJobClosed: Publication("PICK_JOB_PICKING_FINISHED", PICK_JOB, "Everything there is was picked."),
+    PickLinePicked: Publication("PICK_LINE_PICKED", PICK_JOB, "The last open unit of a line was picked."),
+    PickJobPicked: Publication("PICK_JOB_PICKING_FINISHED", PICK_JOB, "Everything there is was picked."),
     PickJobAborted: Publication("PICK_JOB_ABORTED", PICK_JOB, "Picking ended with nothing picked."),
     PickJobReset: Publication("PICK_JOB_RESET", PICK_JOB, "Picking begins again from nothing."),
     PickJobRerouted: Publication("PICK_JOB_REROUTED", PICK_JOB, "The part was placed elsewhere."),
@@ -127,11 +132,16 @@ PUBLICATIONS = {
     ParcelRequested: Publication("PARCEL_CARRIER_REQUESTED", PARCEL, "The carrier is asked for a label."),
     ParcelBooked: Publication("PARCEL_CARRIER_ACKNOWLEDGED", PARCEL, "The parcel has its label and number."),
     ParcelFailed: Publication("PARCEL_CARRIER_FAILED", PARCEL, "The carrier refused the parcel."),
+    ParcelTracked: Publication(
+        "PARCEL_TRACK_AND_TRACE_STATUS_UPDATED", PARCEL, "The carrier said where the parcel is."
+    ),
     HandoverCreated: Publication("HANDOVERJOB_CREATED", HANDOVER, "Goods wait for carrier or customer."),
     HandedOver: Publication("HANDOVERJOB_HANDED_OVER", HANDOVER, "Carrier or customer has the goods."),
     HandoverReverted: Publication("HANDOVERJOB_REVERTED", HANDOVER, "A handover was taken back."),
     HandoverCancelled: Publication("HANDOVERJOB_CANCELED", HANDOVER, "The customer did not take the goods."),
 }
+# A scan locks nothing but its job, and the number of an event is drawn under the lock of the order: a worker does that.
+LATER = {PickLinePicked}
 NAMES = {publication.name for publication in PUBLICATIONS.values()}
 
 
@@ -141,11 +151,10 @@ def publish(announced, *, by, now):
     Costs one query when nobody did.
     """
     publication = PUBLICATIONS[type(announced[0])]
-    subscriptions = list(
-        Subscription.objects.live().filter(event=publication.name).prefetch_related("facilities")
-    )
+    subscriptions = list(Subscription.objects.raw(*_subscribed(connection.vendor, publication.name)))
     if not subscriptions:
         return
+    prefetch_related_objects(subscriptions, "facilities")
     source = publication.source
     entities = {
         entity.pk: entity for entity in source.load([getattr(event, source.field) for event in announced])
@@ -184,6 +193,21 @@ def publish(announced, *, by, now):
     if rows:
         WebhookEvent.objects.bulk_create(rows)
         queue(zip(rows, hearers, strict=True), now)
+
+
+@functools.cache
+def _subscribed(vendor, name):
+    """SQL and parameters of who subscribed to an event: asked for every event, built once."""
+    return Subscription.objects.live().filter(event=name).query.sql_with_params()
+
+
+@transaction.atomic
+def publish_later(event):
+    """``publish`` for an event whose transaction did not hold the order. Called again, it is told again."""
+    source = PUBLICATIONS[type(event)].source
+    entity = source.load([getattr(event, source.field)]).get()
+    Order.objects.lock(pk=_order_of(entity).pk)
+    publish([event], by=None, now=timezone.now())
 
 
 def _order_of(entity):

@@ -10,8 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.models import OutboxEntry, StatusChange
 from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
+from packing import next_work as to_pack
 from packing.models import PackageItem, PackJob
-from picking.models import PickJob, PickLine, ShortReason
+from picking import next_work as to_pick
+from picking.models import PickJob, PickLine, PickRun, ShortReason
 from routing.models import RoutingPlan
 from shipping.models import HandoverJob, HandoverLine, Parcel, Shipment
 
@@ -147,7 +149,7 @@ def processes(orders, now):
     to_carrier = _sums(
         PackageItem.objects.filter(
             line__job__order__in=ids,
-            package__parcel__handover_job__status=HandoverJob.Status.HANDED_OVER,
+            package__parcels__handover_job__status=HandoverJob.Status.HANDED_OVER,
         ),
         "line__job__order",
         "quantity",
@@ -310,9 +312,11 @@ class Work:
     """The work of a facility that waits now."""
 
     pick: int
-    pick_mine: PickJob | None
+    pick_mine: PickRun | PickJob | None
     pick_next: PickJob | None
     pack: int
+    pack_mine: PackJob | None
+    pack_next: PackJob | None
     label_problems: int
     handover: int
     handover_due: int
@@ -327,12 +331,12 @@ def work_of(facility, user, now):
     handovers = HandoverJob.objects.at(facility).open()
     return Work(
         pick=picks.open().count(),
-        pick_mine=picks.filter(status=PickJob.Status.IN_PROGRESS, editor=user).for_list().first(),
-        pick_next=picks.filter(status__in=[PickJob.Status.OPEN, PickJob.Status.PAUSED]).for_list().first(),
+        pick_mine=to_pick.in_hand(facility, user),
+        pick_next=to_pick.waiting(facility, user).first(),
         pack=PackJob.objects.at(facility).open().count(),
-        label_problems=Parcel.objects.at(facility)
-        .filter(status__in=[Parcel.Status.FAILED, Parcel.Status.WAITING_FOR_INPUT])
-        .count(),
+        pack_mine=to_pack.in_hand(facility, user),
+        pack_next=to_pack.waiting(facility, user).first(),
+        label_problems=Parcel.objects.at(facility).needing_a_person().count(),
         **handovers.aggregate(handover=Count("pk"), handover_due=Count("pk", filter=Q(target_time__lt=now))),
         shorts=name_reasons(
             list(

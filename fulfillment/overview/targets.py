@@ -123,8 +123,8 @@ def check_address(address):
             address = ipaddress.ip_address(int(address) & 0xFFFFFFFF)
     if address.is_loopback and settings.WEBHOOK_LOOPBACK_ALLOWED:
         return
-    tunnelled = address.version == 6 and address.teredo is not None
-    if not address.is_global or address.is_multicast or address.is_reserved or tunnelled:
+    inner = address.version == 6 and (address.teredo is not None or address.is_site_local)
+    if not address.is_global or address.is_multicast or address.is_reserved or inner:
         raise BadTarget(f"{address} is not an address of the public internet")
 
 

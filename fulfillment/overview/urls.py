@@ -1,11 +1,12 @@
 from django.urls import path
 
-from fulfillment.overview import views
+from fulfillment.overview import floor_views, views
 
 app_name = "overview"
 urlpatterns = [
     path("", views.home, name="home"),
     path("f/<slug:slug>/", views.facility_home, name="facility-home"),
+    path("f/<slug:slug>/floor/", floor_views.floor, name="floor"),
     path("hq/orders/", views.order_list, name="order-list"),
     path("hq/orders/<uuid:pk>/", views.order_detail, name="order-detail"),
     path("hq/orders/<uuid:pk>/cancel/", views.order_cancel, name="order-cancel"),

@@ -15,6 +15,7 @@ from fulfillment.overview import queries
 from fulfillment.overview.forms import CancelForm, OrderSearchForm
 from orders import services as order_services
 from orders.models import Order
+from orders.sources import queries as sources
 
 PER_PAGE = 25
 
@@ -35,11 +36,13 @@ def home(request):
 @require_safe
 @at_facility(None)
 def facility_home(request):
+    """The next work of each role, and how much waits; ``htmx`` gets that part alone."""
     now = timezone.now()
     granted = permissions_at(request.user, request.facility)
+    template = "overview/facility_home.html"
     return render(
         request,
-        "overview/facility_home.html",
+        f"{template}#work" if request.htmx else template,
         {
             "work": queries.work_of(request.facility, request.user, now),
             "may": {permission.lower(): True for permission in granted},
@@ -82,6 +85,7 @@ def order_detail(request, pk):
             "order": order,
             "process": queries.processes([order], timezone.now())[order.pk],
             "parts": queries.parts(order),
+            "source": sources.link_of(order),
             "changes": queries.history(order),
             "may_cancel": order.status in Order.LIVE,
             "may_see_routing": Permission.ROUTING in permissions_at(request.user),

@@ -8,9 +8,10 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from routing.rules.facts import Candidate, Line
+from routing.rules.facts import Candidate, Least, Line, supplies
 
 EPSILON = 1e-9
+ANYTHING = Least()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,6 @@ class Choice:
         if len(self.members) != len(other.members):
             return len(self.members) < len(other.members)
         return self.score > other.score + EPSILON * max(self.covered, 1)
-
-    def is_as_good(self, other: "Choice | None") -> bool:
-        return other is not None and not other.is_better(self) and not self.is_better(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,17 @@ class _Search:
     supplies: list[tuple[int, ...]]
     points: list[float]
     largest: int
-    least_units: int
+    least: Least
     may_go_on: Callable[[int], bool]
     looked_at: int = 0
     is_stopped: bool = False
     best: Choice | None = None
     second: Choice | None = None
     tied: list[int] = field(default_factory=list)
+    covers: list[int] = field(init=False)  # units that each facility covers alone
+
+    def __post_init__(self):
+        self.covers = list(map(sum, self.supplies))
 
     def offer(self, choice):
         self.looked_at += 1
@@ -71,15 +73,26 @@ class _Search:
             self.second = choice
 
     def singles(self, order):
-        """Every facility on its own."""
-        for index in order:
-            covered = sum(self.supplies[index])
-            choice = Choice((index,), covered, covered * self.points[index])
-            if choice.is_as_good(self.best):
-                self.tied.append(index)
-            elif choice.is_better(self.best):
-                self.tied = [index]
-            self.offer(choice)
+        """Every facility on its own. Written for thousands of them: only the best two become choices."""
+        if not order:
+            return
+        self.looked_at += len(order)
+        covers, points = self.covers, self.points
+        most = max(covers)
+        first = [index for index in order if covers[index] == most]
+        high = max([points[index] for index in first])
+        self.tied = [index for index in first if most * (high - points[index]) <= EPSILON * most]
+        best = self.tied[0]
+        self.best = Choice((best,), most, most * points[best])
+        second = self.next_best([index for index in order if index != best], covers)
+        if second is not None:
+            self.second = Choice((second,), covers[second], covers[second] * points[second])
+
+    def next_best(self, order, covers):
+        """The facility that covers most, among equals the one with most points, among those the first."""
+        most = max([covers[index] for index in order], default=0)
+        equal = [index for index in order if covers[index] == most]
+        return max(equal, key=self.points.__getitem__, default=None)
 
     def fill(self, members: Iterable[int]) -> Choice:
         """What the facilities cover together; those without a unit left to take are left out."""
@@ -115,7 +128,7 @@ class _Search:
             index = order[position]
             taken = list(map(min, rest, self.supplies[index]))
             units = sum(taken)
-            if units < self.least_units:
+            if not self.least.is_met(taken):
                 continue
             self._extend(
                 order,
@@ -137,7 +150,7 @@ def search(
     points: Sequence[float],
     *,
     most_parts: int,
-    least_units: int = 1,
+    least: Least = ANYTHING,
     start: Sequence[str] = (),
     may_go_on: Callable[[int], bool] = lambda looked_at: True,
 ) -> Found:
@@ -145,28 +158,24 @@ def search(
 
     Args:
         candidates, points: in the order of preference among equals; the points of each on the whole order.
-        least_units: a part of a split has as many at least.
+        least: what a part of a split has at least.
         start: keys of a good choice to begin with.
         may_go_on: asked with the number of sets tried; False ends the search with the best found so far.
     """
     wanted = [line.quantity for line in lines]
-    supplies = [
-        tuple([min(candidate.available.get(line.article, 0), line.quantity) for line in lines])
-        for candidate in candidates
-    ]
-    able = [index for index, units in enumerate(supplies) if any(units)]
-    one = _Search(wanted, supplies, list(points), most_parts, least_units, may_go_on)
+    one = _Search(wanted, supplies(candidates, lines), list(points), most_parts, least, may_go_on)
+    able = [index for index, units in enumerate(one.covers) if units]
     one.singles(able)
     all_covered = sum(
-        min(units, sum(column)) for units, column in zip(wanted, zip(*supplies, strict=True), strict=True)
+        min(units, sum(column)) for units, column in zip(wanted, zip(*one.supplies, strict=True), strict=True)
     )
     if able and most_parts > 1 and one.best is not None and one.best.covered < all_covered:
         position = {candidate.key: index for index, candidate in enumerate(candidates)}
         begin = one.fill([position[key] for key in start])
-        if 0 < len(begin.members) <= most_parts and least_units == 1:
+        if 0 < len(begin.members) <= most_parts and least.is_anything:
             one.offer(begin)
         order = sorted(able, key=lambda index: -points[index])  # stable: the preference among equals stays
-        order = _undominated(order, supplies, most_parts)
+        order = _undominated(order, one.supplies, most_parts)
         for size in range(2, min(most_parts, len(order)) + 1):
             if one.is_stopped or (one.best.covered == all_covered and len(one.best.members) < size):
                 break
@@ -179,7 +188,7 @@ def search(
         best=one.best,
         runner_up=one.second,
         looked_at=one.looked_at,
-        is_proven=not one.is_stopped and (least_units == 1 or is_single),
+        is_proven=not one.is_stopped and (least.is_anything or is_single),
         tied=tuple(one.tied) if is_single and len(one.tied) > 1 else (),
     )
 
@@ -188,17 +197,18 @@ def _without(one, able, most_parts):
     """What would be chosen, step by step, if the first facility of the best choice were not there."""
     if one.best is None:
         return None
-    rest, members = list(one.wanted), []
     left = [index for index in able if index != one.best.members[0]]
-    while left and len(members) < most_parts and any(rest):
-        gains = [(sum(map(min, rest, one.supplies[index])), one.points[index], -index) for index in left]
-        units, _points, negative = max(gains)
-        if units == 0:
+    rest, covers, members = list(one.wanted), one.covers, []
+    while True:
+        index = one.next_best(left, covers)
+        if index is None or covers[index] == 0:
             break
-        index = -negative
         members.append(index)
         left.remove(index)
         rest = [wanted - min(wanted, own) for wanted, own in zip(rest, one.supplies[index], strict=True)]
+        if len(members) == most_parts or not any(rest):
+            break
+        covers = {index: sum(map(min, rest, one.supplies[index])) for index in left}
     return one.fill(members) if members else None
 
 

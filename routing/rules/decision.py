@@ -6,7 +6,7 @@ from enum import StrEnum
 from random import Random
 
 from routing.rules.assignment import Choice, Found, search
-from routing.rules.facts import Candidate, Demand, Line, Policy
+from routing.rules.facts import Candidate, Demand, Least, Line, Policy
 from routing.rules.fences import FENCES, Fence
 from routing.rules.ratings import RATINGS, Rating
 from routing.rules.registry import find
@@ -44,6 +44,15 @@ class Part:
 
     facility: str
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What is done about a decision: the parts that are made, and what waits. ``fallback`` took what routing could not."""
+
+    parts: tuple[Part, ...]
+    left: tuple[Line, ...]
+    fallback: tuple[str, ...] = ()
 
 
 class Loss(StrEnum):
@@ -130,11 +139,10 @@ def exclude(
     out: set[str] = set()
     for fence in fences:
         passes, expected = fence.passes, fence.expected(demand)
-        for candidate in candidates:
-            if not passes(demand, candidate):
-                out.add(candidate.key)
-                group = (fence.use, expected, fence.actual(demand, candidate))
-                missed.setdefault(group, []).append(candidate.key)
+        for candidate in [one for one in candidates if not passes(demand, one)]:
+            out.add(candidate.key)
+            group = (fence.use, expected, fence.actual(demand, candidate))
+            missed.setdefault(group, []).append(candidate.key)
     survivors = tuple([candidate for candidate in candidates if candidate.site.key not in out])
     return survivors, tuple([Exclusion(*group, tuple(sorted(keys))) for group, keys in missed.items()])
 
@@ -174,20 +182,15 @@ def rank(
         demand.lines,
         Random(f"{seed}/{round_number}"),
     )
+
+    def ordered(values):
+        return tuple(map(values.__getitem__, order))
+
     return Ranking(
         lines=demand.lines,
-        candidates=tuple([candidates[i] for i in order]),
-        columns=tuple(
-            [
-                replace(
-                    column,
-                    raw=tuple([column.raw[i] for i in order]),
-                    points=tuple([column.points[i] for i in order]),
-                )
-                for column in columns
-            ]
-        ),
-        totals=tuple([totals[i] for i in order]),
+        candidates=ordered(candidates),
+        columns=tuple([replace(one, raw=ordered(one.raw), points=ordered(one.points)) for one in columns]),
+        totals=ordered(totals),
         tied=tied,
         winner=winner,
     )
@@ -238,7 +241,8 @@ def split_exactly(
         return Split((), (), demand.lines, is_proven=True)
     random = Random(f"{seed}/exact")
     # Among equals the draw decides, whatever order the facilities came in.
-    preference = sorted(range(len(ranking.candidates)), key=lambda i: ranking.candidates[i].key)
+    keys = [candidate.site.key for candidate in ranking.candidates]
+    preference = sorted(range(len(keys)), key=keys.__getitem__)
     random.shuffle(preference)
     preferred = [ranking.candidates[i] for i in preference]
     points = [ranking.totals[i] for i in preference]
@@ -249,7 +253,7 @@ def split_exactly(
         preferred,
         points,
         most_parts=_most_parts(policy),
-        least_units=policy.least_units,
+        least=_least(demand, policy),
         start=[part.facility for part in by_steps],
         may_go_on=may_go_on,
     )
@@ -268,6 +272,15 @@ def split_exactly(
         is_proven=found.is_proven,
         runner_up=_runner_up(found, preferred),
     )
+
+
+def _least(demand, policy):
+    prices = tuple([demand.prices.get(line.article, 0.0) for line in demand.lines])
+    return Least(policy.least_units, policy.least_value, prices)
+
+
+def _taken(candidate, lines):
+    return [min(candidate.available.get(line.article, 0), line.quantity) for line in lines]
 
 
 def _most_parts(policy):
@@ -317,10 +330,52 @@ def split_by_steps(demand: Demand, candidates: Sequence[Candidate], policy: Poli
         part, remainder = take(ranking.winner, remainder)
         parts.append(part)
         if remainder:
+            least = _least(replace(demand, lines=remainder), policy)
             candidates = [
-                c for c in candidates if c is not ranking.winner and c.supply(remainder) >= policy.least_units
+                one
+                for one in candidates
+                if one is not ranking.winner and least.is_met(_taken(one, remainder))
             ]
     return Split(tuple(rankings), tuple(parts), remainder)
+
+
+def place(
+    decision: Decision,
+    demand: Demand,
+    candidates: Iterable[Candidate],
+    *,
+    waits_for_whole: bool,
+    fallback: Sequence[str] = (),
+    may_split: bool = True,
+) -> Placement:
+    """The parts that are made of a decision.
+
+    Args:
+        waits_for_whole: an order of which units are left is not begun.
+        fallback: numbers of the facilities that take what would wait, the preferred one first. No fence is asked, but
+            one that gave the order up before is passed over. They take all that would wait, or nothing.
+        may_split: several of them may share it.
+    """
+    split = decision.split
+    if not split.remainder:
+        return Placement(split.parts, ())
+    made = () if waits_for_whole else split.parts
+    left = demand.lines if waits_for_whole else split.remainder
+    by_number = {one.site.attributes.get("tenantFacilityId"): one for one in candidates}
+    taken = {part.facility for part in made}
+    able = [
+        by_number[number]
+        for number in fallback
+        if number in by_number and by_number[number].key not in demand.blacklist | taken
+    ]
+    wanted = sum(line.quantity for line in left)
+    whole = next((one for one in able if one.supply(left) == wanted), None)
+    if whole is not None or may_split:
+        helped, rest = _fill([whole] if whole else able, left)
+        helped = tuple([part for part in helped if part.lines])
+        if not rest:
+            return Placement(made + helped, (), tuple([part.facility for part in helped]))
+    return Placement(made, left)
 
 
 def take(candidate: Candidate, lines: Iterable[Line]) -> tuple[Part, tuple[Line, ...]]:

@@ -1,6 +1,6 @@
 """What the rules know of an order and of a facility: plain values, no database, no clock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ class Demand:
     """What an order asks for. ``position`` is None when the address cannot be placed.
 
     ``preselected``, ``carriers`` (keys of preferred carriers) and ``blacklist`` are empty when nothing is asked.
+    ``prices`` (per unit, by article) are known when a parcel must have a least value.
     ``attributes`` is what conditions and own rules may ask of the order, see ``custom.PATHS``.
     """
 
@@ -30,6 +31,7 @@ class Demand:
     carriers: frozenset[str] = frozenset()
     blacklist: frozenset[str] = frozenset()
     attributes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    prices: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def quantity(self) -> int:
@@ -118,6 +120,40 @@ class Candidate:
         return taken
 
 
+def supplies(candidates: Iterable[Candidate], lines: Sequence[Line]) -> list[tuple[int, ...]]:
+    """Per facility and line the units that it has, at most those wanted. By columns: there may be thousands."""
+    shelves = [candidate.available for candidate in candidates]
+    if not lines:
+        return [()] * len(shelves)
+    columns = []
+    for line in lines:
+        article, wanted = line.article, line.quantity
+        units = [shelf.get(article, 0) for shelf in shelves]
+        columns.append([wanted if one > wanted else one for one in units])
+    return list(zip(*columns, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """What a part of a split order has at least: units, and their value by the price of each line."""
+
+    units: int = 1
+    value: float = 0
+    prices: tuple[float, ...] = ()
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether every part is large enough."""
+        return self.units <= 1 and self.value <= 0
+
+    def is_met(self, taken: Sequence[int]) -> bool:
+        """Whether so many units per line are enough for a part."""
+        return sum(taken) >= self.units and (
+            self.value <= 0
+            or sum(units * price for units, price in zip(taken, self.prices, strict=True)) >= self.value
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Absolute:
     """Fixed ends of a scale: ``best`` and better gives the full weight, ``worst`` and worse nothing."""
@@ -131,7 +167,8 @@ class Policy:
     """The published configuration, as far as the rules need it.
 
     A fence or rating that is there several times has a name behind its key: ``CUSTOM.organic``. ``scales`` holds
-    the ratings with fixed thresholds, ``rules`` the own rule per such name.
+    the ratings with fixed thresholds, ``rules`` the own rule per such name. A part of a split order has
+    ``least_units`` and is worth ``least_value``.
     """
 
     fences: frozenset[str]
@@ -140,5 +177,6 @@ class Policy:
     max_split_count: int = 1
     is_exact: bool = True
     least_units: int = 1
+    least_value: float = 0
     scales: Mapping[str, Absolute] = field(default_factory=dict, hash=False)
     rules: Mapping[str, Any] = field(default_factory=dict, hash=False)

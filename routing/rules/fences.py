@@ -17,11 +17,12 @@ class Fence(Rule):
     """A criterion that a facility meets or not.
 
     ``active`` is its state in a new configuration. A reactive fence is missed for now only: what the order waits
-    for (stock, a free slot) may come, and then it is tried again.
+    for (stock, a free slot) may come, and then it is tried again. ``is_about_stock``: goods that arrive are enough.
     """
 
     active: ClassVar[bool] = False
     is_reactive: ClassVar[bool] = False
+    is_about_stock: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -91,7 +92,7 @@ class CompleteStock(Fence):
     key = "COMPLETE_STOCK"
     label = _("Complete stock")
     description = _("The facility has every unit of the order. Not together with splitting.")
-    is_reactive = True
+    is_reactive = is_about_stock = True
 
     def passes(self, demand, candidate):
         return candidate.supply(demand.lines) == demand.quantity
@@ -107,7 +108,7 @@ class MinimumPicking(Fence):
     key = "MINIMUM_PICKING"
     label = _("At least one unit")
     description = _("The facility has at least one unit of the order.")
-    is_reactive = True
+    is_reactive = is_about_stock = True
 
     def passes(self, demand, candidate):
         return candidate.supply(demand.lines) > 0

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
-from routing.rules.facts import Absolute, Candidate, Demand, Line
-from routing.rules.geo import distance_km
+from routing.rules.facts import Absolute, Candidate, Demand, Line, supplies
+from routing.rules.geo import distances_km
 from routing.rules.registry import Rule
 
 RATINGS: dict[str, "Rating"] = {}
@@ -20,13 +20,15 @@ class Rating(Rule):
     """A figure that says how well a facility fits.
 
     ``weight`` is its weight in a new configuration, and so the most points it can give; 0 switches it off.
-    ``absolute`` are the thresholds that a new configuration proposes for scaling by fixed ends.
+    ``absolute`` are the thresholds that a new configuration proposes for scaling by fixed ends. ``may_change`` says
+    whether the same facility might have another figure with the same stock.
     """
 
     weight: ClassVar[float] = 0
     more_is_better: ClassVar[bool] = True
     unit: ClassVar[Any] = ""
     absolute: ClassVar[Absolute] = Absolute(1, 0)
+    may_change: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -47,6 +49,7 @@ class Rating(Rule):
 
 class Geodistance(Rating):
     key = "GEODISTANCE"
+    may_change = True
     label = _("Distance")
     description = _("Great-circle distance from the facility to the address; nearer is better.")
     weight = 2
@@ -54,10 +57,8 @@ class Geodistance(Rating):
     unit = _("km")
     absolute = Absolute(0, 1000)
 
-    def raw(self, demand, candidate):
-        if demand.position is None or candidate.site.position is None:
-            return None
-        return distance_km(candidate.site.position, demand.position)
+    def figures(self, demand, candidates):
+        return distances_km(demand.position, [candidate.site.position for candidate in candidates])
 
 
 class StockAvailability(Rating):
@@ -68,8 +69,8 @@ class StockAvailability(Rating):
     unit = _("units")
     absolute = Absolute(100, 0)
 
-    def raw(self, demand, candidate):
-        return candidate.supply(demand.lines)
+    def figures(self, demand, candidates):
+        return list(map(sum, supplies(candidates, demand.lines)))
 
     def measured(self, demand, raw):
         return 100 * raw / demand.quantity  # percent of the order
@@ -77,6 +78,7 @@ class StockAvailability(Rating):
 
 class Workload(Rating):
     key = "WORKLOAD"
+    may_change = True
     label = _("Workload")
     description = _(
         "Units routed to the facility that are not picked yet, per unit of its daily capacity when that is limited; "
@@ -143,6 +145,7 @@ def _mean(weighed):
 
 class Capacity(Rating):
     key = "CAPACITY"
+    may_change = True
     label = _("Free capacity")
     description = _(
         "Free slots within the planning days; a facility without a limit gets the mean of the others."
@@ -167,6 +170,7 @@ class StockBalancing(Rating):
 
 class DeliveryCost(Rating):
     key = "DELIVERY_COST"
+    may_change = True
     label = _("Delivery cost")
     description = _("What the cheapest carrier that delivers there takes for a parcel.")
     more_is_better = False
@@ -179,6 +183,7 @@ class DeliveryCost(Rating):
 
 class DeliveryTime(Rating):
     key = "DELIVERY_TIME"
+    may_change = True
     label = _("Delivery time")
     description = _("Days that the fastest carrier that delivers there needs.")
     more_is_better = False

@@ -4,13 +4,13 @@ From the root down, the conditions of a level are asked in their order; the firs
 there it goes on. A node inherits everything that it does not name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from routing.rules.custom import BadRule, Part, read_condition, read_rule
+from routing.rules.custom import BadRule, Part, Predicate, read_condition, read_rule
 from routing.rules.facts import Absolute, Policy
 from routing.rules.fences import FENCES
 from routing.rules.ratings import MAX_WEIGHT, RATINGS
@@ -18,8 +18,23 @@ from routing.rules.registry import find
 
 # What a node may change, beside fences, weights, scales and split.
 PLAIN = ("partly_reservable", "stop_after_hours", "fallback", "reroute")
-SPLIT = {"is_active": True, "max_count": 1, "mode": "EXACT", "least_units": 1, "for_sameday": False}
-REROUTE = {"missing": "NONE", "after_minutes": None, "within_hours": 48, "offline": True}
+SPLIT = {
+    "is_active": True,
+    "max_count": 1,
+    "mode": "EXACT",
+    "least_units": 1,
+    "least_value": 0,
+    "for_sameday": False,
+}
+REROUTE = {
+    "missing": "NONE",
+    "after_minutes": None,
+    "within_hours": 48,
+    "idle_minutes": None,
+    "blacklist": True,
+    "offline": True,
+}
+FALLBACK: dict[str, Any] = {"facilities": [], "after_minutes": 0}
 MOST_LEVELS = 10
 
 
@@ -108,6 +123,24 @@ def merged(settled, changes):
     }
 
 
+def every(node: Node) -> Iterator[Settings]:
+    """The settings of a node and of all below it."""
+    yield node.settings
+    for _condition, below in node.below:
+        yield from every(below)
+
+
+def predicates(node: Node) -> Iterator[Predicate]:
+    """Every comparison of the conditions and own rules of a node and of all below it."""
+    for rule in node.settings.policy.rules.values():
+        yield from rule.then.predicates
+        if rule.when is not None:
+            yield from rule.when.predicates
+    for condition, below in node.below:
+        yield from condition.predicates
+        yield from predicates(below)
+
+
 def _settings(settled, rules):
     for name, register in (("fences", FENCES), ("weights", RATINGS)):
         for use in settled[name]:
@@ -126,6 +159,7 @@ def _settings(settled, rules):
         max_split_count=split["max_count"],
         is_exact=split["mode"] == "EXACT",
         least_units=split["least_units"],
+        least_value=float(split["least_value"]),
         scales={use: Absolute(*ends) for use, ends in settled["scales"].items() if ends},
         rules=rules,
     )
@@ -190,10 +224,34 @@ def _split(path, name, value):
         raise BadRule(_("%(path)s: known are %(names)s.") % {"path": path, "names": ", ".join(SPLIT)})
     if name == "mode":
         _one_of("EXACT", "GREEDY")(path, value)
+    elif name == "least_value":
+        if not _is_number(value) or value < 0:
+            raise BadRule(_("%(path)s: must be a number from 0.") % {"path": path})
     elif name in ("is_active", "for_sameday"):
         _boolean(path, value)
     else:
         _whole_number(path, value, 0 if name == "max_count" else 1, 20 if name == "max_count" else 10_000)
+
+
+def _reroute(path, name, value):
+    if name not in REROUTE:
+        raise BadRule(_("%(path)s: known are %(names)s.") % {"path": path, "names": ", ".join(REROUTE)})
+    if name == "missing":
+        _one_of("NONE", "SPLIT", "REROUTE", "REROUTE_UNTOUCHED")(path, value)
+    elif name in ("blacklist", "offline"):
+        _boolean(path, value)
+    elif name == "within_hours" or value is not None:
+        least = {"after_minutes": 5, "within_hours": 1, "idle_minutes": 60}[name]
+        _whole_number(path, value, least, 100_000)
+
+
+def _fallback(path, name, value):
+    if name not in FALLBACK:
+        raise BadRule(_("%(path)s: known are %(names)s.") % {"path": path, "names": ", ".join(FALLBACK)})
+    if name == "after_minutes":
+        _whole_number(path, value, 0, 100_000)
+    elif not isinstance(value, list) or not all(isinstance(number, str) for number in value):
+        raise BadRule(_("%(path)s: must be a list of facility numbers.") % {"path": path})
 
 
 def _is_number(value):
@@ -228,6 +286,8 @@ _CHECKS = {
     "weights": _entries(_weight),
     "scales": _entries(_scale),
     "split": _entries(_split),
+    "fallback": _entries(_fallback),
+    "reroute": _entries(_reroute),
     "partly_reservable": _one_of("WAIT", "ROUTE"),
     "stop_after_hours": lambda path, value: _whole_number(path, value, 1, 10_000),
 }

@@ -7,21 +7,40 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
 
-from .base import Booking, CarrierAdapter, CarrierError, Contact, Doc, Outcome, ParcelData
+from .base import (
+    Account,
+    Booking,
+    CarrierAdapter,
+    CarrierError,
+    Contact,
+    CustomsLine,
+    Doc,
+    NotSigned,
+    Outcome,
+    ParcelData,
+    Product,
+    Track,
+)
 
 __all__ = [
     "ADAPTERS",
+    "Account",
     "Booking",
     "CarrierAdapter",
     "CarrierError",
     "Contact",
+    "CustomsLine",
     "Doc",
+    "NotSigned",
     "Outcome",
     "ParcelData",
+    "Product",
+    "Track",
+    "UnknownAdapter",
     "adapter_of",
 ]
 
-ADAPTERS: dict[str, CarrierAdapter] = {
+ADAPTERS: dict[str, type[CarrierAdapter]] = {
     module.ADAPTER.key: module.ADAPTER
     for module in (
         importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)
@@ -31,11 +50,13 @@ ADAPTERS: dict[str, CarrierAdapter] = {
 
 
 class UnknownAdapter(Refused):
-    text = _("Carrier %(carrier)s has the adapter %(adapter)s, which does not exist. There are %(known)s.")
+    text = _("%(connection)s has the adapter %(adapter)s, which does not exist. There are %(known)s.")
 
 
-def adapter_of(carrier):
-    """The adapter that a carrier names. Raises UnknownAdapter."""
-    if carrier.adapter not in ADAPTERS:
-        raise UnknownAdapter(carrier=carrier, adapter=carrier.adapter, known=", ".join(sorted(ADAPTERS)))
-    return ADAPTERS[carrier.adapter]
+def adapter_of(connection):
+    """The adapter of a ``CarrierConnection``, made for its account. Raises UnknownAdapter, UnreadableSecret."""
+    if connection.adapter not in ADAPTERS:
+        raise UnknownAdapter(
+            connection=connection, adapter=connection.adapter, known=", ".join(sorted(ADAPTERS))
+        )
+    return ADAPTERS[connection.adapter](connection.account)

@@ -1,14 +1,19 @@
-"""What a carrier adapter is: the protocol that ``shipping.services`` books parcels through.
+"""What a carrier adapter is: the protocol that ``shipping.booking`` books parcels through.
 
-A new carrier is one module beside this one with a class that has these members, instantiated as ``ADAPTER``.
+A new carrier is one module beside this one with a class that has these members, named there as ``ADAPTER``. It is
+made anew for each use, with the ``Account`` of the connection it works for.
 A booking has four outcomes: a ``Booking`` is returned, or a ``CarrierError`` says REJECTED (a person corrects
-something), RETRY (nothing was booked, try later) or UNKNOWN (it may have been booked: only a person may book again).
+something), RETRY (nothing was booked, try later) or UNKNOWN (it may have been booked: the carrier is asked where it
+can tell, else only a person may book again).
 """
 
 import dataclasses
 import datetime
 import enum
+from collections.abc import Mapping
 from typing import Protocol
+
+from django.utils.translation import gettext
 
 
 class Outcome(enum.Enum):
@@ -18,22 +23,70 @@ class Outcome(enum.Enum):
 
 
 class CarrierError(Exception):
-    """A booking that did not give a label.
+    """A call that did not give what was asked for.
 
     Args:
         fields: (name of the field of the recipient or parcel, what is wrong with it).
         seconds: when to try again, where the carrier said so.
+        can_find: whether asking by ``find`` may settle an UNKNOWN.
     """
 
-    def __init__(self, outcome, message, *, code="", fields=(), seconds=None):
+    def __init__(self, outcome, message, *, code="", fields=(), seconds=None, can_find=True):
         super().__init__(message)
         self.outcome, self.message, self.code = outcome, message, code
-        self.fields, self.seconds = list(fields), seconds
+        self.fields, self.seconds, self.can_find = list(fields), seconds, can_find
+
+
+class NotSigned(Exception):
+    """What claims to come from the carrier does not carry the signature of the connection's secret."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """What the carrier sells, with the account that pays for it and where it goes (nowhere named: everywhere)."""
+
+    key: str
+    billing_number: str = ""
+    countries: tuple[str, ...] = ()
+
+    def goes_to(self, country):
+        return not self.countries or country in self.countries
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """What an adapter knows of the connection it works for."""
+
+    base_url: str = ""
+    credentials: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    label_format: str = "PDF"
+    products: tuple[Product, ...] = ()
+    webhook_secret: str = dataclasses.field(default="", repr=False)
+
+    def product(self, key):
+        """The product of this name, None when the connection has none."""
+        return next((product for product in self.products if product.key == key), None)
+
+    def missing(self, credentials):
+        """Sentences about credentials that are needed and not there."""
+        return [
+            gettext("Enter the %(credential)s.") % {"credential": one.label}
+            for one in credentials
+            if not self.credentials.get(one.name)
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Credential:
+    """One secret that a connection needs, under the name the carrier gives it."""
+
+    name: str
+    label: object  # a text that is translated when it is shown
 
 
 @dataclasses.dataclass(frozen=True)
 class Contact:
-    """A sender or recipient as it stands on the label."""
+    """A sender or recipient as it stands on the label. Phone and e-mail only with the customer's consent."""
 
     name: str
     street: str
@@ -44,6 +97,8 @@ class Contact:
     company: str = ""
     addition: str = ""
     province: str = ""
+    phone: str = ""
+    email: str = ""
 
     @property
     def lines(self):
@@ -59,6 +114,19 @@ class Contact:
             )
             if line
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class CustomsLine:
+    """Goods as the customs of the destination want them; the value is that of one unit."""
+
+    description: str
+    quantity: int
+    weight_g: int
+    value: str
+    currency: str
+    hs_code: str
+    origin: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +147,10 @@ class ParcelData:
     number: int
     count: int
     language: str
+    product: str = ""
+    ship_date: datetime.date | None = None
+    # Only for destinations outside of the customs area of the sender.
+    customs: tuple[CustomsLine, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,30 +162,85 @@ class Doc:
 
 @dataclasses.dataclass(frozen=True)
 class Booking:
+    """What the carrier booked. ``scan_codes`` stays empty when the label has to be read for them."""
+
     number: str
     docs: tuple[Doc, ...]
     warnings: tuple[str, ...] = ()
     return_number: str = ""
     tracking_url: str = ""
     scan_codes: tuple[str, ...] = ()
+    # What the carrier calls the booking, where that is not the tracking number: cancellation and manifest name it.
+    carrier_reference: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """Something that happened to a parcel on its way. ``status`` is one of ``TrackEvent.Status``."""
+
+    number: str
+    status: str
+    at: datetime.datetime
+    carrier_status: str = ""
+    description: str = ""
+    location: str = ""
 
 
 class CarrierAdapter(Protocol):
     key: str
     label: str
-    capabilities: frozenset[str]  # of book, find, cancel, return_label, manifest, track
+    capabilities: frozenset[str]  # of book, find, cancel, return_label, manifest, track, webhook
+    credentials: tuple[Credential, ...]  # what the connection must bring
+    default_url: str  # what the base URL usually is
+
+    def __init__(self, account: Account): ...
 
     def check_config(self) -> list[str]:
-        """What is wrong with the configuration, in sentences; empty when it may be used."""
+        """What is wrong with the configuration, in sentences; empty when it may be used. Logs in, books nothing."""
 
     def book(self, parcel: ParcelData) -> Booking:
         """Book exactly this parcel, once. Raises CarrierError."""
 
     def find(self, reference: str) -> Booking | None:
-        """The booking made under this reference, where the carrier can tell."""
+        """The booking made under this reference, where the carrier can tell. Raises CarrierError."""
 
     def cancel(self, number: str) -> bool:
-        """Take a booking back; False when it is too late."""
+        """Take a booking back, by what the carrier calls it; False when it is too late. Raises CarrierError."""
 
     def manifest(self, numbers: list[str], day: datetime.date) -> bytes | None:
-        """The list of parcels for the driver as PDF, where the carrier asks for its own."""
+        """Close the day for these parcels; the carrier's own list as PDF, where it has one. Raises CarrierError."""
+
+    def track(self, numbers: list[str]) -> list[Track]:
+        """What happened to these parcels so far. Raises CarrierError."""
+
+    def read_webhook(self, body: bytes, headers: Mapping[str, str]) -> list[Track]:
+        """What the carrier tells unasked. Raises NotSigned, and ValueError when it cannot be read."""
+
+
+class Adapter:
+    """What adapters have in common; one overrides what its carrier can do."""
+
+    capabilities: frozenset[str] = frozenset()
+    credentials: tuple[Credential, ...] = ()
+    default_url = ""
+
+    def __init__(self, account):
+        self.account = account
+
+    def check_config(self):
+        return []
+
+    def find(self, reference):
+        return None
+
+    def cancel(self, number):
+        return False
+
+    def manifest(self, numbers, day):
+        return None
+
+    def track(self, numbers):
+        return []
+
+    def read_webhook(self, body, headers):
+        raise NotSigned

@@ -3,23 +3,32 @@
 The recipient's house number REJECT, RETRY or TIMEOUT brings about that outcome.
 """
 
+import datetime
 import hashlib
+import hmac
+import json
 
 from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
-from ..labels import DoesNotFit, render_label
-from .base import Booking, CarrierError, Doc, Outcome
+from ..labels import DoesNotFit, render_label, render_zpl
+from .base import Adapter, Booking, CarrierError, Doc, NotSigned, Outcome, Track
+
+SIGNATURE = "x-hmac-signature"
 
 
-class Demo:
+class Demo(Adapter):
     key = "demo"
     label = "Demo"
-    capabilities = frozenset({"book", "cancel", "return_label"})
+    capabilities = frozenset({"book", "find", "cancel", "return_label", "track", "webhook"})
 
     def check_config(self):
         if settings.DEMO_CARRIER_ALLOWED:
             return []
-        return ["The demo carrier books nothing. Set DEMO_CARRIER_ALLOWED=true to use it all the same."]
+        return [
+            gettext("The demo carrier books nothing. Set DEMO_CARRIER_ALLOWED=true to use it all the same.")
+        ]
 
     def book(self, parcel):
         problems = self.check_config()
@@ -29,27 +38,38 @@ class Demo:
             case "REJECT":
                 raise CarrierError(
                     Outcome.REJECTED,
-                    "The address does not exist.",
+                    gettext_noop("The address does not exist."),
                     code="address",
-                    fields=[("house_number", "There is no such house.")],
+                    fields=[("house_number", gettext_noop("There is no such house."))],
                 )
             case "RETRY":
-                raise CarrierError(Outcome.RETRY, "The carrier cannot be reached.", code="unreachable")
+                raise CarrierError(
+                    Outcome.RETRY, gettext_noop("The carrier cannot be reached."), code="unreachable"
+                )
             case "TIMEOUT":
-                raise CarrierError(Outcome.UNKNOWN, "The carrier did not answer in time.", code="timeout")
+                # Stands for a carrier that nobody can ask afterwards.
+                raise CarrierError(
+                    Outcome.UNKNOWN,
+                    gettext_noop("The carrier did not answer in time."),
+                    code="timeout",
+                    can_find=False,
+                )
         number = f"DEMO{_digits(parcel.reference)}"
         return_number = f"DEMR{_digits(parcel.reference)}"
+        is_zpl = self.account.label_format == "ZPL"
+        render = render_zpl if is_zpl else render_label
+        form = "ZPL" if is_zpl else "PDF"
         try:
             docs = (
-                Doc("label", "PDF", render_label(parcel, number)),
-                Doc("return_label", "PDF", render_label(parcel, return_number, is_return=True)),
+                Doc("label", form, render(parcel, number)),
+                Doc("return_label", form, render(parcel, return_number, is_return=True)),
             )
         except DoesNotFit as error:
             raise CarrierError(
                 Outcome.REJECTED,
-                "The address does not fit on the label.",
+                gettext_noop("The address does not fit on the label."),
                 code="too_long",
-                fields=[("street", "Shorten the address.")],
+                fields=[("street", gettext_noop("Shorten the address."))],
             ) from error
         return Booking(
             number=number,
@@ -59,17 +79,39 @@ class Demo:
         )
 
     def find(self, reference):
+        # It keeps no books: whatever lost its answer was not booked.
         return None
 
     def cancel(self, number):
         return True
 
-    def manifest(self, numbers, day):
-        return None
+    def track(self, numbers):
+        return [Track(number, "registered", _midnight(), carrier_status="demo") for number in numbers]
+
+    def read_webhook(self, body, headers):
+        """``{"events": [{"number", "status", "at", "description"?, "location"?}]}``, signed with HMAC-SHA256."""
+        signature = hmac.new(self.account.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
+        given = headers.get(SIGNATURE, "").removeprefix("hmac-sha256-hex=")
+        if not self.account.webhook_secret or not hmac.compare_digest(signature.encode(), given.encode()):
+            raise NotSigned
+        return [
+            Track(
+                number=str(event["number"]),
+                status=str(event["status"]),
+                at=datetime.datetime.fromisoformat(event["at"]).astimezone(datetime.UTC),
+                description=str(event.get("description", "")),
+                location=str(event.get("location", "")),
+            )
+            for event in json.loads(body)["events"]
+        ]
+
+
+def _midnight():
+    return timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _digits(reference):
     return str(int(hashlib.sha256(reference.encode()).hexdigest(), 16))[:12]
 
 
-ADAPTER = Demo()
+ADAPTER = Demo

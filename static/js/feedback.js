@@ -2,8 +2,15 @@
 
 const KINDS = {
   ok: { tone: "good", notes: [[880, 80]], shake: [40] },
+  substituted: { tone: "good", notes: [[880, 80]], shake: [40] },
+  place: { tone: "good", notes: [[880, 80]], shake: [40] },
+  tote: { tone: "good", notes: [[880, 80]], shake: [40] },
+  wrong_tote: { tone: "bad", notes: [[220, 120], [220, 120], [220, 120]], shake: [200, 80, 200] },
+  pending: { tone: "info", notes: [], shake: [20, 20] },
   line_done: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
   job_done: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
+  photo: { tone: "good", notes: [], shake: [] },
+  closed_short: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
   closed: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
   paused: { tone: "info", notes: [], shake: [] },
   wrong_article: { tone: "bad", notes: [[220, 120], [220, 120], [220, 120]], shake: [200, 80, 200] },
@@ -12,6 +19,8 @@ const KINDS = {
   unknown: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   stale: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   rejected: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
+  ask: { tone: "warn", notes: [[660, 80], [660, 80]], shake: [40, 40] },
+  offline: { tone: "info", notes: [], shake: [] },
   waiting: { tone: "info", notes: [], shake: [20, 20] },
   login: { tone: "bad", notes: [[220, 400]], shake: [300] },
 };
@@ -40,15 +49,16 @@ function play(notes) {
   }
 }
 
-/** Show an answer of the server in `box`: `{kind, text}`. Words come from the server, in the user's language. */
-export function show(box, { kind, text }) {
+/** Show an answer in `box`: `{kind, text}`. Words come from the server, in the user's language. */
+export function show(box, { kind, text }, { isQuiet = false } = {}) {
   const { tone, notes, shake } = KINDS[kind] ?? KINDS.unknown;
   const notice = document.createElement("p");
   notice.className = `notice notice-${tone}`;
   notice.dataset.kind = kind;
   notice.textContent = `${{ good: "✓", bad: "✗", warn: "▲", info: "◷" }[tone]} ${text}`;
   box.replaceChildren(notice);
-  if (localStorage.getItem("sound") === "off") return;
-  play(notes);
-  if (shake.length) navigator.vibrate?.(shake);
+  const { sound, vibration } = document.documentElement.dataset; // the person's settings
+  if (isQuiet || localStorage.getItem("sound") === "off") return;
+  if (sound !== "off") play(notes);
+  if (vibration !== "off" && shake.length && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(shake);
 }

@@ -1,51 +1,115 @@
-// The pack station: codes are booked one after the other, however fast they come, and the field is ready for the next.
+// The pack station: every scan is kept until the server has answered it, and the field is ready for the next.
 
+import { show } from "./feedback.js";
+import { ActionQueue } from "./queue.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
 
-const waiting = [];
-let isSending = false;
+const script = document.querySelector("script[data-url]");
+const feedback = document.getElementById("feedback");
+const connection = document.getElementById("connection");
+const find = document.getElementById("find-form");
+// Of the printed sheet: `picking/commands.py`.
+const COMMANDS = { CMD01P: () => press("#undo button"), CMD03K: () => press("#next-step .btn-primary") };
+const WEIGHT = /^\s*([A-Z]{2},){0,2}\s*\+?\s*\d+([.,]\d+)?\s*(kg|g|lb|oz)$/i;
 
-/** Book what was scanned, in its order. The form is looked up each time: a booked scan brings a new one. */
-async function send() {
-  if (isSending) return;
-  isSending = true;
-  while (waiting.length) {
-    const form = document.getElementById("scan-form");
-    if (!form) break;
-    const values = { ...Object.fromEntries(new FormData(form)), code: waiting.shift() };
-    try {
-      // Not from the form: its field may hold half of the next code, or nothing, which htmx would not send.
-      await htmx.ajax("POST", form.action, { source: "#work", target: "#work", swap: "outerHTML", values });
-    } catch {
-      break; // no answer: see below
-    }
+let queue;
+let chosen = ""; // the number of the package that the packer chose; none: each article goes where it is proposed
+let isLoading = false;
+let isStale = false;
+
+function work() {
+  return document.getElementById("work");
+}
+
+function press(selector) {
+  document.querySelector(selector)?.click();
+}
+
+/** What a scanner or a scale typed. */
+async function take(code) {
+  const command = COMMANDS[code.toUpperCase()];
+  if (command) return command();
+  const field = document.querySelector("[data-weight][autofocus]");
+  if (field && WEIGHT.test(code)) { // a scale that types while no field is open
+    field.value = code;
+    return field.form.requestSubmit();
   }
-  waiting.length = 0;
-  isSending = false;
-  focusScan();
+  const package_ = [...document.querySelectorAll("[data-package-code]")]
+    .find((card) => card.dataset.packageCode === code.toUpperCase());
+  if (package_) {
+    chosen = package_.dataset.packageNumber;
+    work().dataset.package = package_.dataset.packageId; // the next scan may come before the page
+    return load();
+  }
+  const { run } = work().dataset;
+  if (run) await queue.add({ kind: "sort", run, code, place: place() });
+  else await queue.add({ kind: "scan", job: work().dataset.job, package: work().dataset.package || undefined, code, place: place() });
 }
 
-function book(code) {
-  waiting.push(code);
-  send();
+/** Where an action was done, to find the way back to it. */
+function place() {
+  return { name: work().dataset.name, path: location.pathname };
 }
 
-// Whether a scan without an answer was booked is not known: the packer is told to look.
-for (const type of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-  document.addEventListener(type, () => {
-    const words = document.getElementById("no-answer").content.cloneNode(true);
-    document.getElementById("refusal").replaceChildren(words);
+/** Show the job as the server has it; once more when something happened meanwhile. */
+async function load() {
+  isStale = true;
+  if (isLoading) return;
+  isLoading = true;
+  while (isStale) {
+    isStale = false;
+    const held = work().dataset.package;
+    await htmx.ajax("GET", location.pathname + (chosen && `?package=${chosen}`), { source: "#work", target: "#work", swap: "outerHTML" });
+    if (isStale) work().dataset.package = held;
+  }
+  isLoading = false;
+}
+
+function onAnswer(item, answer, isOfAnotherTab = false) {
+  if (!isOfAnotherTab) connection.replaceChildren();
+  const { job, run } = work().dataset;
+  if (item.job !== job || item.run !== run) return;
+  if (!isOfAnotherTab) show(feedback, answer);
+  load();
+}
+
+async function onWait(kind, answer) {
+  const number = (await queue.waiting()).length;
+  const texts = JSON.parse(document.getElementById("scan-texts").textContent);
+  show(connection, kind === "login" ? answer : { kind, text: texts.waiting.replace("{n}", number) });
+  if (kind !== "login") return;
+  const href = `${script.dataset.signIn}?next=${encodeURIComponent(location.pathname)}`;
+  connection.firstElementChild.append(Object.assign(document.createElement("a"), { className: "btn", href, textContent: texts.signIn }));
+}
+
+function onRejected(item) {
+  const texts = JSON.parse(document.getElementById("scan-texts").textContent);
+  show(feedback, { kind: "rejected", text: texts.rejected.replace("{what}", `${item.place.name}: ${item.code ?? ""}`) });
+  queue.drop(item);
+}
+
+if (find) {
+  // The list: whatever is scanned, wherever the focus is, opens its job.
+  new ScanInput((code) => {
+    find.elements.code.value = code;
+    find.requestSubmit();
   });
-}
-
-keepTyping(new ScanInput(book));
-
-document.addEventListener("submit", (event) => {
-  if (event.target.id !== "scan-form") return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  const field = event.target.querySelector("[data-scan]");
-  const code = field.value.trim();
-  field.value = "";
-  if (code) book(code);
-}, true);
+} else if (navigator.locks && crypto.randomUUID) {
+  chosen = new URLSearchParams(location.search).get("package") ?? "";
+  queue = new ActionQueue(script.dataset.url, script.dataset.user, { onAnswer, onRejected, onWait, onChange() {} });
+  keepTyping(new ScanInput(take));
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "scan-form") return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const field = event.target.querySelector("[data-scan]");
+    const code = field.value.trim();
+    field.value = "";
+    if (code) take(code);
+  }, true);
+  // A refusal of another button takes the place of what was said about the last scan.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "refusal") feedback.replaceChildren();
+    focusScan();
+  });
+} // else http without a certificate: the plain forms do it

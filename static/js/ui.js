@@ -1,4 +1,4 @@
-// Small behaviours of every page: menus close, doubtful steps are confirmed, papers are printed.
+// Small behaviours of every page: menus close, doubtful steps are confirmed, papers are printed, numbers step.
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -13,6 +13,9 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Keeps the pick pages for a device without a connection; needs https.
+navigator.serviceWorker?.register("/sw.js");
 
 // Sound and vibration of scans: on, until switched off for this device. feedback.js reads the same key.
 for (const button of document.querySelectorAll("[data-sound-switch]")) {
@@ -52,6 +55,16 @@ document.addEventListener("submit", (event) => {
   dialog.showModal();
 }, true);
 
+// <button data-step="up">: beside a number field; without JavaScript the field alone does it.
+for (const button of document.querySelectorAll("[data-step]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const field = button.parentElement.querySelector("input");
+    if (button.dataset.step === "up") field.stepUp();
+    else field.stepDown();
+  });
+}
+
 // <button data-copy="#id">: the text of that element goes to the clipboard; the button says so.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -70,8 +83,33 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-print]");
   if (!button) return;
   event.preventDefault();
+  print(button.dataset.print);
+});
+
+// <form data-print-form>: its answer is sent on to a PDF, which is printed without leaving the page.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("[data-print-form]");
+  if (!form) return;
+  event.preventDefault();
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), credentials: "same-origin" }).catch(() => null);
+  if (answer?.ok && answer.headers.get("Content-Type") === "application/pdf") print(answer.url);
+  else form.submit(); // the server says on a page of its own what is wrong
+});
+
+function print(address) {
   document.querySelector("iframe.print")?.remove();
-  const frame = Object.assign(document.createElement("iframe"), { className: "print", src: button.dataset.print });
+  const frame = Object.assign(document.createElement("iframe"), { className: "print", src: address });
   frame.addEventListener("load", () => frame.contentWindow.print());
   document.body.append(frame);
-});
+}
+
+// A shared device locks when nobody uses it: whoever comes next comes in with the own badge.
+const lock = document.getElementById("lock");
+
+if (lock) {
+  let used = Date.now();
+  for (const type of ["keydown", "pointerdown", "input"]) addEventListener(type, () => { used = Date.now(); }, { capture: true });
+  setInterval(() => {
+    if (Date.now() - used > Number(lock.dataset.minutes) * 60_000) lock.requestSubmit();
+  }, 1000);
+}

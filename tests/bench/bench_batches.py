@@ -1,7 +1,9 @@
 """The queue of unrouted orders, taken in batches by one worker, against the same rows written by the driver."""
 
+import contextlib
 import datetime
 import json
+import multiprocessing
 import statistics
 import time
 import uuid
@@ -14,9 +16,11 @@ from django.utils import timezone
 
 from fulfillment.core import events
 from fulfillment.core.models import Article, Channel, Listing
+from fulfillment.core.outbox import RetryLater
 from orders import services as orders
 from routing import services as routing
-from routing.events import PlanRouted
+from routing import trials
+from routing.events import PlanRouted, TrialAsked
 from routing.models import DecisionLog, Place, RoutingPlan
 from routing.runs import run
 from tests.bench import bench_routing
@@ -66,6 +70,10 @@ def _measure(count, channel):
     logs = DecisionLog.objects.filter(order__in=ids)
     size = logs.annotate(size=Length("figures")).values_list("size", "data")
     data = [own + len(json.dumps(plain)) for own, plain in size]
+    trial = trials.ask(ORDERS, by=None, now=timezone.now())
+    begin = time.perf_counter()
+    _work_to_the_end(trial)
+    tried = ORDERS / (time.perf_counter() - begin)
     routed = RoutingPlan.objects.filter(order__in=ids, status="ROUTED").values("order").distinct().count()
     floor = _floor(ids) if connection.vendor == "postgresql" else None
     name = f"batches: {count} facilities"
@@ -74,8 +82,24 @@ def _measure(count, channel):
         {"name": name, "value": round(rate), "unit": "orders/s", "note": note}
         | ({"ratio": rate / floor} if floor else {}),
         {"name": name, "value": round(statistics.mean(data)), "unit": "bytes", "note": "one decision"},
+        {
+            "name": f"trial: {count} facilities",
+            "value": round(tried),
+            "unit": "decisions/s",
+            "note": "draft and revision in use; target 17 with one worker",
+        },
     ]
     if floor:
+        one, two = (_together(count, channel, workers) for workers in (1, 2))
+        rows.append(
+            {
+                "name": f"batches: {count} facilities, two workers",
+                "value": round(two),
+                "unit": "orders/s",
+                "ratio": two / one,
+                "note": "ratio to one worker; target 1.7",
+            }
+        )
         rows.insert(
             0,
             {
@@ -87,6 +111,43 @@ def _measure(count, channel):
             },
         )
     return rows
+
+
+def _work_to_the_end(trial):
+    """As the dispatcher does: a trial gives its worker back after a while and goes on where it was."""
+    while True:
+        with contextlib.suppress(RetryLater):
+            return trials.work_off(TrialAsked(trial_id=trial.pk))
+
+
+def _together(count, channel, workers):
+    """Orders per second of so many processes that each take their share of a queue."""
+    bodies = order_bodies(f"together-{count}-{workers}", workers * (ORDERS // 2 + routing.BATCH))
+    ids = [orders.place(body, channel=channel, by=None, now=timezone.now()).pk for body in bodies]
+    connection.close()
+    connection.close_pool()  # every process opens its own
+    processes = multiprocessing.get_context("fork")
+    barrier, seconds = processes.Barrier(workers), processes.Queue()
+    started = [
+        processes.Process(target=_work, args=[ids[number::workers], barrier, seconds])
+        for number in range(workers)
+    ]
+    for process in started:
+        process.start()
+    slowest = max(seconds.get(timeout=300) for _process in started)
+    for process in started:
+        process.join()
+    return workers * (ORDERS // 2) / slowest
+
+
+def _work(ids, barrier, seconds):
+    """Seconds for all batches but the first, which loads what the first one loads."""
+    run(ids[: routing.BATCH], again=False, by=None, now=timezone.now())
+    barrier.wait(timeout=60)
+    begin = time.perf_counter()
+    for start in range(routing.BATCH, len(ids), routing.BATCH):
+        run(ids[start : start + routing.BATCH], again=False, by=None, now=timezone.now())
+    seconds.put(time.perf_counter() - begin)
 
 
 def _floor(ids):

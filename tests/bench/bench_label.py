@@ -1,6 +1,11 @@
-"""One shipping label against two floors: the same page with kept objects, and with everything built anew."""
+"""One shipping label against two floors: the same page with kept objects, and with everything built anew.
+
+Then whole bookings by worker processes: label, return label, delivery note and all rows of a parcel.
+"""
 
 import statistics
+import subprocess
+import sys
 import time
 from unittest import mock
 
@@ -12,8 +17,23 @@ from weasyprint.urls import URLFetcher
 
 from shipping import labels
 from shipping.carriers import Contact, ParcelData
+from shipping.models import Parcel
+from tests.factories.core import FacilityFactory
+from tests.factories.shipping import parcel
 
 ROUNDS = 40
+PARCELS = 60  # per number of worker processes
+WORK = """
+import django, sys
+django.setup()
+from fulfillment.core import outbox
+from fulfillment.core.events import delivery_for
+from tests.bench import bench_label
+bench_label.warm_up()
+print("ready", flush=True)
+sys.stdin.readline()
+outbox.dispatch("labels", find=delivery_for)
+"""
 PARCEL = ParcelData(
     reference="P0123456789A-1",
     code="106141411234567897",
@@ -54,7 +74,7 @@ def measure():
             if number >= 3:
                 times[name].append((time.perf_counter() - begin) * 1000)
     floor = statistics.median(times["label: floor, kept objects"])
-    return [
+    rows = [
         {
             "name": name,
             "value": round(statistics.median(found), 1),
@@ -64,6 +84,57 @@ def measure():
         }
         for (name, found), note in zip(times.items(), notes, strict=True)
     ]
+    one = _per_minute(1)
+    two = _per_minute(2)
+    note = "with return label, delivery note and rows"
+    return [
+        *rows,
+        {
+            "name": "bookings, 1 worker process",
+            "value": round(one),
+            "unit": "/min",
+            "ratio": 1.0,
+            "note": note,
+        },
+        {
+            "name": "bookings, 2 worker processes",
+            "value": round(two),
+            "unit": "/min",
+            "ratio": two / one,
+            "note": "ratio to one process",
+        },
+    ]
+
+
+def warm_up():
+    labels.render_label(PARCEL, "DEMO123456789012")
+    labels.render_label(PARCEL, "DEMO123456789012", is_return=True)
+
+
+def _per_minute(processes):
+    """Parcels that so many warm worker processes label in a minute."""
+    facility = FacilityFactory()
+    for number in range(PARCELS):
+        parcel(1, facility=facility, number=f"BENCH-{processes}-{number}")
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _process in range(processes)
+    ]
+    for worker in workers:
+        worker.stdout.readline()
+    begin = time.perf_counter()
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.wait()
+    seconds = time.perf_counter() - begin
+    unfinished = Parcel.objects.filter(facility=facility).exclude(status=Parcel.Status.DONE).count()
+    if unfinished or any(worker.returncode for worker in workers):
+        raise RuntimeError(f"{unfinished} of {PARCELS} parcels have no label.")
+    return PARCELS / seconds * 60
 
 
 def _page():

@@ -54,29 +54,40 @@ def _wait_until_open(port, process):
     raise RuntimeError("The web server does not answer.")
 
 
-def post_all(port, path, bodies, *, headers=None, clients=4):
-    """POST every body as JSON over ``clients`` kept connections.
+def post_all(port, path, bodies, *, headers=None, clients=4, method="POST", expected=http.HTTPStatus.CREATED):
+    """Send every body as JSON over ``clients`` kept connections.
 
     Returns:
         Seconds for all of them.
     Raises:
-        RuntimeError: an answer was not 201; its beginning is in the message.
+        RuntimeError: an answer was not ``expected``; its beginning is in the message.
     """
     headers = {"Content-Type": "application/json", **(headers or {})}
-    queue = iter([json.dumps(body).encode() for body in bodies])
+    calls = [(headers, json.dumps(body).encode()) for body in bodies]
+    return _send_all(port, path, calls, clients, method, expected)
+
+
+def post_signed(port, path, calls, expected, *, clients=4):
+    """As ``post_all`` with (headers, body) for each call."""
+    calls = [({"Content-Type": "application/json", **headers}, body) for headers, body in calls]
+    return _send_all(port, path, calls, clients, "POST", expected)
+
+
+def _send_all(port, path, calls, clients, method, expected):
+    queue = iter(calls)
     guard, failures = threading.Lock(), []
 
     def work():
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         while not failures:
             with guard:
-                body = next(queue, None)
+                headers, body = next(queue, (None, None))
             if body is None:
                 break
-            connection.request("POST", path, body, headers)
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             text = answer.read()
-            if answer.status != http.HTTPStatus.CREATED:
+            if answer.status != expected:
                 failures.append(f"{path} answered {answer.status}: {text[:300]!r}")
         connection.close()
 

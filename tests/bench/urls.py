@@ -3,6 +3,6 @@
 from django.urls import path
 
 from fulfillment.urls import urlpatterns as product
-from tests.bench.floor import place_bare
+from tests.bench.floor import place_bare, store_bare
 
-urlpatterns = [path("floor/orders", place_bare), *product]
+urlpatterns = [path("floor/orders", place_bare), path("floor/deliveries", store_bare), *product]

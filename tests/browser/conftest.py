@@ -43,6 +43,7 @@ def browser_type_launch_args(browser_type_launch_args):
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            "--host-resolver-rules=MAP lan.example 127.0.0.1",  # an address that is neither https nor this machine
         ],
     }
 
@@ -55,12 +56,15 @@ def browser_context_args(browser_context_args):
         "has_touch": True,
         "is_mobile": True,
         "locale": "en-GB",
+        "service_workers": "block",  # a test that takes requests away would not see those that the worker makes
     }
 
 
 @pytest.fixture
 def phone(page, live_server):
-    return Phone(page, live_server.url)
+    phone = Phone(page, live_server.url)
+    yield phone
+    phone.put_down()
 
 
 @pytest.fixture

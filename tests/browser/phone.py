@@ -26,6 +26,10 @@ FORGET_AXE = (
     """() => document.querySelectorAll("[style]").forEach(element => element.removeAttribute("style"))"""
 )
 PASSWORD = "walk-through-the-store"
+KEYS = """keys => {
+    const place = document.activeElement ?? document.body;
+    for (const key of keys) place.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+}"""
 
 
 class Phone:
@@ -35,7 +39,10 @@ class Phone:
         self.page, self.base_url = page, base_url
         self.troubles = []
         self.has_axe = False
+        self.under_way = set()
         page.on("framenavigated", self._forget_axe)
+        page.on("requestfinished", self._end)
+        page.on("requestfailed", self._end)
         page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
         page.on("console", self._hear)
         page.on("request", self._watch)
@@ -51,7 +58,18 @@ class Phone:
         if not (self.has_axe and message.text.startswith("Applying inline style")):
             self.troubles.append(f"console: {message.text} {message.location}")
 
+    def _end(self, request):
+        self.under_way.discard(request)
+
+    def put_down(self):
+        """Wait for what the page still asks the server: it would meet an emptied database."""
+        for _step in range(100):
+            if self.page.is_closed() or not self.under_way:
+                return
+            self.page.wait_for_timeout(50)
+
     def _watch(self, request):
+        self.under_way.add(request)
         target = urlsplit(request.url)
         if target.scheme.startswith("http") and target.netloc != urlsplit(self.base_url).netloc:
             self.troubles.append(f"foreign host: {request.url}")
@@ -74,6 +92,14 @@ class Phone:
         self.page.keyboard.type(code, delay=1)
         self.page.keyboard.press("Enter")
 
+    def scan_beside_the_field(self, code):
+        """The keys of a scan that no field has: told from a person's by their speed, so no pause may come between.
+
+        The key before them takes what a page does once, at the first key: waking the sound.
+        """
+        self.page.evaluate(KEYS, ["Shift"])
+        self.page.evaluate(KEYS, [*code, "Enter"])
+
     def press_primary(self):
         self.page.locator(".btn-primary:visible").click()
 
@@ -94,3 +120,10 @@ class Phone:
 
     def expect_feedback(self, kind):
         expect(self.page.locator("#feedback [data-kind]")).to_have_attribute("data-kind", kind)
+
+    def expect_connection(self, kind):
+        expect(self.page.locator("#connection [data-kind]")).to_have_attribute("data-kind", kind)
+
+    def expect_sent(self):
+        """Every action of the job on the screen has its answer."""
+        expect(self.page.locator("#work")).to_have_attribute("data-waiting", "0")

@@ -1,17 +1,21 @@
 """The pack station under a fast scanner and a slow network: every scan is booked or told, none vanishes."""
 
+import os
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from packing import services as packing
 from tests.browser.phone import PASSWORD
 from tests.factories.core import ArticleFactory, staff
-from tests.factories.packing import started_pack_job
+from tests.factories.packing import box, pack_job, started_pack_job
 from tests.factories.picking import ean
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-SCANS = "**/scan/"
+PHONE = {"width": 360, "height": 640}
+DESK = {"width": 1280, "height": 800}
+SCANS = "**/scans/"
 
 
 @pytest.fixture
@@ -73,7 +77,7 @@ def test_scan_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
 def test_scanner_works_when_the_field_has_lost_the_focus(phone, job, code):
     phone.page.locator("[data-scan]").blur()
 
-    phone.scan(code)
+    phone.scan_beside_the_field(code)
 
     expect_packed(phone, 1)
     expect(phone.page.locator("[data-scan]")).to_be_focused()
@@ -82,24 +86,75 @@ def test_scanner_works_when_the_field_has_lost_the_focus(phone, job, code):
 def test_refused_scan_is_told_and_the_field_is_ready_again(phone, job, code):
     phone.scan("4006381333931")
 
-    expect(phone.page.locator("#refusal")).to_have_text("No article has the code 4006381333931.")
+    phone.expect_feedback("unknown")
+    expect(phone.page.locator("#feedback")).to_contain_text("No article has the code 4006381333931.")
     expect(phone.page.locator("[data-scan]")).to_be_focused()
     phone.inspect()
     phone.scan(code)
     expect_packed(phone, 1)
 
 
-def test_scan_without_an_answer_is_told(phone, job, code):
-    phone.page.route(SCANS, lambda route: route.abort("connectionreset"))
+def test_scan_whose_answer_is_lost_is_booked_once(phone, job, code):
+    def lose(route):
+        route.fetch()
+        route.abort("connectionreset")
+
+    phone.page.route(SCANS, lose, times=1)
 
     phone.scan(code)
 
-    expect(phone.page.locator("#refusal")).to_contain_text("No answer. Compare the box with the list")
-    expect(phone.page.locator("[data-scan]")).to_be_focused()
+    phone.expect_connection("waiting")
+    expect_packed(phone, 1)
+    expect(phone.page.locator("#connection [data-kind]")).to_have_count(0)
+    assert packed(job) == [1, 0]
+
+
+def test_scans_without_a_connection_are_kept_over_a_reload(phone, job, code):
+    phone.page.route(SCANS, lambda route: route.abort("connectionreset"))
+    phone.scan(code)
+    phone.scan(code)
+    expect(phone.page.locator("#connection")).to_contain_text("2 waiting")
+    phone.page.reload()
+
     phone.page.unroute(SCANS)
+
+    expect_packed(phone, 2)
+    assert packed(job) == [2, 0]
+
+
+def test_expired_login_is_told_and_the_scan_is_kept(phone, job, packer, code):
+    cookies = phone.page.context.cookies()
+    phone.page.context.clear_cookies(name="sessionid")
+
+    phone.scan(code)
+
+    phone.expect_connection("login")
+    phone.inspect()
+    phone.page.context.add_cookies(cookies)
+    expect_packed(phone, 1)
+
+
+def test_last_scan_is_undone(phone, job, code):
     phone.scan(code)
     expect_packed(phone, 1)
-    assert packed(job) == [1, 0]
+
+    phone.page.locator("#undo button").click()
+
+    expect_packed(phone, 0)
+    assert packed(job) == [0, 0]
+
+
+def test_scan_of_a_package_takes_the_next_scans(phone, job, packer, code):
+    second = packing.add_package(job.pk, by=packer, now=job.started_at)
+    phone.page.reload()
+
+    phone.scan(second.code)
+    phone.scan(code)
+    phone.scan(job.packages.first().code)
+    phone.scan(code)
+
+    expect_packed(phone, 2)
+    assert [sum(item.quantity for item in package.items.all()) for package in job.packages.all()] == [1, 1]
 
 
 def test_colleague_takes_over_after_a_question(phone, job, facility):
@@ -116,3 +171,64 @@ def test_colleague_takes_over_after_a_question(phone, job, facility):
     expect(phone.page.locator("[data-scan]")).to_be_focused()
     job.refresh_from_db()
     assert job.editor == bea
+
+
+@pytest.mark.parametrize("screen", [PHONE, DESK], ids=["phone", "desk"])
+def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, packer, screen):
+    facility.pack_scan = "MUST_SCAN_EACH"
+    facility.save(update_fields=["pack_scan"])
+    box("Large", 600, 400, 400, tare_g=700)
+    box("Small", 250, 200, 150, tare_g=100)
+    lamp = ArticleFactory(
+        title="Floor lamp", code=ean(), length_mm=590, width_mm=390, height_mm=390, weight_g=4000
+    )
+    mug = ArticleFactory(title="Stoneware mug, sea blue", code=ean(), weight_g=300)
+    job = pack_job(1, 2, facility=facility, articles=[lamp, mug], number="WEB-2026-10017")
+    phone.page.set_viewport_size(screen)
+    phone.sign_in(packer)
+    phone.open("packing:job-list", "here")
+
+    # Any article of the order opens its job, wherever the focus is.
+    phone.page.locator("[data-scan]").blur()
+    phone.scan_beside_the_field(mug.codes.get().code)
+    phone.page.wait_for_url("**/pack/*-*/")
+    phone.press_primary()
+    expect(phone.page.locator("[data-package-number]")).to_have_count(2)
+    expect(phone.page.locator(".btn-primary:visible")).to_be_disabled()
+    phone.inspect()
+    look(phone, screen, "two-boxes-proposed")
+
+    phone.page.locator("[data-scan]").focus()
+    phone.scan(mug.codes.get().code)
+    expect(phone.page.locator("#feedback")).to_contain_text("1 × Stoneware mug, sea blue in package 2.")
+    phone.scan(mug.codes.get().code)
+    phone.scan(mug.codes.get().code)
+    phone.expect_feedback("too_many")
+    look(phone, screen, "too-many")
+    phone.scan(lamp.codes.get().code)
+    phone.expect_feedback("job_done")
+    expect(phone.page.get_by_label("Weight in grams").first).to_be_focused()
+    phone.inspect()
+
+    # The scale types into the field that waits for it; a strange weight is asked about.
+    phone.page.keyboard.press("Control+A")
+    phone.scan("9.500 kg")
+    expect(phone.page.get_by_text("It should weigh about 4700 g.")).to_be_visible()
+    look(phone, screen, "strange-weight")
+    phone.inspect()
+    phone.page.get_by_label("Weight in grams").first.fill("4.720 kg")
+    phone.page.keyboard.press("Enter")
+    expect(phone.page.locator(".btn-primary:visible")).to_have_text("Save weight of package 2")
+    phone.page.keyboard.press("Control+A")
+    phone.scan("ST,GS,+  0.705kg")
+    expect(phone.page.locator(".btn-primary:visible")).to_have_text("Close and print label")
+    look(phone, screen, "ready")
+
+    assert [package.weight_g for package in job.packages.all()] == [4720, 705]
+    assert [package.box_type.name for package in job.packages.all()] == ["Large", "Small"]
+
+
+def look(phone, screen, name):
+    """A picture for whoever wants to look at it."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        phone.page.screenshot(path=f"{folder}/{name}-{screen['width']}.png", full_page=True)

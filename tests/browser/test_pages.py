@@ -10,17 +10,24 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from fulfillment.core.models import OutboxEntry, Stock
-from fulfillment.core.services import tokens
+from fulfillment.core.services import printing, tokens
+from orders.sources.models import Connection
+from packing import services as packing
+from picking import assignments, load_units
 from picking import services as picking
 from routing import services as routing
 from routing import trials
 from routing.events import TrialAsked
+from shipping import loads, pickup
+from shipping.models import PickupSettings
 from tests.browser.phone import AXE, AXE_RUN, COVERED_NOTICES
-from tests.factories.core import FacilityFactory, staff
+from tests.factories.core import ArticleFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
-from tests.factories.packing import pack_job, started_pack_job
+from tests.factories.packing import box, pack_job, started_pack_job
 from tests.factories.picking import act, book, code_of, pick_job, started_pick_job
+from tests.factories.runs import job_of, run_of, shelf
 from tests.factories.shipping import collected, labelled, parcel, work
+from tests.factories.sources import parked, refused_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -81,12 +88,62 @@ def _picking(facility, user, here):
     book(closed, 1, by=user)
     picking.close(closed.pk, by=user, now=timezone.now())
     yield page_of("pick list", "picking:job-list", here)
+    yield page_of("own settings", "core:preferences", here)
+    yield page_of("shared devices", "core:device-list", here)
+    yield page_of("scanner", "picking:scanner", here)
+    held = pick_job(1, facility=facility)
+    assignments.hold(held.pk, reason="The customer calls back", by=user, now=timezone.now())
+    assignments.plan(opened.pk, users=[user], priority=2, by=user, now=timezone.now())
+    yield page_of("plan of a job", "picking:job-plan", here, opened.pk)
+    yield page_of("plan of a held job", "picking:job-plan", here, held.pk)
+    yield page_of("plan of a job in progress", "picking:job-plan", here, theirs.pk)
+    yield page_of("held pick job", "picking:job-detail", here, held.pk)
+    yield page_of("floor", "overview:floor", here)
+    given_up = started_pick_job(user, 3, facility=facility)
+    book(given_up, 2, by=user)
+    picking.abort(given_up.pk, by=user, now=timezone.now())
+    yield page_of("put back", "picking:restow-list", here)
+    line = opened.lines.first()
+    place = line.allocations.first().stock.location
+    look_up = reverse("picking:look-up", args=[here])
+    yield Page("who holds nothing", f"{look_up}?code=nothing")
+    yield Page("who holds an article", f"{look_up}?code={line.article.sku}")
+    yield Page("who holds a place", f"{look_up}?code={place.name}")
+    yield page_of("count", "picking:count-start", here)
+    yield page_of("count of a place", "picking:count-location", here, place.pk)
     yield Page("pick list without a hit", reverse("picking:job-list", args=[here]) + "?q=nothing")
     yield page_of("pick job open", "picking:job-detail", here, opened.pk)
     yield page_of("pick job mine", "picking:job-detail", here, mine.pk)
     yield page_of("pick job of somebody else", "picking:job-detail", here, theirs.pk)
     yield page_of("pick job to close", "picking:job-detail", here, full.pk)
     yield page_of("pick job closed", "picking:job-detail", here, closed.pk)
+    yield from _runs(facility, user, here)
+
+
+def _runs(facility, user, here):
+    mug, lamp = shelf(facility, "Mug", aisle=1, bay=2), shelf(facility, "Lamp", aisle=3, bay=5)
+
+    def jobs():
+        return [job_of(facility, (mug, 2), (lamp, 1)) for _number in range(2)]
+
+    multi, batch = run_of(*jobs(), by=user), run_of(*jobs(), by=user, method="BATCH")
+    theirs, waiting = run_of(*jobs(), by=staff("picker", facility)), run_of(*jobs())
+    free, tote = load_units.create(facility, number=2, by=None, now=timezone.now())
+    load_units.assign(tote.pk, multi.run_jobs.first().job_id, by=None, now=timezone.now())
+    offered = jobs()
+    chosen = "&".join(f"job={job.pk}" for job in offered)
+    facility.zones.create(name="Cold")
+    yield page_of("runs", "picking:run-list", here)
+    yield Page("runs by zones", reverse("picking:run-list", args=[here]) + "?method=ZONE")
+    yield Page("new run", f"{reverse('picking:run-preview', args=[here])}?method=MULTI_ORDER&{chosen}")
+    yield page_of("run of several orders", "picking:run-detail", here, multi.pk)
+    yield page_of("pick job in a run", "picking:job-detail", here, multi.run_jobs.first().job_id)
+    yield page_of("run of a batch", "picking:run-detail", here, batch.pk)
+    yield page_of("run of somebody else", "picking:run-detail", here, theirs.pk)
+    yield page_of("run that waits", "picking:run-detail", here, waiting.pk)
+    yield page_of("totes", "picking:load-unit-list", here)
+    yield page_of("tote in use", "picking:load-unit-detail", here, tote.pk)
+    yield page_of("free tote", "picking:load-unit-detail", here, free.pk)
 
 
 def _packing_and_shipping(facility, user, here):
@@ -99,20 +156,56 @@ def _packing_and_shipping(facility, user, here):
     waiting = parcel(1, facility=facility, number="2004")
     opened = pack_job(2, 1, facility=facility, number="2005")
     mine = started_pack_job(user, 2, 1, facility=facility, number="2006")
+    box("Small", 250, 200, 150)
+    box("Large", 600, 400, 400)
+    lamp = ArticleFactory(title="Floor lamp", length_mm=590, width_mm=390, height_mm=390, weight_g=9_900)
+    boxed = started_pack_job(user, 1, 2, facility=facility, articles=[lamp, ArticleFactory()], number="2007")
+    packing.pack_as_proposed(boxed.pk, by=user, now=timezone.now())
+    packing.take_out(
+        boxed.pk, boxed.lines.first().pk, boxed.packages.first().pk, 1, by=user, now=timezone.now()
+    )
     yield page_of("pack list", "packing:job-list", here)
     yield page_of("pack job open", "packing:job-detail", here, opened.pk)
     yield page_of("pack job mine", "packing:job-detail", here, mine.pk)
+    yield page_of("pack job in two boxes", "packing:job-detail", here, boxed.pk)
     yield page_of("pack job closed", "packing:job-detail", here, ready.package.job_id)
     yield page_of("packed, label ready", "shipping:pack-done", here, ready.package.job_id)
     yield page_of("packed, label awaited", "shipping:pack-done", here, waiting.package.job_id)
     yield page_of("packed, label refused", "shipping:pack-done", here, sick.package.job_id)
     yield page_of("packed, to collect", "shipping:pack-done", here, customer.pick_job.pack_job.pk)
+    station, _secret = printing.create_station(facility, "Bench 1", "ZPL", now=timezone.now())
+    asked = {"facility": facility, "by": user, "now": timezone.now()}
+    (failed,) = printing.ask([ready.label], station=station, **asked)
+    printing.fail(failed.pk, station, printing.claim(station, now=timezone.now()).lease, "Out of labels.")
+    printing.ask([ready.label, ready.return_label], station=None, **asked)
+    yield page_of("printing", "core:print-list", here)
     yield page_of("labels", "shipping:shipment-list", here)
+    yield page_of("labels with a problem", "shipping:problem-list", here)
     yield page_of("parcel", "shipping:parcel-detail", here, ready.pk)
     yield page_of("parcel with a problem", "shipping:parcel-detail", here, sick.pk)
     yield page_of("handovers", "shipping:handover-list", here)
+    load = loads.open_load(facility, ready.carrier, by=user, now=timezone.now())
+    yield page_of("load to begin", "shipping:load-detail", here, load.pk)
+    gone = labelled(1, facility=facility, number="2101")
+    loads.add(load.pk, gone.code, by=user, now=timezone.now())
+    signed = {"driver_name": "Jan Jansen", "counted": 1, "is_signed_on_paper": True}
+    loads.close(load.pk, **signed, by=user, now=timezone.now())
+    work()
+    yield page_of("load that left", "shipping:load-detail", here, load.pk)
+    current = loads.open_load(facility, ready.carrier, by=user, now=timezone.now())
+    loads.add(current.pk, ready.code, by=user, now=timezone.now())
+    yield page_of("load", "shipping:load-detail", here, current.pk)
+    yield page_of("load to close", "shipping:load-close", here, current.pk)
+    yield page_of("loads", "shipping:load-list", here)
     yield page_of("handover to the carrier", "shipping:handover-detail", here, ready.handover_job.pk)
     yield page_of("handover to the customer", "shipping:handover-detail", here, customer.pk)
+    PickupSettings.objects.create(
+        facility=facility, asks_for_id=True, asks_for_age=True, asks_for_signature=True
+    )
+    asked = collected(1, facility=facility, number="2102")
+    yield page_of("handover with a PIN", "shipping:handover-detail", here, asked.pk)
+    pickup.vouch(asked.pk, reason="Known here", by=user, now=timezone.now())
+    yield page_of("handover with a signature", "shipping:handover-detail", here, asked.pk)
     yield page_of("order with a parcel", "overview:order-detail", ready.order_id)
 
 
@@ -142,6 +235,8 @@ def _network(order):
     yield page_of("order without a facility", "overview:order-detail", lost.pk)
     yield page_of("open plans", "routing:open-plans")
     yield page_of("decision", "routing:decision", order.pk)
+    key = order.routing_plans.first().facility_id
+    yield Page("what would have to change", f"{reverse('routing:decision', args=[order.pk])}?facility={key}")
     yield page_of("decision without a facility", "routing:decision", lost.pk)
     yield page_of("parked work", "overview:work-list")
     trial = trials.ask(100, by=None, now=timezone.now())
@@ -154,6 +249,12 @@ def _network(order):
     token, _secret = tokens.create(
         name="Shop", channel_name="Shop", scopes=["READ"], is_sandbox=True, now=timezone.now()
     )
+    report = refused_report(order)
+    waits = parked(report.connection)
+    yield page_of("order of a shop, with a refused report", "overview:order-detail", order.pk)
+    yield page_of("sources", "sources:source-list")
+    yield page_of("parked delivery", "sources:delivery-detail", waits.pk)
+    yield page_of("tables of a connection", "sources:connection-tables", report.connection_id)
     yield page_of("shops", "core:shop-list")
     yield page_of("connect a shop", "core:shop-connect")
     yield page_of("shop", "core:shop-detail", token.pk)
@@ -207,8 +308,9 @@ def test_every_page_is_usable(phone, live_server, facility, order):
         wrong[page.title] = flaws(phone, page)
 
     assert {title: found for title, found in wrong.items() if found} == {}
-    # Shops are for administrators.
-    others = [page for page in pages if not page.path.startswith("/hq/shops/")]
+    # Shops and the tables of their connections are for administrators.
+    tables = reverse("sources:connection-tables", args=[Connection.objects.get().pk])
+    others = [page for page in pages if not page.path.startswith(("/hq/shops/", tables))]
     assert [page.title for page in others if supervisor.get(page.path).status_code != page.status] == []
 
 

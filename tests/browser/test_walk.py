@@ -43,7 +43,7 @@ def pick(phone, job, picker):
     phone.open("picking:job-list", "here")
     phone.inspect()
     phone.press_primary()
-    expect(phone.page.locator(".huge")).to_contain_text(first.allocations.get().stock.location.name)
+    expect(phone.page.locator("#card .huge")).to_contain_text(first.allocations.get().stock.location.name)
     phone.inspect()
 
     phone.scan(code_of(second))
@@ -89,7 +89,7 @@ def pack(phone, job, packer):
     phone.inspect()
     phone.press_primary()
     phone.page.wait_for_url("**/packed/**")
-    expect(phone.page.locator("#labels [data-print]").first).to_be_visible(timeout=15_000)
+    expect(phone.page.locator("#labels [data-print-form]").first).to_be_visible(timeout=15_000)
     phone.inspect()
 
     parcel = Parcel.objects.get()

@@ -16,7 +16,7 @@ const service = (name) => new sdk[`Fft${name}Service`](client);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function until(what, look) {
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (let attempt = 0; attempt < 1200; attempt++) {
     const found = await look();
     if (found) return found;
     await pause(100);

@@ -8,7 +8,13 @@ from fulfillment.core.api import wire
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import ClosingDay, Facility, OutboxEntry
 from tests.apiclient import Api, described
-from tests.factories.core import ArticleFactory, FacilityFactory, api_token, put_stock
+from tests.factories.core import (
+    ArticleFactory,
+    FacilityCarrierFactory,
+    FacilityFactory,
+    api_token,
+    put_stock,
+)
 
 pytestmark = pytest.mark.django_db
 BODY = {
@@ -63,6 +69,16 @@ def test_facility_comes_back_as_it_was_sent(api):
         assert body[name] == BODY[name]
     assert body["address"]["additionalAddressInfo"] == "2nd floor"
     assert OutboxEntry.objects.filter(event="FacilityChanged").exists()
+
+
+def test_picking_methods_are_read_in_every_word_for_them(api):
+    body = BODY | {"pickingMethods": ["BATCH_PICKING", "MULTI_ORDER", "BATCH"]}
+
+    answer = api.post("/api/facilities", body)
+
+    assert Facility.objects.get().picking_methods == ["BATCH", "MULTI_ORDER"]
+    assert answer.json()["pickingMethods"] == ["BATCH", "MULTI_ORDER"]
+    assert api.post("/api/facilities", BODY | {"pickingMethods": ["GUESS"]}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -222,3 +238,46 @@ def test_facility_of_others_is_not_found(client):
     assert api.get("/api/facilities/urn:fft:facility:tenantFacilityId:none").status_code == 404
     assert api.get("/api/facilities").json()["total"] == 1
     assert api.post("/api/facilities", BODY).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"services": {"contains": {"type": {"eq": "PICKUP"}}}},
+        {"services": {"contains": {"type": {"in": ["PICKUP", "X"]}}}},
+        {"tags": {"contains": {"id": {"eq": "class"}, "value": {"eq": "A"}}}},
+        {"contact": {"firstName": {"eq": "Eva"}}},
+        {"customAttributes": {"size": {"gte": 3}}},
+        {"referenced": {"facilityCarrierConnection": {"carrierKey": {"eq": "dhl"}}}},
+        {"address": {"houseNumber": {"eq": "77b"}}},
+    ],
+    ids=str,
+)
+def test_search_finds_by_what_a_facility_offers(api, query):
+    FacilityFactory(services=["SHIP_FROM_STORE"], custom_attributes={"size": 2})
+    facility = FacilityFactory(
+        services=["SHIP_FROM_STORE", "PICKUP"],
+        tags=[{"id": "class", "value": "A"}],
+        extra={"contact": {"firstName": "Eva"}},
+        custom_attributes={"size": 3},
+        house_number="77b",
+    )
+    FacilityCarrierFactory(facility=facility, carrier__key="dhl")
+
+    body = api.post("/api/facilities/search", {"query": query}).json()
+
+    assert [row["id"] for row in body["facilities"]] == [str(facility.pk)]
+
+
+def test_search_sorts_by_parts_of_the_address(api):
+    later, first = FacilityFactory(city="Zwolle"), FacilityFactory(city="Arnhem")
+
+    body = api.post("/api/facilities/search", {"sort": [{"address": {"city": "ASC"}}]}).json()
+
+    assert [row["id"] for row in body["facilities"]] == [str(first.pk), str(later.pk)]
+
+
+def test_search_refuses_a_property_that_it_does_not_know(api):
+    answer = api.post("/api/facilities/search", {"query": {}, "limit": 5})
+
+    assert (answer.status_code, described(answer)) == (400, ["limit: is not a known property"])

@@ -70,6 +70,21 @@ def test_listing_of_an_old_version_fails_alone(api, facility):
 
     assert [row["status"] for row in answer.json()] == ["FAILED", "UPDATED"]
     assert [row["listing"]["version"] for row in answer.json()] == [1, 2]
+    assert answer.json()[0]["errors"][0]["version"] == 1
+
+
+def test_listing_that_is_no_listing_fails_alone(api, facility):
+    rows = [{"tenantArticleId": "A", "status": "SOLD"}, {"tenantArticleId": "B"}, 7, {"title": "x"}]
+
+    answer = api.put(f"/api/facilities/{facility.pk}/listings", {"listings": rows})
+
+    validate(wire.listing_results, answer.json())
+    assert [row["status"] for row in answer.json()] == ["FAILED", "CREATED", "FAILED", "FAILED"]
+    assert [row["errors"][0]["description"] for row in answer.json() if "errors" in row] == [
+        "listings[0].status: must be one of ACTIVE, INACTIVE",
+        "listings[2]: must be an object",
+        "listings[3].tenantArticleId: is required",
+    ]
 
 
 def test_queries_do_not_depend_on_the_number_of_listings(api, facility):
@@ -187,6 +202,9 @@ def test_bulk_answers_each_row_and_none_fails_the_others(api, facility):
         {**own, "tenantArticleId": "NONE", "value": 1},
         {"facilityRef": str(ArticleFactory().pk), "tenantArticleId": "A", "value": 1},
         {"id": "x", "value": 1},
+        {**own, "tenantArticleId": "A", "value": -1, "colour": "red"},
+        {**own, "tenantArticleId": "A", "value": 1, "properties": {"expiry": "soon"}},
+        "no row",
     ]
 
     answer = api.put("/api/stocks", {"stocks": rows})
@@ -194,16 +212,77 @@ def test_bulk_answers_each_row_and_none_fails_the_others(api, facility):
     assert answer.status_code == 200
     body = answer.json()
     validate(wire.stock_results, body)
-    assert [row["status"] for row in body] == ["CREATED", "UPDATED", "FAILED", "FAILED", "FAILED", "FAILED"]
+    assert [row["status"] for row in body] == ["CREATED", "UPDATED", *["FAILED"] * 7]
     assert [row["errors"][0]["summary"] for row in body[2:]] == [
         "VERSION_CONFLICT",
         "UNKNOWN_ARTICLE",
         "UNKNOWN_FACILITY",
         "NOT_FOUND",
+        *["VALIDATION_FAILED"] * 3,
+    ]
+    assert [error["description"] for row in body[6:] for error in row["errors"]] == [
+        "stocks[6].value: must be at least 0",
+        "stocks[6].colour: is not a known property",
+        "stocks[7].properties.expiry: must begin with a day like 2026-12-31",
+        "stocks[8]: must be an object",
     ]
     assert [row["stock"]["value"] for row in body[:2]] == [3, 8]
     again = api.put("/api/stocks", {"stocks": rows[:1]}).json()
     assert again[0]["status"] == "UNCHANGED"
+
+
+def test_what_a_program_notes_of_its_stock_comes_back(api, facility):
+    ArticleFactory(sku="A")
+    noted = {
+        "customAttributes": {"lot": 7},
+        "tenantStockId": "S-1",
+        "receiptDate": "2026-03-02T09:00:00Z",
+        "properties": {"batch": "B1"},
+    }
+    place = {"facilityRef": str(facility.pk), "tenantArticleId": "A", "value": 5}
+
+    made = api.post("/api/stocks", {**place, **noted}).json()
+
+    assert {name: made[name] for name in noted} == noted
+    assert made["serializedProperties"] == "batch=B1"
+    path, version = f"/api/stocks/{made['id']}", made["version"]
+    noted_only = api.put(path, {"value": 5, "customAttributes": {"lot": 8}}).json()
+    assert noted_only["version"] == version + 1
+    assert (noted_only["customAttributes"], noted_only["tenantStockId"]) == ({"lot": 8}, "S-1")
+    both = api.put(path, {"value": 6, "version": version + 1, "customAttributes": {"lot": 9}}).json()
+    assert (both["version"], both["value"], both["customAttributes"]) == (version + 2, 6, {"lot": 9})
+
+
+def test_bulk_notes_what_a_program_says_of_its_stock(api, facility):
+    ArticleFactory(sku="A")
+    place = {"facilityRef": str(facility.pk), "tenantArticleId": "A"}
+    (new,) = api.put(
+        "/api/stocks", {"stocks": [{**place, "value": 6, "customAttributes": {"lot": 1}}]}
+    ).json()
+    version = new["stock"]["version"]
+    rows = [{"id": new["stock"]["id"], "value": 6, "customAttributes": {"lot": 2}}, {**place, "value": 6}]
+
+    answer = api.put("/api/stocks", {"stocks": rows}).json()
+
+    assert new["stock"]["customAttributes"] == {"lot": 1}
+    assert [(row["stock"]["version"], row["stock"]["customAttributes"]) for row in answer] == [
+        (version + 1, {"lot": 2})
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"traitConfig": [{"trait": "PICKABLE", "enabled": False}]}, {"availableUntil": "2030-01-01T00:00:00Z"}],
+)
+def test_what_would_change_what_may_be_sold_is_not_dropped(api, facility, part):
+    ArticleFactory(sku="A")
+    body = {"facilityRef": str(facility.pk), "tenantArticleId": "A", "value": 5, **part}
+
+    single, (row,) = api.post("/api/stocks", body), api.put("/api/stocks", {"stocks": [body]}).json()
+
+    assert (single.status_code, single.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (row["status"], row["errors"][0]["summary"]) == ("FAILED", "NOT_SUPPORTED_YET")
+    assert not Stock.objects.exists()
 
 
 def test_queries_do_not_depend_on_the_number_of_rows(api, facility):

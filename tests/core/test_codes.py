@@ -1,3 +1,5 @@
+import datetime
+
 import pytest
 
 from fulfillment.core.codes import (
@@ -7,6 +9,7 @@ from fulfillment.core.codes import (
     new_code,
     normalise,
     parcel_codes,
+    read,
     spellings,
 )
 
@@ -63,3 +66,21 @@ def test_spellings_cover_the_lengths_of_one_gtin():
 )
 def test_parcel_codes_hold_what_stands_on_the_label(scanned, code):
     assert code in parcel_codes(scanned)
+
+
+@pytest.mark.parametrize(
+    ("scanned", "lot", "serial", "expires_on"),
+    [
+        ("]C1010400638133393117271231|10LOT7", "LOT7", "", datetime.date(2027, 12, 31)),
+        ("010400638133393110LOT7\x1d21A-1", "LOT7", "A-1", None),
+        ("010400638133393115270600", "", "", datetime.date(2027, 6, 30)),
+        ("4006381333931", "", "", None),
+        ("0104006381333931999999", "", "", None),
+    ],
+    ids=["lot and expiry", "lot and serial", "best before, end of the month", "no GS1", "unreadable rest"],
+)
+def test_gs1_code_tells_lot_serial_and_expiry(scanned, lot, serial, expires_on):
+    scan = read(scanned)
+
+    assert (scan.lot, scan.serial, scan.expires_on) == (lot, serial, expires_on)
+    assert scan.code.endswith("4006381333931")

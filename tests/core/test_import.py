@@ -19,8 +19,17 @@ from fulfillment.core.models import (
     StatusChange,
     Stock,
     StockMovement,
+    StorageLocation,
+    Zone,
 )
-from fulfillment.core.resources import ArticleResource, FacilityResource, StockResource, escape, unescape
+from fulfillment.core.resources import (
+    ArticleResource,
+    FacilityResource,
+    LocationResource,
+    StockResource,
+    escape,
+    unescape,
+)
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 
 pytestmark = pytest.mark.django_db
@@ -450,3 +459,81 @@ def test_file_that_is_not_text_is_refused(office):
     )
 
     assert response.context["form"].errors["import_file"]
+
+
+# Storage locations
+
+
+def shelf(**columns):
+    return {
+        "facility": "NL-02",
+        "name": "B-02-1",
+        "zone": "Home",
+        "running_sequence": "20",
+        "aisle": "2",
+        "bay": "1",
+        "level": "3",
+        "scannable_codes": "LNLB021, 8712345678906",
+    } | columns
+
+
+@pytest.fixture
+def utrecht():
+    return FacilityFactory(tenant_facility_id="NL-02")
+
+
+def test_locations_are_made_with_their_zone_and_changed_by_their_name(utrecht):
+    first = load(LocationResource, shelf(), shelf(name="B-02-2", bay="2", scannable_codes=""))
+    again = load(
+        LocationResource, shelf(), shelf(name="B-02-2", bay="", aisle="", scannable_codes="", zone="")
+    )
+    few = load(LocationResource, {"facility": "NL-02", "name": "B-02-2", "zone": "Toys"})
+
+    assert [first.totals["new"], again.totals["skip"], again.totals["update"]] == [2, 1, 1]
+    assert few.totals["update"] == 1
+    one, two = StorageLocation.objects.order_by("name")
+    assert (one.facility, one.zone.name, one.running_sequence, one.version) == (utrecht, "Home", 20, 2)
+    assert (one.aisle, one.bay, one.level) == (2, 1, 3)
+    assert one.scannable_codes == ["LNLB021", "8712345678906"]
+    assert (two.zone.name, two.aisle, two.bay, two.level, two.running_sequence) == ("Toys", None, None, 3, 20)
+    assert Zone.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "named"),
+    [
+        ({"facility": "NL-99"}, "facility"),
+        ({"bay": ""}, "aisle"),
+        ({"aisle": "0"}, "aisle"),
+        ({"type": "CUPBOARD"}, "type"),
+        ({"scannable_codes": "1,2,3,4,5,6"}, "scannable_codes"),
+        ({"zone": "Z" * 51}, "zone"),
+        ({"name": "a-name-far-too-long"}, "name"),
+        ({"name": "A-01-1"}, "name"),
+    ],
+)
+def test_location_that_is_wrong_is_refused_with_its_column(utrecht, columns, named):
+    good = shelf(name="A-01-1", type="BULK_STORAGE")
+
+    result = load(LocationResource, good, shelf(type="BULK_STORAGE") | columns)
+
+    ((number, errors),) = refusals(result)
+    assert (number, list(errors)) == (2, [named])
+    assert not StorageLocation.objects.exists()
+
+
+def test_locations_come_out_as_they_go_in(utrecht):
+    load(LocationResource, shelf())
+
+    rows = LocationResource().export(StorageLocation.objects.all()).dict
+
+    assert rows == [
+        {
+            **shelf(),
+            "type": "BULK_STORAGE",
+            "scannable_codes": "LNLB021, 8712345678906",
+            "is_pickable": "1",
+            "is_accessible": "1",
+        }
+    ]
+    assert load(LocationResource, rows[0]).totals["skip"] == 1

@@ -33,3 +33,14 @@ def test_caller_over_the_limit_is_told_when_to_come_again(client, settings, time
     assert (answers[2]["Retry-After"], answers[2]["RateLimit-Reset"]) == ("50", "50")
     assert answers[2].json()[0]["summary"] == "THROTTLED"
     assert client.get("/api/orders", headers=other).status_code == 200
+
+
+def test_what_is_not_allowed_counts_too(client, settings, time_machine):
+    settings.API_REQUESTS_PER_MINUTE = 1
+    time_machine.move_to(START, tick=False)
+    headers = {"Authorization": f"Bearer {api_token('READ')}"}
+
+    answers = [client.post("/api/orders", headers=headers) for _time in range(2)]
+
+    assert [answer.status_code for answer in answers] == [403, 429]
+    assert answers[0]["RateLimit-Remaining"] == "0"

@@ -7,7 +7,7 @@ import redis
 import time_machine
 from django.utils import timezone
 
-from fulfillment.core import events, outbox
+from fulfillment.core import events, outbox, tasks
 from fulfillment.core.errors import WrongStatus
 from fulfillment.core.models import OutboxEntry
 
@@ -206,3 +206,15 @@ def test_one_message_wakes_a_lane_until_a_worker_reads_its_rows(monkeypatch, set
     outbox.dispatch("labels", find=events.delivery_for)
     outbox.wake("labels")
     assert sent == ["labels", "routing", "labels", "labels"]
+
+
+@pytest.mark.parametrize(
+    ("broker", "is_free"), [("filesystem://localhost//", True), ("redis://host/0", False)]
+)
+def test_embedded_worker_takes_over_what_a_killed_one_left(settings, broker, is_free):
+    settings.CELERY_BROKER_URL = broker
+    left = entry(leased_until=NOON + outbox.LEASE)
+
+    tasks.take_over()
+
+    assert outbox.due(NOON).filter(pk=left.pk).exists() is is_free

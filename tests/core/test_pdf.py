@@ -5,7 +5,7 @@ import pytest
 
 from fulfillment.core import pdf
 
-CSS = "documents/delivery_note.css"
+CSS = "documents/paper.css"
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from fulfillment.core import rows
-from fulfillment.core.models import Article, IdempotencyKey, StatusChange
+from fulfillment.core.models import Article, IdempotencyKey, Listing, StatusChange
 from orders.models import Order, OrderLine
-from tests.factories.core import ArticleFactory
+from tests.factories.core import ArticleFactory, FacilityFactory
 from tests.factories.orders import OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,7 @@ def test_every_value_comes_back_as_it_was_written(count):
     assert [[getattr(row, name) for name in names] for row in found] == [
         [getattr(row, name) for name in names] for row in made
     ]
+    assert not any(row._state.adding for row in made)
 
 
 def test_the_whole_of_an_order_comes_back():
@@ -85,3 +86,30 @@ def test_many_rows_take_one_statement_and_none_takes_none():
 
     assert (len(many), len(none)) == (1, 0)
     assert StatusChange.objects.count() == 60
+
+
+def test_rows_with_pairs_of_values_are_found_in_key_order():
+    article, other = ArticleFactory(), ArticleFactory()
+    sites = [FacilityFactory() for _number in range(3)]
+    listings = [
+        Listing.objects.create(facility=site, article=one) for site in sites for one in (article, other)
+    ]
+    wanted = [listings[5], listings[0], listings[3]]
+
+    with transaction.atomic():
+        found = rows.lock_pairs(
+            Listing,
+            ("facility", "article"),
+            {(str(one.facility_id), str(one.article_id)) for one in wanted},
+        )
+
+    assert found == sorted((one.pk, one.facility_id, one.article_id) for one in wanted)
+
+
+def test_row_that_is_there_is_not_written_again():
+    key = {"caller": "test", "key": "k-1", "digest": ""}
+
+    assert rows.insert_once(IdempotencyKey(**key)) is True
+    assert rows.insert_once(IdempotencyKey(**key, status_code=200)) is False
+
+    assert IdempotencyKey.objects.get().status_code is None

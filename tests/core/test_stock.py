@@ -162,7 +162,7 @@ def test_count_many_sets_values_and_creates_what_is_missing(facility, article):
     )
 
     row.refresh_from_db()
-    assert [found.before for found in counted.values()] == [10, None, None]
+    assert [found.before for found in counted] == [10, None, None]
     assert (row.value, ledger(row)) == (4, 4)
     assert Stock.objects.get(location=location).value == 3
     assert Stock.objects.get(listing__article=other).value == 0

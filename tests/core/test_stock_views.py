@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from fulfillment.core.models import ArticleCode, SafetyStock, Stock
+from fulfillment.core.models import ArticleCode, Listing, SafetyStock, Stock
 from fulfillment.core.services import stock
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 
@@ -50,6 +50,18 @@ def test_list_shows_the_figures_of_each_article(client, facility, location, lamp
     [listing] = client.get(address("stock-list")).context["page"].object_list
 
     assert (listing.on_hand, listing.reserved, listing.safety, listing.available) == (25, 0, 3, 17)
+
+
+def test_article_of_which_more_is_promised_than_there_comes_first_and_is_marked(client, facility, lamp):
+    put_stock(facility, ArticleFactory(sku="A-FIRST"), 9)
+    put_stock(facility, lamp, 2)
+    Listing.objects.filter(article=lamp).update(reserved=5)
+
+    response = client.get(address("stock-list"))
+
+    assert response.context["page"].object_list[0].article == lamp
+    assert "3 not there" in " ".join(response.content.decode().split())
+    assert response.content.decode().count("not there") == 1
 
 
 @pytest.mark.parametrize("text", ["lam", "desk", "4006381333931", "]E04006381333931", "a-01"])

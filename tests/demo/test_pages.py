@@ -42,6 +42,20 @@ def test_forms_are_found_by_address_and_values():
     assert page.links_to("/f/a/pick/[0-9]/") == ["/f/a/pick/1/"]
 
 
+def test_what_is_hidden_is_not_there():
+    page = Page(
+        "http://demo/",
+        200,
+        """<head><title>Title</title></head><template><a href="/never/">Never</a></template>
+        <div hidden><div>Later</div><form action="/close/"><input name="a" value="1"></form></div>
+        <p>Now<img src="p.png" hidden alt=""></p><form action="/open/"><input type="hidden" name="b" value="2"></form>""",
+    )
+
+    assert [form.action for form in page.forms] == ["/open/"]
+    assert page.form("/open/").fields == {"b": "2"}
+    assert (page.words, page.links) == (["Now"], [])
+
+
 def test_browser_stops_at_an_error_and_at_a_missing_form():
     browser = Browser("http://demo", {})
     browser.client = httpx.Client(

@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_address_of_another_machine_is_refused():
         run.check_port("203.0.113.1", 8000)
 
 
+def test_every_address_at_once_is_refused():
+    with pytest.raises(SystemExit, match="give the one that handhelds will use"):
+        run.check_port("0.0.0.0", 8000)
+
+
+def test_second_start_in_the_same_folder_says_where_the_first_runs(tmp_path):
+    first = run.claim(tmp_path, "http://127.0.0.1:8000")
+
+    with pytest.raises(SystemExit, match=r"It runs already, at http://127\.0\.0\.1:8000; stop that first"):
+        run.claim(tmp_path, "http://127.0.0.1:8001")
+
+    first.close()
+    run.claim(tmp_path, "http://127.0.0.1:8001").close()
+    assert (tmp_path / "running").read_text() == "http://127.0.0.1:8001"
+
+
 def test_certificate_covers_the_address(tmp_path):
     path, key = run.make_certificate(tmp_path, "192.168.1.20")
 
@@ -83,6 +100,37 @@ def test_a_process_that_ends_is_named_with_its_last_lines(tmp_path):
     assert children.tail("ends") == "no more paper"
     children.stop()
     assert children.processes["stays"].poll() is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent was killed")
+def test_a_killed_launcher_takes_its_processes_along(tmp_path):
+    program = (
+        "import sys, time; sys.path.insert(0, 'deploy'); import pathlib, run;"
+        f"children = run.Children(pathlib.Path({str(tmp_path)!r}));"
+        "children.start('stays', [sys.executable, '-c', 'import time; time.sleep(60)']);"
+        "print(children.processes['stays'].pid, flush=True); time.sleep(60)"
+    )
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True
+    )
+    child = int(launcher.stdout.readline())
+
+    launcher.kill()
+    launcher.wait(timeout=10)
+
+    assert _ends(child)
+
+
+def _ends(pid):
+    for _attempt in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":  # ended, and nobody has asked how
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_an_unchanged_database_is_prepared_once(tmp_path, monkeypatch):

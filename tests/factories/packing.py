@@ -6,13 +6,21 @@ from django.utils import timezone
 from fulfillment.core.models import Listing
 from orders.models import Order, OrderLine
 from packing import services as packing
-from packing.models import PackJob
+from packing.models import BoxType, PackJob
 from picking.events import PickJobClosed
 from picking.models import PickJob, PickLine
 from routing.models import RoutingPlan, RoutingPlanLine
 from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory
 
 WEIGHT_G = 300
+
+
+def box(name, length_mm=400, width_mm=300, height_mm=200, **fields):
+    """A kind of box that every facility has, or the one that is named."""
+    fields = {"tare_g": 100, "most_g": 10_000, **fields}
+    return BoxType.objects.create(
+        name=name, length_mm=length_mm, width_mm=width_mm, height_mm=height_mm, **fields
+    )
 
 
 def closed_pick_job(*picked, facility=None, kind=Order.Kind.SHIPPING, articles=None, number="1001"):

@@ -11,20 +11,28 @@ from packing import services as packing
 from packing.models import PackJob
 from picking.events import PickJobClosed
 from shipping import services as shipping
-from shipping.models import HandoverJob, Parcel, Shipment
+from shipping.models import CarrierConnection, HandoverJob, Parcel, Shipment
 from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory
 from tests.factories.orders import ADDRESS
 from tests.factories.packing import closed_pick_job
 
 
 def packed(
-    *picked, facility=None, packages=1, address=None, kind=Order.Kind.SHIPPING, number="1001", **options
+    *picked,
+    facility=None,
+    packages=1,
+    address=None,
+    kind=Order.Kind.SHIPPING,
+    number="1001",
+    grams=1200,
+    **options,
 ):
     """The closed pack job of an order with one line per number of picked units.
 
     Args:
         packages: over how many packages the units of the first line are spread.
         address: fields that replace those of the recipient's address.
+        grams: what each package weighs.
     """
     now = timezone.now()
     job = closed_pick_job(*(picked or (2, 1)), facility=facility, kind=kind, number=number, **options)
@@ -40,7 +48,7 @@ def packed(
         packing.put(pack_job.pk, pack_job.lines.first().pk, package.pk, 1, by=None, now=now)
     packing.pack_all(pack_job.pk, first.pk, by=None, now=now)
     for package in pack_job.packages.all():
-        packing.set_weight(pack_job.pk, package.pk, 1200, confirmed=True, by=None, now=now)
+        packing.set_weight(pack_job.pk, package.pk, grams, confirmed=True, by=None, now=now)
     return packing.close(pack_job.pk, by=None, now=now)
 
 
@@ -64,6 +72,20 @@ def labelled(*picked, **options):
     waiting = parcel(*picked, **options)
     work()
     return Parcel.objects.get(pk=waiting.pk)
+
+
+def connected(facility, adapter, url="", *, key="", credentials=None, **fields):
+    """A connection of the facility to a carrier that is booked by this adapter."""
+    carrier = CarrierFactory(key=key or adapter.replace("_", "-"), name=adapter.title(), adapter=adapter)
+    connection = CarrierConnection(
+        link=FacilityCarrierFactory(facility=facility, carrier=carrier),
+        adapter=adapter,
+        base_url=url,
+        **fields,
+    )
+    connection.credentials = credentials or {}
+    connection.save()
+    return connection
 
 
 def collected(*picked, **options):

@@ -227,6 +227,18 @@ def test_post_refuses_an_unknown_facility(api):
     assert described(response)[0].startswith("deliveryPreferences.collect[0].tenantFacilityId: ")
 
 
+def test_facility_may_be_named_by_its_urn(api):
+    facility = FacilityFactory(tenant_facility_id="NL 1")
+    preferences = {"collect": [{"facilityRef": "urn:fft:facility:tenantFacilityId:NL%201"}]}
+
+    assert api.post("/api/orders", wire_order(deliveryPreferences=preferences)).status_code == 201
+    assert Order.objects.get().collect_facility == facility
+    preferences = {"collect": [{"facilityRef": "urn:fft:facility:tenantFacilityId:NL2"}]}
+    answer = api.post("/api/orders", wire_order(deliveryPreferences=preferences))
+    assert (answer.status_code, answer.json()[0]["summary"]) == (400, "UNKNOWN_FACILITY")
+    assert described(answer)[0].startswith("deliveryPreferences.collect[0].facilityRef: ")
+
+
 def test_post_refuses_a_facility_the_token_is_not_for(api):
     own, other = FacilityFactory(), FacilityFactory()
     api.token = api_token(facilities=[own])

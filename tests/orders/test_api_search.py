@@ -124,3 +124,95 @@ def test_search_refuses(api, body, message):
 
     assert response.status_code == 400
     assert described(response)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"customAttributes": {"commercetoolsId": {"eq": "c-1"}}},
+        {"customAttributes": {"a b__c": {"eq": True}}},
+        {"customAttributes": {"weight": {"gt": 2.5, "lte": 3}}},
+        {"customAttributes": {"commercetoolsId": {"notEq": "c-2"}, "weight": {"gte": 3}}},
+        {"tags": {"contains": {"value": {"eq": "gold"}}}},
+        {"tags": {"contains": {"id": {"eq": "class"}, "value": {"like": "GOL"}}}},
+        {"tags": {"contains": {"value": {"in": ["gold", "silver"]}}}},
+        {"tags": {"exists": True}},
+        {
+            "consumer": {
+                "addresses": {"contains": {"addressType": {"eq": "INVOICE_ADDRESS"}, "city": {"eq": "Ghent"}}}
+            }
+        },
+        {
+            "and": [
+                {"orderLineItems": {"contains": {"article": {"tenantArticleId": {"eq": sku}}}}}
+                for sku in ("A", "B")
+            ]
+        },
+        {"orderDate": {"after": "2026-03-03T00:00:00Z", "before": "2026-03-05T00:00:00Z"}},
+        {
+            "deliveryPreferences": {"collect": {"contains": {"paid": {"eq": True}}}},
+            "status": {"eq": "LOCKED"},
+        },
+    ],
+)
+def test_search_looks_into_lists_and_attributes_of_the_client(api, query):
+    OrderFactory(("A", 1))
+    OrderFactory(("A", 1), customAttributes={"weight": 2, "a b__c": False})
+    order = OrderFactory(
+        ("A", 1),
+        ("B", 1),
+        status="LOCKED",
+        orderDate="2026-03-04T09:00:00Z",
+        customAttributes={"commercetoolsId": "c-1", "weight": 3, "a b__c": True},
+        tags=[{"id": "size", "value": "XL"}, {"id": "class", "value": "gold"}],
+        consumer={
+            "addresses": [
+                {"street": "Markt", "postalCode": "4811", "city": "Breda", "country": "NL"},
+                {
+                    "street": "Korenmarkt",
+                    "postalCode": "9000",
+                    "city": "Ghent",
+                    "country": "BE",
+                    "addressType": "INVOICE_ADDRESS",
+                },
+            ]
+        },
+    )
+
+    assert ids(search(api, query)) == [str(order.pk)]
+
+
+def test_both_conditions_of_an_element_hold_for_the_same_one(api):
+    OrderFactory(tags=[{"id": "size", "value": "XL"}, {"id": "class", "value": "gold"}])
+
+    assert ids(search(api, {"tags": {"contains": {"id": {"eq": "size"}, "value": {"eq": "gold"}}}})) == []
+
+
+def test_both_conditions_of_a_line_hold_for_the_same_one(api):
+    order = OrderFactory(("A", 1), ("B", 1))
+    titles = {line.sku: line.title for line in order.lines.all()}
+
+    def found(sku, title):
+        article = {"tenantArticleId": {"eq": sku}, "title": {"eq": titles[title]}}
+        return ids(search(api, {"orderLineItems": {"contains": {"article": article}}}))
+
+    assert (found("A", "A"), found("A", "B")) == ([str(order.pk)], [])
+
+
+def test_what_the_client_names_is_never_part_of_the_statement(api):
+    OrderFactory(customAttributes={"x": 1})
+    name = "x') = '1' OR 1=1 --"
+
+    assert ids(search(api, {"customAttributes": {name: {"eq": "1"}}})) == []
+    assert ids(search(api, {"tags": {"contains": {"id": {"eq": "' OR 1=1 --"}}}})) == []
+
+
+def test_the_next_page_may_be_asked_for_by_the_last_id(api):
+    orders = [str(OrderFactory(orderDate=f"2026-03-0{day}T09:00:00Z").pk) for day in (1, 2, 3)]
+    sort = [{"orderDate": "ASC"}]
+
+    answer = search(api, {}, sort=sort, startAfterId=orders[0], size=1)
+
+    assert ids(answer) == orders[1:2]
+    assert answer["pageInfo"]["hasPreviousPage"]
+    assert api.post("/api/orders/search", {"startAfterId": "x"}).status_code == 400

@@ -172,7 +172,7 @@ def test_records_keep_what_the_shop_must_hear():
     assert (record.tracking_number, record.recorded_at, record.handed_over_at) == ("2", NOON, NOON)
     assert ShortRecord.objects.get().quantity == 1
 
-    services.record_handover_reverted(parcel_id)
+    services.record_handover_reverted(parcel_id, now=NOON)
 
     record.refresh_from_db()
     assert record.handed_over_at is None

@@ -10,8 +10,8 @@ from django.utils import timezone
 from fulfillment.core.api.schema import validate
 from fulfillment.core.services import signin
 from picking.models import PickJob
+from routing import configurations, wire
 from routing import services as routing
-from routing import wire
 from routing.models import RoutingPlan
 from tests.apiclient import Api, described
 from tests.factories.core import (
@@ -116,6 +116,25 @@ def test_a_decision_log_has_fences_ratings_and_rank(api):
     verdicts = {fence["name"]: fence["decision"] for fence in out["orderFences"]}
     assert (verdicts["SERVICE_TYPE"], verdicts["COUNTRY"]) == ("FAILED", "PASSED")
     assert answer["results"]["assignedItems"][0]["quantity"] == 2
+    fences = {one["name"]: one for one in answer["statistics"]["fenceStatistics"]}
+    assert (fences["SERVICE_TYPE"]["passedAmount"], fences["SERVICE_TYPE"]["rejectedAmount"]) == (1, 1)
+    assert fences["COUNTRY"]["passedPercentage"] == 100
+    ratings = {one["name"]: one for one in answer["statistics"]["ratingStatistics"]}
+    stock = ratings["STOCK_AVAILABILITY"]
+    assert (stock["maxPenalty"], stock["minScore"], stock["maxScore"]) == (10, 2, 2)
+
+
+def test_fence_that_goods_would_open_is_told_from_one_that_stays_shut(api):
+    FacilityFactory(country="BE")
+    configurations.complete_draft().fences.filter(key="MINIMUM_PICKING").update(is_active=True)
+    configurations.publish(by=None, now=timezone.now())
+    plan = routed()
+
+    answer = good(api.get(f"/api/routingplans/{plan.pk}/decisionlogs/1"), wire.decision_log)
+
+    out = answer["facilityDecisions"][1]
+    verdicts = {fence["name"]: fence["decision"] for fence in out["orderFences"]}
+    assert (verdicts["MINIMUM_PICKING"], verdicts["COUNTRY"]) == ("REACTIVE_PASSING_POSSIBLE", "FAILED")
 
 
 def test_a_run_that_was_not_is_not_found(api):

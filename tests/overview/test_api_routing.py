@@ -2,10 +2,10 @@
 
 import pytest
 
-from fulfillment.core.models import OutboxEntry
+from fulfillment.core.models import OutboxEntry, StatusChange
 from routing import services as routing
 from routing.models import RoutingPlan
-from tests.apiclient import Api
+from tests.apiclient import Api, described
 from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory, api_token, put_stock
 from tests.factories.orders import OrderFactory
 from tests.factories.stages import NOON
@@ -112,3 +112,40 @@ def test_all_that_wait_are_tried_again(api, article):
 
     assert OutboxEntry.objects.filter(event="RetryAsked").exists()
     assert RoutingPlan.objects.get(pk=plan.pk).status == "RETRYABLE"
+
+
+def test_reason_is_added_once_listed_and_given_with_a_step(api, article, sites):
+    body = {"reason": "The store floods.", "reasonLocalized": {"de_DE": "Wasser im Laden."}}
+    added = api.post("/api/reroutedescriptions", body)
+    again = api.post("/api/reroutedescriptions", body)
+    listed = api.get("/api/reroutedescriptions").json()
+    order, plan = placed(article)
+
+    answer = api.post(
+        f"/api/processes/{order.process_id}/reroute?version=1&rerouteDescriptionId={added.json()['id']}", {}
+    )
+
+    assert (added.status_code, again.status_code, answer.status_code) == (201, 303, 200)
+    assert [entry["reason"] for entry in listed["rerouteDescriptions"]] == ["The store floods."]
+    assert (listed["total"], listed["hasNextPage"]) == (1, False)
+    assert StatusChange.objects.get(entity_id=plan.pk, action="replace").reason == "The store floods."
+
+
+def test_reason_that_nobody_added_is_refused_with_its_field(api, article, sites):
+    order, _plan = placed(article)
+
+    answer = api.post(f"/api/processes/{order.process_id}/reroute?version=1&rerouteDescriptionId=none", {})
+
+    assert answer.status_code == 400
+    assert described(answer) == ["rerouteDescriptionId: There is no reason 'none'."]
+
+
+def test_key_is_for_one_address_with_its_query(api, article, sites):
+    order, _plan = placed(article)
+    path, key = f"/api/processes/{order.process_id}/reroute?version=", {"Idempotency-Key": "k-1"}
+
+    first = api.post(f"{path}{order.version}", None, **key)
+
+    assert first.status_code == 200
+    assert api.post(f"{path}{order.version}", None, **key)["Idempotency-Replayed"] == "true"
+    assert api.post(f"{path}{order.version + 1}", None, **key).status_code == 409

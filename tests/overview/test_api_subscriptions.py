@@ -96,7 +96,7 @@ def test_a_repeated_request_subscribes_once_and_does_not_tell_the_secret_again(a
             {"headers": [{"key": "X-A", "value": "1"}, {"key": "x-a", "value": "2"}]},
             "headers[1]: x-a is there twice",
         ),
-        ({"headers": []}, "headers: must have at least 1 entries"),
+        ({"headers": []}, "headers: must have at least 1 entry"),
         ({"surprise": 1}, "surprise: is not a known property"),
         (
             {"contexts": [{"type": "FACILITY_GROUP", "values": ["x"]}]},

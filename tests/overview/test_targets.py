@@ -84,6 +84,7 @@ def test_public_addresses_are_good(url, settings):
         "https://255.255.255.255/",
         "https://[fe80::1]/",
         "https://[fc00::1]/",
+        "https://[fec0::1]/",
         "https://[ff02::1]/",
         "https://[::]/",
         "https://[::ffff:10.0.0.1]/",

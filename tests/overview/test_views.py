@@ -62,8 +62,8 @@ class TestFacilityHome:
 
         text = text_of(client.get(reverse("overview:facility-home", args=[stages.facility.slug])))
 
-        assert reverse("picking:job-detail", args=[stages.facility.slug, stages.job.pk]) in text
-        assert "Pick next" in text
+        assert reverse("picking:next-job", args=[stages.facility.slug]) in text
+        assert stages.job.short_id in text
         assert reverse("core:stock-list", args=[stages.facility.slug]) not in text
 
     def test_packer_is_sent_to_packing(self, client):
@@ -74,8 +74,8 @@ class TestFacilityHome:
 
         text = text_of(client.get(reverse("overview:facility-home", args=[stages.facility.slug])))
 
-        assert "Pack next" in text
-        assert "Pick next" not in text
+        assert reverse("packing:next-job", args=[stages.facility.slug]) in text
+        assert reverse("picking:next-job", args=[stages.facility.slug]) not in text
 
     def test_shorts_of_today_are_shown(self, client):
         stages = Stages().plan().pick("CLOSED", 2, 1)

@@ -14,7 +14,7 @@ from packing.models import PackJob
 from picking.events import PickJobClosed
 from tests.apiclient import Api, described
 from tests.factories.core import ArticleFactory, FacilityFactory, api_token, staff
-from tests.factories.packing import closed_pick_job, pack_job, started_pack_job
+from tests.factories.packing import box, closed_pick_job, pack_job, started_pack_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("closings")]
 
@@ -365,5 +365,144 @@ def test_packages_are_target_containers(api):
     full = api.delete(url(job, f"/targetcontainers/{first['id']}"))
     assert (full.status_code, full.json()[0]["summary"]) == (422, "PACKAGE_NOT_EMPTY")
     assert job.packages.count() == 1
-    own_code = api.post(url(job, "/targetcontainers"), {"codes": ["X"]})
-    assert own_code.json()[0]["summary"] == "NOT_SUPPORTED_YET"
+    elsewhere = api.post(url(job, "/targetcontainers"), {"storageLocationRef": "X"})
+    assert elsewhere.json()[0]["summary"] == "NOT_SUPPORTED_YET"
+
+
+def test_container_is_made_with_box_code_and_units(api):
+    job = started_pack_job(None, 3, 1)
+    small = box("Small")
+    mug, lamp = job.lines.all()
+    items = [
+        {"originId": str(mug.pick_line_id), "quantity": 2},
+        {"article": {"tenantArticleId": lamp.order_line.sku, "title": "x"}, "quantity": 1},
+    ]
+
+    made = api.post(
+        url(job, "/targetcontainers"),
+        {"codes": ["OWN-7"], "packingContainerTypeRef": str(small.pk), "lineItems": items},
+    )
+
+    answer = made.json()
+    validate(wire.container, answer)
+    assert (made.status_code, answer["codes"], answer["name"]) == (201, ["OWN-7"], "Small")
+    assert (answer["packingContainerTypeRef"], answer["weightLimitInG"]) == (str(small.pk), 10_000)
+    assert {item["id"]: item["quantity"] for item in answer["lineItems"]} == {str(mug.pk): 2, str(lamp.pk): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"lineItems": [{"originId": str(uuid.uuid4()), "quantity": 1}]}, "NOT_A_LINE"),
+        ({"lineItems": [{"article": {"tenantArticleId": "NONE"}, "quantity": 1}]}, "NOT_A_LINE"),
+        ({"packingContainerTypeRef": str(uuid.uuid4())}, "UNKNOWN_BOX"),
+        ({"packingContainerTypeRef": "nothing"}, "UNKNOWN_BOX"),
+        ({"codes": ["a b"]}, "CODE_NOT_USABLE"),
+        ({"codes": ["^XZ"]}, "CODE_NOT_USABLE"),
+    ],
+)
+def test_container_that_cannot_be_leaves_nothing(api, body, code):
+    job = started_pack_job(None, 1)
+
+    answer = api.post(url(job, "/targetcontainers"), body)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, code)
+    assert job.packages.count() == 1
+
+
+def container_patch(api, job, package, *actions, version=None):
+    body = {"version": version or current(job).version, "actions": list(actions)}
+    return api.patch(url(job, f"/targetcontainers/{package.pk}"), body)
+
+
+def test_contents_of_a_container_are_changed_together(api):
+    job = started_pack_job(None, 3, 1)
+    package = job.packages.get()
+    mug, lamp = line_ids(job)
+
+    filled = container_patch(
+        api,
+        job,
+        package,
+        {"action": "AddLineItemToPackingTargetContainer", "lineItem": {"id": mug, "quantity": 3}},
+        {"action": "AddLineItemToPackingTargetContainer", "lineItem": {"id": lamp, "quantity": 1}},
+        {"action": "ReplaceCodesInPackingTargetContainer", "codes": ["OWN-1"]},
+    )
+    changed = container_patch(
+        api,
+        job,
+        package,
+        {"action": "UpdateLineItemOnPackingTargetContainer", "lineItem": {"id": mug, "quantity": 1}},
+        {"action": "RemoveLineItemFromPackingTargetContainer", "lineItemRef": lamp},
+    )
+
+    validate(wire.container, changed.json())
+    assert (filled.status_code, filled.json()["codes"]) == (200, ["OWN-1"])
+    assert contents(job) == [{mug: 1}]
+    added = api.post(url(job, f"/targetcontainers/{package.pk}"), {"id": mug, "quantity": 2})
+    assert added.status_code == 201
+    assert contents(job) == [{mug: 3}]
+
+
+def test_change_of_a_container_that_fails_changes_nothing(api):
+    job = started_pack_job(None, 1)
+    package, (line,) = job.packages.get(), line_ids(job)
+    add = {"action": "AddLineItemToPackingTargetContainer", "lineItem": {"id": line, "quantity": 1}}
+    other = packing.add_package(job.pk, by=None, now=timezone.now())
+
+    for action, code in [
+        (add, "TOO_MANY_UNITS"),
+        ({"action": "UpdatePackingTargetContainerStorageLocation", "x": 1}, "NOT_SUPPORTED_YET"),
+        ({"action": "RemoveLineItemFromPackingTargetContainer", "lineItemRef": "nothing"}, "NOT_A_LINE"),
+        ({"action": "ReplaceCodesInPackingTargetContainer", "codes": [other.code]}, "PACKAGE_CODE_TAKEN"),
+    ]:
+        answer = container_patch(api, job, package, add, action)
+        assert (answer.status_code, answer.json()[0]["summary"]) == (422, code)
+    assert contents(job) == [{}, {}]
+    old = container_patch(api, job, package, add, version=1)
+    assert (old.status_code, old.json()[0]["version"]) == (409, current(job).version)
+
+
+def moved(api, job, name, packages, to):
+    version = current(job).version
+    ends = [
+        {
+            "containerId": str(package.pk),
+            "containerVersion": version,
+            "globalLineItemId": str(line.order_line_id),
+            "quantity": units,
+        }
+        for package, line, units in packages
+    ]
+    return api.post(
+        url(job, "/actions"), {"name": f"MOVE_EACHES_TO_PACKING_{name}", "move": {"from": ends, "to": to}}
+    )
+
+
+def test_units_are_moved_between_containers_and_back(api):
+    job = started_pack_job(None, 3)
+    first, line = job.packages.get(), job.lines.get()
+    packing.put(job.pk, line.pk, first.pk, 3, by=None, now=timezone.now())
+
+    new = moved(api, job, "TARGET_CONTAINER", [(first, line, 2)], {"codes": ["OWN-2"]})
+    second = job.packages.last()
+    to = {"containerId": str(second.pk), "containerVersion": current(job).version}
+    known = moved(api, job, "TARGET_CONTAINER", [(first, line, 1)], to)
+    back = moved(api, job, "SOURCE_CONTAINER", [(second, line, 2)], {"containerId": "x"})
+
+    assert [answer.status_code for answer in (new, known, back)] == [200, 200, 200]
+    assert (second.code, back.json()["lineItems"][0]["packed"]) == ("OWN-2", 1)
+    assert contents(job) == [{}, {str(line.pk): 1}]
+
+
+def test_move_of_an_old_version_or_of_too_much_changes_nothing(api):
+    job = started_pack_job(None, 3)
+    first, line = job.packages.get(), job.lines.get()
+    packing.put(job.pk, line.pk, first.pk, 1, by=None, now=timezone.now())
+
+    much = moved(api, job, "TARGET_CONTAINER", [(first, line, 2)], {"codes": ["OWN-2"]})
+    old = moved(api, job, "TARGET_CONTAINER", [(first, line, 1)], {"containerId": "x", "containerVersion": 1})
+
+    assert (much.status_code, much.json()[0]["summary"]) == (422, "NOT_IN_PACKAGE")
+    assert old.status_code == 409
+    assert contents(job) == [{str(line.pk): 1}]

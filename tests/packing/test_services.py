@@ -8,10 +8,10 @@ from fulfillment.core.models import ArticleCode, StatusChange
 from orders.events import OrderCancelled
 from orders.models import Order
 from packing import services as packing
-from packing.models import Package, PackageItem, PackJob
+from packing.models import BoxType, Package, PackageItem, PackJob
 from picking.events import PickJobClosed
-from tests.factories.core import ArticleFactory, staff
-from tests.factories.packing import closed_pick_job, pack_job, packed_job, started_pack_job
+from tests.factories.core import ArticleFactory, FacilityFactory, staff
+from tests.factories.packing import box, closed_pick_job, pack_job, packed_job, started_pack_job
 
 pytestmark = pytest.mark.django_db
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
@@ -247,6 +247,16 @@ def test_remove_package_refuses_a_full_one(facility, packer):
     assert list(job.packages.all()) == [full]
 
 
+@pytest.mark.parametrize("step", [packing.pack_all, packing.remove_package])
+def test_package_that_a_colleague_removed_is_refused_in_words(facility, packer, step):
+    job = started_pack_job(packer, facility=facility)
+    gone = packing.add_package(job.pk, by=packer, now=NOON)
+    packing.remove_package(job.pk, gone.pk, by=packer, now=NOON)
+
+    with pytest.raises(packing.PackageGone):
+        step(job.pk, gone.pk, by=packer, now=NOON)
+
+
 @pytest.mark.parametrize("grams", [500, 3000])
 def test_unlikely_weight_is_refused_until_it_is_confirmed(facility, packer, grams):
     job = started_pack_job(packer, 2, 1, facility=facility)  # 900 g of articles
@@ -358,3 +368,92 @@ def test_packed_order_cannot_be_cancelled(facility, packer, closings):
 
     with pytest.raises(packing.AlreadyPacked):
         packing.on_order_cancelled(OrderCancelled(job.order_id), by=None, now=NOON)
+
+
+# Boxes
+
+
+def test_start_opens_one_package_when_nothing_can_be_proposed(facility, packer):
+    box("S", 250, 200, 100)
+    box("L", 600, 400, 400)
+    job = started_pack_job(packer, 1, facility=facility, articles=[ArticleFactory(length_mm=None)])
+
+    assert [package.box_type for package in job.packages.all()] == [None]
+
+
+def test_only_box_is_taken_by_itself(facility, packer):
+    only = box("S", 10, 10, 10)  # nothing fits, but there is no other
+    job = started_pack_job(packer, 1, facility=facility)
+
+    another = packing.add_package(job.pk, by=packer, now=NOON)
+
+    assert [package.box_type for package in (job.packages.first(), another)] == [only, only]
+
+
+def test_box_that_is_not_used_here_is_refused(facility, packer):
+    foreign, old = box("F", facility=FacilityFactory()), box("O", is_active=False)
+    job = started_pack_job(packer, 1, facility=facility)
+
+    for wrong in (foreign.pk, old.pk, job.pk):
+        with pytest.raises(packing.UnknownBox):
+            packing.choose_box(job.pk, job.packages.get().pk, wrong, by=packer, now=NOON)
+
+    assert job.packages.get().box_type is None
+
+
+def test_another_box_must_be_weighed_anew(facility, packer):
+    box("S")
+    large = box("L", 600, 400, 400, tare_g=900)
+    job = started_pack_job(packer, 1, facility=facility)
+    package = packing.pack_all(job.pk, by=packer, now=NOON)
+    packing.set_weight(job.pk, package.pk, 400, by=packer, now=NOON)
+
+    packing.choose_box(job.pk, package.pk, large.pk, by=packer, now=NOON)
+
+    package.refresh_from_db()
+    assert package.weight_g is None
+    with pytest.raises(packing.WeightUnlikely) as refusal:
+        packing.set_weight(job.pk, package.pk, 400, by=packer, now=NOON)
+    assert refusal.value.params["expected"] == 1200
+
+
+def test_tolerance_is_the_facilitys(facility, packer):
+    box("S", tare_g=100)
+    facility.weight_tolerance_percent, facility.weight_tolerance_g = 50, 0
+    facility.save(update_fields=["weight_tolerance_percent", "weight_tolerance_g"])
+    job = started_pack_job(packer, 3, facility=facility)  # 900 g and 100 g
+    package = packing.pack_all(job.pk, by=packer, now=NOON)
+
+    packing.set_weight(job.pk, package.pk, 1500, by=packer, now=NOON)
+    with pytest.raises(packing.WeightUnlikely):
+        packing.set_weight(job.pk, package.pk, 1501, by=packer, now=NOON)
+
+
+def test_weight_over_the_limit_is_refused_even_when_confirmed(facility, packer):
+    box("S", most_g=1_000)
+    job = started_pack_job(packer, 1, facility=facility)
+    package = packing.pack_all(job.pk, by=packer, now=NOON)
+
+    with pytest.raises(packing.OverBoxLimit):
+        packing.set_weight(job.pk, package.pk, 1_001, confirmed=True, by=packer, now=NOON)
+    with pytest.raises(packing.WeightOutOfRange):
+        packing.set_weight(job.pk, package.pk, 0, confirmed=True, by=packer, now=NOON)
+
+    package.refresh_from_db()
+    assert package.weight_g is None
+
+
+def test_estimated_weight_counts_the_box_and_its_limit(facility, closings):
+    box("S", tare_g=150, most_g=1_000)
+    job = started_pack_job(None, 2, facility=facility)
+    package = packing.pack_all(job.pk, by=None, now=NOON)
+    packing.close(job.pk, by=None, now=NOON, is_weight_estimated=True)
+    heavy = started_pack_job(None, 2, facility=facility, number="2")
+    BoxType.objects.update(most_g=200)
+    packing.pack_all(heavy.pk, by=None, now=NOON)
+
+    with pytest.raises(packing.OverBoxLimit):
+        packing.close(heavy.pk, by=None, now=NOON, is_weight_estimated=True)
+
+    package.refresh_from_db()
+    assert package.weight_g == 750

@@ -12,7 +12,7 @@ from orders.models import ShortRecord
 from packing import services as packing
 from picking import services as picking
 from picking import wire
-from picking.models import PickJob
+from picking.models import PickJob, RestowItem
 from routing.models import Reservation
 from tests.apiclient import Api, described
 from tests.factories.core import FacilityFactory, api_token, staff
@@ -129,7 +129,6 @@ def test_patch_that_fails_changes_nothing(api):
         ({"action": "ModifyPickLineItem", "id": str(uuid.uuid4()), "picked": 1}, "NOT_ON_THIS_JOB"),
         ({"action": "ModifyPickLineItem", "id": "nothing", "picked": 1}, "NOT_ON_THIS_JOB"),
         ({"action": "ModifyPickJob", "status": "REJECTED"}, "NOT_SUPPORTED_YET"),
-        ({"action": "ModifyPickJob", "preferredPickingMethods": ["BATCH"]}, "NOT_SUPPORTED_YET"),
         ({"action": "ModifyPickJobLastEditor"}, "NOT_SUPPORTED_YET"),
         ({"action": "RestartPickJob"}, "WRONG_STATUS"),
     ],
@@ -304,7 +303,9 @@ def test_abort_frees_the_units_and_empties_the_basket(api):
 
     assert (response.json()["status"], response.json()["pickLineItems"][0]["picked"]) == ("ABORTED", 0)
     assert {record.reason for record in ShortRecord.objects.all()} == {"ABORTED"}
-    assert (Listing.objects.get().reserved, Stock.objects.get().value) == (0, 2)
+    # The unit in the basket is out of the stock until somebody puts it back.
+    assert (Listing.objects.get().reserved, Stock.objects.get().value) == (0, 1)
+    assert RestowItem.objects.get().quantity == 1
     assert not Reservation.objects.exists()
 
 
@@ -573,17 +574,6 @@ def test_search_finds_full_jobs(api):
     assert {first["pickJobs"][0]["id"], *rest} == {str(job.pk), str(other.pk)}
 
 
-def test_there_are_no_load_units(api):
-    job = pick_job(1)
-
-    for response in (
-        api.get("/api/loadunits", {"pickJobRef": str(job.pk)}),
-        api.get(url(job, "/loadunits")),
-    ):
-        assert (response.status_code, response.json()) == (200, {"loadUnits": [], "total": 0})
-        validate(wire.load_units, response.json())
-
-
 def test_two_jobs_of_one_facility_keep_their_own_stock(api):
     """What comes back is what this job took, not what others took from the same shelf."""
     job = pick_job(2, spare=2)
@@ -620,3 +610,61 @@ def test_odd_offset_is_searched_for_and_stored(api):
 
     assert found.status_code == 200
     assert stored.json()["deliveryinformation"]["targetTime"] == "2026-03-03T08:09:00Z"
+
+
+# Assigned users and methods
+
+
+def test_users_are_assigned_by_id_and_by_name_and_found(api):
+    job = pick_job(1)
+    anna, ben = (staff("picker", job.facility) for _number in range(2))
+
+    answer = act(
+        api,
+        job,
+        "REPLACE_ASSIGNED_USERS",
+        assignedUsers=[{"userId": str(anna.pk)}, {"username": ben.email.upper()}],
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["assignedUsers"] == [
+        {"userId": str(anna.pk), "username": anna.email},
+        {"userId": str(ben.pk), "username": ben.email},
+    ]
+    for name in (str(anna.pk), ben.email):
+        assert api.get("/api/pickjobs", {"assignedUser": name}).json()["total"] == 1
+    for nobody in ("nobody", "9" * 30, "٣"):
+        assert api.get("/api/pickjobs", {"assignedUser": nobody}).json()["total"] == 0
+        assert act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=[{"userId": nobody}]).status_code == 400
+    assert act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=[]).json()["assignedUsers"] == []
+
+
+@pytest.mark.parametrize(
+    "named", [{"userId": "no-id"}, {"userId": "0"}, {"username": "nobody@example.com"}, {}]
+)
+def test_users_who_do_not_pick_there_are_refused(api, named):
+    job = pick_job(1)
+    elsewhere = staff("picker", FacilityFactory())
+
+    for users in ([named], [{"userId": str(elsewhere.pk)}]):
+        answer = act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=users)
+        assert answer.status_code == 400
+        assert "assignedUsers[0]" in described(answer)[0]
+
+
+def test_old_version_assigns_nobody(api):
+    job = pick_job(1)
+    picking.start(job.pk, by=None, now=timezone.now())
+
+    answer = act(api, job, "REPLACE_ASSIGNED_USERS", version=1, assignedUsers=[])
+
+    assert answer.status_code == 409
+
+
+def test_preferred_methods_of_a_job_are_kept(api):
+    job = pick_job(1)
+
+    answer = patch(api, job, {"action": "ModifyPickJob", "preferredPickingMethods": ["BATCH_PICKING"]})
+
+    assert answer.json()["preferredPickingMethods"] == ["BATCH"]
+    assert current(job).picking_methods == ["BATCH"]

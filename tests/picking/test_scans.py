@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.core.models import ArticleCode, Membership, StatusChange
-from picking import scans
+from picking import load_units, scans
 from picking import services as picking
-from picking.models import PickJob, ScanEvent
+from picking.models import LoadUnit, PickJob, ScanEvent
 from tests.factories.core import ArticleFactory, StorageLocationFactory, put_stock, staff
 from tests.factories.orders import OrderFactory, wire_line
 from tests.factories.picking import act, code_of, ean, pick_job, route, started_pick_job
@@ -65,6 +65,9 @@ def test_scan_books_a_unit_and_answers_with_the_new_state(device, job):
         "picked": 1,
         "short": 0,
         "status": "IN_PROGRESS",
+        "reason": "",
+        "place": "",
+        "is_scanned": True,
     }
     assert (answer["job"]["units_done"], answer["job"]["units"]) == (1, 3)
     assert figures(job) == [(1, 0), (0, 0)]
@@ -126,8 +129,9 @@ def test_location_of_the_line_is_confirmed_and_books_nothing(device, job):
 
     answer = send(device, job, code=place.scannable_codes[0])
 
-    assert (answer.status_code, answer.json()["kind"]) == (200, "ok")
+    assert (answer.status_code, answer.json()["kind"]) == (200, "place")
     assert str(place) in answer.json()["text"]
+    assert answer.json()["line"]["place"] == str(place.pk)
     assert figures(job) == [(0, 0), (0, 0)]
 
 
@@ -459,3 +463,29 @@ def test_undo_leaves_what_a_program_counted_lower(job, picker):
 
     assert answer.status_code == scans.REFUSED
     assert first(job).picked == 1
+
+
+# Totes
+
+
+def test_free_tote_is_given_to_the_job_and_a_second_scan_says_it_is_right(device, job, facility):
+    (tote,) = load_units.create(facility, by=None, now=timezone.now())
+
+    first, second = (send(device, job, code=tote.code) for _time in range(2))
+
+    assert [(answer.status_code, answer.json()["kind"]) for answer in (first, second)] == [
+        (200, "tote"),
+        (200, "place"),
+    ]
+    assert LoadUnit.objects.get().job == job
+    assert figures(job) == [(0, 0), (0, 0)]
+    assert tote.tail in device.get(reverse("picking:job-detail", args=["here", job.pk])).content.decode()
+
+
+def test_tote_of_another_job_is_refused(device, job, facility):
+    (tote,) = load_units.create(facility, by=None, now=timezone.now())
+    load_units.assign(tote.pk, pick_job(1, facility=facility).pk, by=None, now=timezone.now())
+
+    answer = send(device, job, code=tote.code)
+
+    assert (answer.status_code, answer.json()["kind"]) == (422, "wrong_tote")

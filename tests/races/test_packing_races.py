@@ -1,9 +1,12 @@
+import uuid
+
 import pytest
 from django.utils import timezone
 
 from fulfillment.core import events
 from fulfillment.core.models import StatusChange, User
 from orders.models import Order
+from packing import scans
 from packing import services as packing
 from packing.events import PackJobClosed
 from packing.models import PackageItem, PackJob
@@ -84,3 +87,46 @@ def test_closing_and_taking_out_at_once_never_close_an_unpacked_job(closings):
 
     job.refresh_from_db()
     assert (job.status == "CLOSED") == PackageItem.objects.exists()
+
+
+def act(job, packer, **fields):
+    action = scans.Action(job=job.pk, **{"id": uuid.uuid4(), "kind": "scan", **fields})
+    return scans.act(action, facility=job.facility, by=packer, now=timezone.now())
+
+
+def test_scan_sent_twice_at_once_is_booked_once():
+    packer = User.objects.create_user("packer@example.com")
+    job = started_pack_job(packer, 3, facility=FacilityFactory())
+    action = {"id": uuid.uuid4(), "code": job.lines.get().article.sku}
+
+    answers = race(*[lambda: act(job, packer, **action)] * 2)
+
+    assert sorted(answer.is_replay for answer in answers) == [False, True]
+    assert answers[0].data == answers[1].data
+    assert PackageItem.objects.get().quantity == 1
+
+
+def test_scans_of_two_stations_at_once_never_pack_more_than_was_picked():
+    packer = User.objects.create_user("packer@example.com")
+    job = started_pack_job(packer, 1, facility=FacilityFactory())
+    code = job.lines.get().article.sku
+
+    answers = race(*[lambda: act(job, packer, code=code)] * 2)
+
+    assert sorted(answer.status_code for answer in answers) == [200, 422]
+    assert PackageItem.objects.get().quantity == 1
+
+
+def test_scan_of_the_packer_before_while_a_colleague_takes_over_is_booked_or_stale():
+    packer, colleague = (User.objects.create_user(f"p{number}@example.com") for number in range(2))
+    job = started_pack_job(packer, 1, facility=FacilityFactory())
+    code = job.lines.get().article.sku
+
+    answer, taken = race(
+        lambda: act(job, packer, code=code),
+        lambda: packing.take_over(job.pk, by=colleague, now=timezone.now()),
+    )
+
+    assert taken.editor == colleague
+    assert (answer.status_code == 200) == PackageItem.objects.exists()
+    assert answer.status_code in {200, 409}

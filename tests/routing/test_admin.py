@@ -30,15 +30,18 @@ def draft_data(own=(), **changes):
         "split_mode": "EXACT",
         "max_split_count": "2",
         "least_units": "1",
+        "least_value": "0",
         "partly_reservable": "WAIT",
         "stop_after_hours": "8",
         "time_zone": "Europe/Berlin",
         "missing_units": "NONE",
         "reroute_within_hours": "48",
         "reroute_offline": "on",
+        "reroute_blacklist": "on",
+        "fallback_after_minutes": "0",
         "comment": "",
     }
-    for prefix in ("fences", "fences-2", "ratings", "ratings-2", "nodes"):
+    for prefix in ("fences", "fences-2", "ratings", "ratings-2", "nodes", "fallback_facilities"):
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     for name, rows in (("fences", draft.fences.all()), ("ratings", draft.ratings.all())):
         data |= {f"{name}-TOTAL_FORMS": len(rows), f"{name}-INITIAL_FORMS": len(rows)}
@@ -58,7 +61,7 @@ def test_saving_keeps_a_draft_that_nothing_routes_by(admin):
 
     assert RoutingRevision.objects.count() == 1
     assert "Revision 1 is in use" in answer.content.decode()
-    assert "GEODISTANCE: 2.00 → 5.00" in answer.content.decode()
+    assert "Weight of Distance: 2 → 5" in answer.content.decode()
 
 
 def test_publishing_makes_the_next_revision(admin):

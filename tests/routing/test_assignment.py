@@ -1,5 +1,6 @@
 """The exact split against a solver that tries everything, and against the split step by step."""
 
+import dataclasses
 import itertools
 import random
 
@@ -166,6 +167,19 @@ def test_parts_below_the_least_units_are_not_made():
 
     assert [part.facility for part in outcome.parts] == ["most"]
     assert [(line.article, line.quantity) for line in outcome.remainder] == [("B", 1)]
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+@pytest.mark.parametrize(
+    ("least", "parts"), [(0, ["most", "other"]), (9.9, ["most", "other"]), (10.1, ["most"])]
+)
+def test_parts_below_the_least_value_are_not_made(is_exact, least, parts):
+    sites = [candidate("most", A=5), candidate("other", B=2)]
+    wanted = dataclasses.replace(demand(A=5, B=2), prices={"A": 8.0, "B": 5.0})
+
+    outcome = split(wanted, sites, policy(least_value=least, is_exact=is_exact), seed=1)
+
+    assert sorted(part.facility for part in outcome.parts) == parts
 
 
 def test_equals_are_drawn_by_the_seed():

@@ -9,14 +9,16 @@ from fulfillment.core.events import FacilityChanged, StockDecreased, StockIncrea
 from fulfillment.core.models import Facility, Listing, OutboxEntry, Stock
 from fulfillment.core.services import facilities
 from fulfillment.core.services import stock as stock_service
+from orders import services as orders
 from orders.models import Order, ShortRecord
+from picking import restow
 from picking import services as picking
-from picking.models import PickJob
-from routing import configurations
+from picking.models import Allocation, PickJob, RestowItem
+from routing import configurations, reroutes
 from routing import services as routing
 from routing.events import PlanReopened
-from routing.models import Reservation, RoutingPlan
-from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
+from routing.models import Reservation, RoutingPlan, StrategyNode
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 from tests.factories.orders import OrderFactory
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +67,7 @@ def routed(article, units=3, **fields):
 
 def reopened(plan):
     """What the delivery does after the commit; returns the parts that have a facility."""
-    routing.route_reopened(PlanReopened(order_id=plan.order_id))
+    reroutes.route_reopened(PlanReopened(order_id=plan.order_id))
     return list(RoutingPlan.objects.filter(order=plan.order_id, status=ROUTED).order_by("pk"))
 
 
@@ -78,7 +80,7 @@ def test_part_is_moved_by_hand_and_does_not_come_back(article, near, far):
     plan = routed(article)
     assert plan.facility == near
 
-    routing.reroute(plan.pk, words="The store floods.", by=None, now=NOON)
+    reroutes.reroute(plan.pk, words="The store floods.", by=None, now=NOON)
     (moved,) = reopened(plan)
 
     plan.refresh_from_db()
@@ -91,7 +93,7 @@ def test_part_is_moved_by_hand_and_does_not_come_back(article, near, far):
 
 def test_delivered_twice_places_nothing_twice(article, near, far):
     plan = routed(article)
-    routing.reroute(plan.pk, by=None, now=NOON)
+    reroutes.reroute(plan.pk, by=None, now=NOON)
 
     assert reopened(plan) == reopened(plan)
 
@@ -101,7 +103,7 @@ def test_part_that_picking_has_begun_with_stays(article, near, far, picker):
     picking.start(PickJob.objects.get().pk, by=picker, now=NOON)
 
     with pytest.raises(picking.PickingBegun):
-        routing.reroute(plan.pk, by=None, now=NOON)
+        reroutes.reroute(plan.pk, by=None, now=NOON)
 
     plan.refresh_from_db()
     assert plan.status == ROUTED
@@ -111,8 +113,8 @@ def test_part_that_picking_has_begun_with_stays(article, near, far, picker):
 def test_part_without_a_facility_cannot_be_moved(article):
     (plan,) = routing.route_order(OrderFactory((article, 1)).pk, by=None, now=NOON)
 
-    with pytest.raises(routing.NotToBeMoved):
-        routing.reroute(plan.pk, by=None, now=NOON)
+    with pytest.raises(reroutes.NotToBeMoved):
+        reroutes.reroute(plan.pk, by=None, now=NOON)
 
 
 def pick(plan, units, picker):
@@ -174,8 +176,8 @@ def test_work_leaves_a_facility_that_goes_offline(article, near, far):
     plan = routed(article)
 
     facilities.set_status(near.pk, Facility.Status.OFFLINE, by=None, now=NOON)
-    routing.reroute_from_offline(FacilityChanged(facility_id=near.pk))
-    routing.reroute_from_offline(FacilityChanged(facility_id=near.pk))
+    reroutes.reroute_from_offline(FacilityChanged(facility_id=near.pk))
+    reroutes.reroute_from_offline(FacilityChanged(facility_id=near.pk))
     (moved,) = reopened(plan)
 
     assert moved.facility == far
@@ -188,7 +190,7 @@ def test_work_stays_at_a_suspended_facility_and_where_that_is_switched_off(artic
     plan = routed(article)
 
     facilities.set_status(near.pk, status, by=None, now=NOON)
-    routing.reroute_from_offline(FacilityChanged(facility_id=near.pk))
+    reroutes.reroute_from_offline(FacilityChanged(facility_id=near.pk))
 
     plan.refresh_from_db()
     assert plan.status == ROUTED
@@ -204,7 +206,7 @@ def test_work_that_nobody_begins_moves_in_time(article, near, far, minutes, due,
     plan = routed(article)
     Order.objects.update(target_time=NOON + datetime.timedelta(hours=due))
 
-    assert routing.reroute_late(now=NOON + datetime.timedelta(hours=2)) == moved
+    assert reroutes.reroute_late(now=NOON + datetime.timedelta(hours=2)) == moved
 
     assert len([part for part in reopened(plan) if part.facility == far]) == moved
 
@@ -218,7 +220,7 @@ def test_count_below_what_is_reserved_moves_the_newest_parts(article, near, far)
 
     stock_service.correct(row.pk, 3, reason="Count", by=None, now=NOON)
     assert OutboxEntry.objects.filter(event="StockDecreased", handler__endswith="reroute_uncovered").exists()
-    routing.reroute_uncovered(StockDecreased(facility_id=near.pk))
+    reroutes.reroute_uncovered(StockDecreased(facility_id=near.pk))
     reopened(new)
 
     old.refresh_from_db()
@@ -314,3 +316,151 @@ def test_pages_move_assign_and_try_again(client, article, near, far):
         client.post(reverse("routing:order-assign", args=[plan.order_id]), {"facility": "x"}).status_code
         == 302
     )
+
+
+# What is picked goes back
+
+
+def units_at(facility):
+    return sum(Stock.objects.filter(listing__facility=facility).values_list("value", flat=True))
+
+
+def test_whole_part_is_placed_anew_and_what_was_picked_goes_back(article, near, far, picker):
+    configure(missing_units="REROUTE")
+    plan = routed(article)
+
+    job = pick(plan, 1, picker)
+    (moved,) = reopened(plan)
+
+    assert (job.status, job.sub_status) == ("REROUTED", "SHORT_PICK_REROUTE")
+    assert (moved.facility, sum(line.quantity for line in moved.lines.all())) == (far, 3)
+    item = RestowItem.objects.get()
+    assert (item.quantity, item.reason, item.facility) == (1, "REROUTED", near)
+    assert units_at(near) == 0  # the shelf is empty, one unit is in the basket
+    restow.put_back(item.pk, by=picker, now=NOON)
+    assert units_at(near) == 1
+    assert not ShortRecord.objects.exists()
+    assert_counters_match_reservations()
+
+
+def test_facility_may_win_again_with_what_it_has_elsewhere(article, near, far, picker):
+    configure(missing_units="REROUTE", reroute_blacklist=False)
+    configurations.complete_draft().ratings.filter(key="GEODISTANCE").update(weight=10)
+    configurations.publish(by=None, now=NOON)
+    put_stock(near, article, 5, location=StorageLocationFactory(facility=near))
+    plan = routed(article)
+
+    pick(plan, 0, picker)
+    (again,) = reopened(plan)
+
+    assert again.facility == near
+    assert units_at(near) == 5
+    assert Allocation.objects.get(line__job__plan=again).stock.value == 5
+
+
+@pytest.mark.parametrize(("picked", "status"), [(0, "REROUTED"), (1, "CLOSED")])
+def test_part_is_placed_anew_only_when_nothing_is_picked(article, near, far, picker, picked, status):
+    configure(missing_units="REROUTE_UNTOUCHED")
+    plan = routed(article)
+
+    job = pick(plan, picked, picker)
+    parts = {part.facility: part for part in reopened(plan)}
+
+    assert job.status == status
+    assert sum(line.quantity for line in parts[far].lines.all()) == 3 - picked
+    assert not RestowItem.objects.exists()
+    assert_counters_match_reservations()
+
+
+def begun(plan, picker, units=1):
+    job = PickJob.objects.get(plan=plan)
+    picking.start(job.pk, by=picker, now=NOON)
+    if units:
+        picking.book(job.pk, [picking.Count(job.lines.get().pk, picked=units)], by=picker, now=NOON)
+    return job
+
+
+def test_basket_of_an_aborted_job_is_work_for_somebody(article, near, picker):
+    job = begun(routed(article), picker, 2)
+
+    picking.abort(job.pk, by=picker, now=NOON)
+
+    item = RestowItem.objects.get()
+    assert (item.quantity, item.reason, units_at(near)) == (2, "ABORTED", 3)
+    assert Listing.objects.get(facility=near).reserved == 0
+
+
+def test_person_may_move_a_part_that_somebody_has_begun_with(article, near, far, picker):
+    plan = routed(article)
+    job = begun(plan, picker, 2)
+
+    reroutes.reroute(plan.pk, may_be_begun=True, by=picker, now=NOON)
+    (moved,) = reopened(plan)
+
+    job.refresh_from_db()
+    assert (job.status, job.sub_status, moved.facility) == ("REROUTED", "MANUAL_REROUTE", far)
+    assert (RestowItem.objects.get().quantity, units_at(near)) == (2, 3)
+    assert_counters_match_reservations()
+
+
+def test_part_whose_picking_has_ended_cannot_be_moved(article, near, far, picker):
+    plan = routed(article)
+    pick(plan, 3, picker)
+
+    with pytest.raises(reroutes.NotToBeMoved):
+        reroutes.reroute(plan.pk, may_be_begun=True, by=picker, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("idle", "units", "moved"),
+    [(60, 0, 1), (None, 0, 0), (180, 0, 0), (60, 1, 0)],
+    ids=["idle", "switched off", "not yet", "something is picked"],
+)
+def test_work_that_somebody_began_and_left_moves(article, near, far, picker, idle, units, moved):
+    configure(reroute_after_minutes=60, reroute_idle_minutes=idle)
+    plan = routed(article)
+    Order.objects.update(target_time=NOON + datetime.timedelta(hours=5))
+    begun(plan, picker, units)
+    PickJob.objects.update(modified_at=NOON)
+
+    assert picking.reroute_idle(now=NOON + datetime.timedelta(hours=2)) == moved
+
+    assert len([part for part in reopened(plan) if part.facility == far]) == moved
+    assert_counters_match_reservations()
+
+
+def test_sameday_orders_have_their_own_patience(article, near, far):
+    draft = configurations.complete_draft()
+    StrategyNode.objects.create(
+        configuration=draft,
+        name="Same day",
+        condition={
+            "predicates": [
+                {"entity": "ORDER", "path": "serviceLevel", "operator": "EQUALS", "value": "SAMEDAY"}
+            ]
+        },
+        changes={"reroute": {"after_minutes": 30}},
+    )
+    configure(reroute_after_minutes=None)
+    urgent = routed(article, 2)
+    Order.objects.update(service_level="SAMEDAY")
+    patient = routed(article, 2)
+    Order.objects.update(target_time=NOON + datetime.timedelta(hours=5))
+
+    assert reroutes.late_plans(now=NOON + datetime.timedelta(hours=1)) == [urgent.pk]
+    assert patient.pk != urgent.pk
+
+
+def test_order_cancelled_by_force_sends_its_goods_back(article, near, picker, settings):
+    settings.FORCE_CANCEL_ALLOWED = True
+    plan = routed(article)
+    pick(plan, 3, picker)
+    assert units_at(near) == 2
+
+    orders.force_cancel(plan.order_id, by=picker, now=NOON)
+
+    item = RestowItem.objects.get()
+    assert (item.quantity, item.reason, units_at(near)) == (3, "CANCELLED", 2)
+    restow.put_back(item.pk, by=picker, now=NOON)
+    assert units_at(near) == 5
+    assert_counters_match_reservations()

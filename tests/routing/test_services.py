@@ -10,9 +10,9 @@ from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock,
 from fulfillment.core.services import facilities
 from orders import services as orders
 from orders.models import Order
-from routing import configurations, runs
+from routing import configurations, reroutes, runs
 from routing import services as routing
-from routing.decisions import restore
+from routing.decisions import differences, restore
 from routing.events import PlanRouted, PlanSplit
 from routing.models import (
     DecisionLog,
@@ -30,7 +30,7 @@ from tests.factories.core import (
     put_stock,
     staff,
 )
-from tests.factories.orders import OrderFactory
+from tests.factories.orders import OrderFactory, wire_line
 
 pytestmark = pytest.mark.django_db
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
@@ -103,6 +103,20 @@ def test_order_is_split_into_one_part_per_facility():
     assert {plan.facility: plan.lines.get().quantity for plan in plans} == {first: 2, second: 1}
     assert {plan.split_count for plan in plans} == {1}
     assert_counters_match_reservations()
+
+
+def test_search_that_is_out_of_time_serves_the_order_and_says_that_nothing_is_proven(monkeypatch):
+    monkeypatch.setattr(runs, "SEARCH_SECONDS", 0)
+    articles = [ArticleFactory() for _ in range(2)]
+    for number in range(4):
+        put_stock(FacilityFactory(latitude=52.37 - number / 10), articles[number % 2], 1)
+    order = OrderFactory(*((article, 1) for article in articles))
+
+    plans = route(order)
+
+    assert [plan.status for plan in plans] == [ROUTED, ROUTED]
+    assert DecisionLog.objects.get().data["is_proven"] is False
+    assert differences(DecisionLog.objects.get()) == []
 
 
 def test_same_article_on_two_lines_is_reserved_once_and_written_per_line(article):
@@ -235,6 +249,19 @@ def test_single_preselected_facility_is_fixed_and_without_stock_unroutable(artic
     (plan,) = route(OrderFactory((article, 1), preselected=[chosen]))
 
     assert (plan.status, plan.reason) == (RETRYABLE, "NO_STOCK")
+
+
+def test_order_whose_preselected_facility_was_deleted_goes_nowhere_else(article):
+    put_stock(FacilityFactory(), article, 5)
+    chosen = FacilityFactory()
+    order = OrderFactory((article, 1), preselected=[chosen])
+    (plan,) = route(order)
+    facilities.delete(chosen.pk, by=None, now=NOON)
+
+    routing.retry(order.pk, by=None, now=NOON)
+
+    plan.refresh_from_db()
+    assert (plan.status, plan.reason) == (RETRYABLE, "FACILITY_CLOSED")
 
 
 def test_only_preselected_facilities_are_considered(article):
@@ -465,6 +492,84 @@ def test_part_that_waited_too_long_is_left_to_a_person(article):
     assert plan.status == ROUTED
 
 
+def use(**changes):
+    """Publish a draft with some settings changed, and fences by their keys."""
+    draft = configurations.complete_draft()
+    for name, value in changes.items():
+        if name.isupper():
+            draft.fences.filter(key=name).update(is_active=value)
+        else:
+            setattr(draft, name, value)
+    draft.save()
+    configurations.publish(by=None, now=NOON)
+
+
+def test_facility_without_a_free_slot_gets_the_order_on_the_next_day(article):
+    use(CAPACITY=True)
+    times = {"MONDAY": [], "TUESDAY": [{"start": "09:00", "end": "17:00", "capacity": 5}]}
+    site = FacilityFactory(capacity_enabled=True, capacity_planning_days=1, picking_times=times)
+    put_stock(site, article, 5)
+    (plan,) = route(OrderFactory((article, 1)))  # on a Monday
+    assert (plan.status, plan.reason) == (RETRYABLE, "FENCED_OUT")
+    assert routing.retry_by_clock(now=NOON + datetime.timedelta(minutes=5)) == 0
+
+    assert routing.retry_by_clock(now=NOON + datetime.timedelta(hours=14)) == 1
+
+    plan.refresh_from_db()
+    assert (plan.status, plan.facility) == (ROUTED, site)
+
+
+def test_rule_that_asks_for_the_hour_is_asked_again_later(article):
+    put_stock(FacilityFactory(country="BE"), article, 5)
+    draft = configurations.complete_draft()
+    draft.nodes.create(
+        name="evening",
+        condition={
+            "predicates": [
+                {"entity": "ORDER", "path": "time", "operator": "GREATER_EQUALS", "value": "18:00"}
+            ]
+        },
+        changes={"fences": {"COUNTRY": False}},
+    )
+    configurations.publish(by=None, now=NOON)
+    (plan,) = route(OrderFactory((article, 1)))
+
+    routing.retry_by_clock(now=NOON.replace(hour=19))
+
+    plan.refresh_from_db()
+    assert plan.status == ROUTED
+
+
+def test_time_alone_tries_nothing_where_no_rule_asks_for_it(article):
+    FacilityFactory()
+    route(OrderFactory((article, 1)))
+
+    assert routing.retry_by_clock(now=NOON + datetime.timedelta(days=1)) == 0
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("BACKORDER", "WAITING"), ("NONE", "RETRYABLE")])
+def test_order_behind_the_complete_stock_fence_waits_for_what_is_sold_ahead(article, behaviour, status):
+    use(COMPLETE_STOCK=True, is_split_active=False)
+    other, site = ArticleFactory(), FacilityFactory()
+    put_stock(site, article, 5)
+    put_stock(site, other, 1)
+    Listing.objects.filter(article=other).update(out_of_stock=behaviour)
+
+    (plan,) = route(OrderFactory((article, 1), (other, 2)))
+
+    assert (plan.status, plan.reason) == (status, "FENCED_OUT")
+
+
+def test_order_that_a_fence_beside_stock_keeps_out_does_not_wait_for_stock(article):
+    use(COMPLETE_STOCK=True, is_split_active=False)
+    put_stock(FacilityFactory(country="BE"), article, 1)
+    Listing.objects.update(out_of_stock="BACKORDER")
+
+    (plan,) = route(OrderFactory((article, 2)))
+
+    assert plan.status == RETRYABLE
+
+
 def test_order_without_a_waiting_part_is_not_routed_again(article):
     put_stock(FacilityFactory(), article, 1)
     order = OrderFactory((article, 1))
@@ -478,7 +583,7 @@ def test_consume_gives_reservations_back_and_ends_the_workload(article):
     put_stock(FacilityFactory(), article, 5)
     (plan,) = route(OrderFactory((article, 3)))
 
-    routing.consume(plan.pk, {}, by=None, now=NOON)
+    reroutes.consume(plan.pk, {}, by=None, now=NOON)
 
     assert Listing.objects.get().reserved == 0
     assert plan.lines.get().done == 3
@@ -561,3 +666,21 @@ def test_number_of_queries_is_constant(
     statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
     assert [plan.status for plan in plans] == [ROUTED] * parts
     assert len(statements) == 12, "\n".join(statements)  # one of them looks the city up
+
+
+def test_parcel_of_too_little_value_is_not_made():
+    dear, cheap = ArticleFactory(), ArticleFactory()
+    put_stock(FacilityFactory(), dear, 5)
+    put_stock(FacilityFactory(), cheap, 5)
+    draft = configurations.complete_draft()
+    draft.least_value, draft.partly_reservable = 20, "ROUTE"
+    draft.save()
+    configurations.publish(by=None, now=NOON)
+    items = [wire_line(dear, 1, shopPrice=50), wire_line(cheap, 2, shopPrice=7.5)]
+
+    plans = routing.route_order(OrderFactory(*items).pk, by=None, now=NOON)
+
+    assert [plan.status for plan in plans] == ["ROUTED", "RETRYABLE"]
+    log = DecisionLog.objects.get()
+    assert set(log.data["demand"]["prices"].values()) == {50.0, 7.5}
+    assert differences(log) == []

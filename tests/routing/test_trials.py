@@ -43,7 +43,7 @@ def sites():
 
 
 def test_draft_is_tried_on_the_last_decisions_and_nothing_is_written(sites):
-    article, _near, _far = sites
+    article, near, far = sites
     orders = [OrderFactory((article, 1)) for n in range(6)]
     route(*orders)
     weigh(GEODISTANCE=0, PREFER_WAREHOUSE=10)
@@ -55,11 +55,13 @@ def test_draft_is_tried_on_the_last_decisions_and_nothing_is_written(sites):
 
     trial.refresh_from_db()
     live, draft = trial.result["sides"]
-    assert (trial.done, trial.total, trial.changed_count) == (4, 4, len(trial.result["changed"]))
+    assert (trial.done, trial.total, trial.changed_count) == (4, 4, trial.changes.count())
     assert trial.finished_at is not None
     assert live["orders"] == draft["orders"] == 4
     assert sum(live["load"].values()) == sum(draft["load"].values()) == 4
     assert draft["km"] > live["km"]
+    change = trial.changes.first()
+    assert (change.before, change.after) == ([str(near.pk)], [str(far.pk)])
     assert (RoutingPlan.objects.count(), Reservation.objects.count(), DecisionLog.objects.count()) == before
 
 
@@ -107,7 +109,7 @@ def test_pages_ask_show_progress_and_name_what_goes_elsewhere(supervisor, sites)
     weigh(GEODISTANCE=0, PREFER_WAREHOUSE=10)
 
     page = supervisor.get(reverse("routing:trial-list")).content.decode()
-    assert "GEODISTANCE: 2.00 → 0.00" in page
+    assert "Weight of Distance: 2 → 0" in page
     answer = supervisor.post(reverse("routing:trial-list"), {"count": "100"})
     running = supervisor.get(answer["Location"]).content.decode()
     assert 'hx-trigger="every 1s"' in running

@@ -5,7 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from fulfillment.core import outbox
+from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Facility
+from routing import configurations
 from routing import services as routing
 from routing.models import RoutingPlan
 from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
@@ -39,19 +42,51 @@ def test_decision_shows_every_facility_with_its_points(supervisor):
     assert all(name in page for name in ("Near", "Far", "Abroad", "14.000", "Revision 1"))
 
 
-def test_decision_says_what_the_next_best_would_have_needed(supervisor):
+@pytest.fixture
+def three_sites():
     article = ArticleFactory()
-    near, far = FacilityFactory(name="Near"), FacilityFactory(name="Far", latitude=51.44, longitude=5.47)
-    put_stock(near, article, 3)
-    put_stock(far, article, 3)
-    FacilityFactory(name="Empty")
+    near = FacilityFactory(name="Near")
+    far = FacilityFactory(name="Far", latitude=51.44, longitude=5.47)
+    abroad = FacilityFactory(name="Abroad", country="BE")
+    for facility in (near, far, abroad):
+        put_stock(facility, article, 3)
     order = OrderFactory((article, 1))
     route(order)
+    return order, near, far, abroad
 
-    page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
 
-    assert "To win, Far needs 2 points more; most are lost by Distance" in " ".join(page.split())
-    assert "To win, Empty" not in page
+def words_of(response):
+    return " ".join(response.content.decode().split())
+
+
+def test_decision_says_in_sentences_why_it_came_out_so(supervisor, three_sites):
+    order, *_sites = three_sites
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk])))
+
+    assert "Near takes 1 of 1 unit." in page
+    assert "2 of 3 facilities may serve it; the others miss a fence: Country (1)." in page
+    assert "2 of them have all of it." in page
+    assert "Of those, Near has the most points: 14; Far has 12." in page
+    assert "It leads by Distance: 0" in page
+
+
+def test_decision_says_what_would_have_to_change(supervisor, three_sites):
+    order, near, far, abroad = three_sites
+    url = reverse("routing:decision", args=[order.pk])
+
+    def ask(facility, **headers):
+        return words_of(supervisor.get(url, {"facility": facility}, headers=headers))
+
+    assert "Near has got it." in ask(near.pk)
+    page = ask(far.pk)
+    assert "Far is 2 points behind." in page
+    assert "Each of these by itself would give the order to Far:" in page
+    assert "<li>Distance: at most 0" in page
+    page = ask(abroad.pk, HX_Request="true")
+    assert "Abroad misses the fence “Country”: wanted NL, has BE." in page
+    assert "<html" not in page
+    assert "Find out" in ask("nonsense")
 
 
 def test_decision_of_an_order_that_was_not_routed_yet_says_so(supervisor):
@@ -73,6 +108,21 @@ def test_decision_says_in_words_what_a_fence_missed(supervisor):
     assert str(Facility.Service.SHIP_FROM_STORE.label) in page
     assert "SHIP_FROM_STORE" not in page
     assert str(RoutingPlan.Reason.FENCED_OUT.label) in page
+
+
+def test_fence_that_may_still_open_is_told_from_one_that_stays_shut(supervisor):
+    article = ArticleFactory()
+    FacilityFactory(name="Empty")
+    configurations.complete_draft().fences.filter(key="MINIMUM_PICKING").update(is_active=True)
+    configurations.publish(by=None, now=NOON)
+    FacilityFactory(name="Abroad", country="BE")
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk])))
+
+    assert "<strong>At least one unit</strong> (for now):" in page
+    assert "<strong>Country</strong>:" in page
 
 
 def test_decision_among_many_facilities_shows_the_best_and_counts_the_others(supervisor):
@@ -129,3 +179,24 @@ def test_list_needs_the_same_queries_for_one_and_for_three(supervisor):
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
+
+
+def test_address_is_corrected_and_the_order_placed_anew(client):
+    client.force_login(staff("supervisor"))
+    article = ArticleFactory()
+    facility = FacilityFactory()
+    put_stock(facility, article, 5)
+    order = OrderFactory((article, 1), address={"country": "BE"})
+    routing.route_order(order.pk, by=None, now=NOON)
+    url = reverse("routing:order-address", args=[order.pk])
+    fields = {"street": "Damrak", "house_number": "1", "postal_code": "1012 LG", "city": "Amsterdam"}
+
+    wrong = client.post(url, fields | {"country": "XX"})
+    client.post(url, fields | {"country": "NL"})
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert wrong.status_code == 422
+    assert "is not a country" in wrong.content.decode()
+    order.refresh_from_db()
+    assert (order.country, order.latitude, order.shipping_address.street) == ("NL", None, "Damrak")
+    assert RoutingPlan.objects.get(order=order, status="ROUTED").facility == facility

@@ -1,16 +1,19 @@
+import base64
 import io
 
 import pypdf
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import Facility, FacilityCarrier
 from packing.models import PackJob
-from shipping import wire
+from shipping import labels, wire
 from shipping.models import HandoverJob, Parcel, Shipment
 from tests.apiclient import Api, described
+from tests.carrierstub import PARCEL
 from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory, api_token
 from tests.factories.shipping import collected, labelled, parcel, shipment, work
 
@@ -61,6 +64,8 @@ def test_list_of_shipments_filters_and_pages(api):
     assert found(tenantOrderId="A-3") == [str(rows[2].pk)]
     assert found(status="INITIAL,NONSENSE") == [str(waiting.pk)]
     assert found(facilityRef=str(waiting.facility_id)) == [str(waiting.pk)]
+    urn = f"urn:fft:facility:tenantFacilityId:{waiting.facility.tenant_facility_id}"
+    assert found(facilityRef=urn) == [str(waiting.pk)]
     assert found(carrierKeys=["demo"]) == newest[1:]
     assert found(parcelStatus="DONE") == newest[1:]
     assert found(searchTerm="a-2") == [str(rows[1].pk)]
@@ -120,6 +125,38 @@ def test_patch_that_fails_in_the_middle_changes_nothing(api):
 
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NO_CARRIER")
     assert Shipment.objects.get(pk=row.pk).recipient == row.recipient
+
+
+def test_shipment_is_not_booked_when_something_else_is_asked_for(api):
+    row = shipment(1, carrier="")
+    FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo"))
+
+    def patch(**changes):
+        body = {"version": row.version, "actions": [{"action": "ModifyShipment", **changes}]}
+        return api.patch(f"/api/shipments/{row.pk}", body)
+
+    for changes in ({"status": "CANCELED"}, {"carrierProduct": "EXPRESS"}):
+        assert (patch(**changes).status_code, patch(**changes).json()[0]["summary"]) == (
+            422,
+            "NOT_SUPPORTED_YET",
+        )
+    unchanged = patch(status="INITIAL", carrierProduct="", paymentInformation={})
+    assert (unchanged.status_code, unchanged.json()["status"]) == (200, "INITIAL")
+    assert not Parcel.objects.exists()
+
+
+def test_parcel_without_the_service_that_is_asked_for_is_not_booked(api):
+    row = shipment(1, carrier="")
+    FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo", key="demo"))
+
+    answer = api.post(
+        f"/api/shipments/{row.pk}/parcels", {"carrierRef": "demo", "services": {"signature": True}}
+    )
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    empty = {"services": {"signature": False}, "pickUpInformation": {}, "customAttributes": {"a": 1}}
+    made = api.post(f"/api/shipments/{row.pk}/parcels", {"carrierRef": "demo", **empty})
+    assert (made.status_code, made.json()["customAttributes"]["a"]) == (201, 1)
 
 
 def test_unknown_action_names_those_there_are(api):
@@ -241,6 +278,169 @@ def test_dimensions_change_until_the_carrier_has_them(api):
     done = labelled(1, number="2")
     refused = api.patch(f"/api/parcels/{done.pk}", {"version": done.version, "actions": [action]})
     assert (refused.status_code, refused.json()[0]["summary"]) == (422, "PARCEL_AT_CARRIER")
+
+
+def test_label_is_cancelled_and_asked_for_again_from_another_carrier(api):
+    row = labelled(1)
+    other = CarrierFactory(key="other", name="Other", adapter="demo")
+    FacilityCarrierFactory(facility=row.facility, carrier=other)
+    cancel = {"version": row.version, "actions": [{"action": "ModifyParcel", "status": "CANCELED"}]}
+
+    answer = api.patch(f"/api/parcels/{row.pk}", cancel)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELED")
+    again = api.post(f"/api/shipments/{row.shipment_id}/parcels", {"carrierRef": "other"})
+    assert (again.status_code, again.json()["status"]) == (201, "OPEN")
+    assert again.json()["id"] != str(row.pk)
+    assert api.get(f"/api/shipments/{row.shipment_id}").json()["carrierKey"] == "other"
+
+
+def test_parcel_that_is_closed_at_the_carrier_is_not_cancelled(api):
+    row = labelled(1)
+    Parcel.objects.update(manifested_at=timezone.now())
+    cancel = {"version": row.version, "actions": [{"action": "ModifyParcel", "status": "CANCELED"}]}
+
+    answer = api.patch(f"/api/parcels/{row.pk}", cancel)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "PARCEL_CLOSED")
+
+
+def test_product_changes_until_the_carrier_has_it(api):
+    row = parcel(1)
+
+    def change(version):
+        actions = [{"action": "ModifyParcel", "carrierProduct": "EXPRESS"}]
+        return api.patch(f"/api/parcels/{row.pk}", {"version": version, "actions": actions})
+
+    assert change(row.version).json()["carrierProduct"] == "EXPRESS"
+    work()
+    row.refresh_from_db()
+    Parcel.objects.update(product="STANDARD")
+    assert change(row.version).json()[0]["summary"] == "PARCEL_AT_CARRIER"
+
+
+# Labels of others
+
+
+def brings(*labels, version, **fields):
+    return {"name": "ADD_LABELS_TO_PARCEL", "version": version, "labels": list(labels), **fields}
+
+
+def brought(data, kind="SEND_LABEL", form="PDF", number="EXT-1"):
+    return {
+        "labelType": kind,
+        "labelFile": {"content": base64.b64encode(data).decode(), "type": form},
+        "trackingNumber": number,
+        "trackingUrl": f"https://track.example/{number}",
+    }
+
+
+@pytest.fixture
+def external_parcel():
+    """A parcel of a carrier that another program books."""
+    row = parcel(1, carrier="manual")
+    work()
+    row.refresh_from_db()
+    return row
+
+
+def test_labels_of_another_program_finish_a_parcel(api, external_parcel):
+    pdf = labels.render_label(PARCEL, "EXT-1")
+    body = brings(
+        brought(pdf),
+        brought(pdf, "RETURN_LABEL", number="RET-1"),
+        version=external_parcel.version,
+        closeParcel=True,
+        tenantParcelId="WMS-7",
+    )
+
+    answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "DONE")
+    found = answer.json()
+    validate(wire.parcel, found)
+    assert found["tenantParcelId"] == "WMS-7"
+    assert found["result"]["carrierTrackingNumber"] == "EXT-1"
+    assert found["result"]["trackingUrl"] == "https://track.example/EXT-1"
+    assert api.get(found["result"]["sendLabelUrl"]).content == pdf
+    row = Parcel.objects.get()
+    assert (row.return_tracking_number, set(row.scan_codes)) == ("RET-1", {"P0123456789A", "EXT-1"})
+    assert HandoverJob.objects.get().parcel == row
+    assert Shipment.objects.get().status == "CONFIRMED"
+    late = api.post(f"/api/parcels/{external_parcel.pk}/actions", brings(brought(pdf), version=row.version))
+    assert (late.status_code, late.json()[0]["summary"]) == (422, "PARCEL_HAS_LABEL")
+
+
+def test_labels_come_one_by_one_and_the_parcel_is_closed_with_the_last(api, external_parcel):
+    address = f"/api/parcels/{external_parcel.pk}/actions"
+    zpl = b"^XA^BY3^FO1,1^BCN,100,N,N,N^FDEXT-1^FS^XZ"
+
+    empty = api.post(address, brings(version=external_parcel.version, closeParcel=True))
+    first = api.post(address, brings(brought(zpl, form="ZPL"), version=external_parcel.version))
+    last = api.post(address, brings(version=first.json()["version"], closeParcel=True))
+
+    assert (empty.status_code, empty.json()[0]["summary"]) == (422, "LABEL_MISSING")
+    assert (first.status_code, first.json()["status"]) == (200, "WAITING_FOR_INPUT")
+    assert (last.status_code, last.json()["status"]) == (200, "DONE")
+    assert api.get(f"/api/parcels/{external_parcel.pk}/labels/send.zpl").content == zpl
+    assert api.get(f"/api/parcels/{external_parcel.pk}/labels/send.pdf").status_code == 404
+    stale = api.post(address, brings(version=external_parcel.version))
+    assert stale.status_code == 409
+
+
+def test_failure_of_another_program_is_a_problem_of_the_parcel(api, external_parcel):
+    error = {"labelType": "SEND_LABEL", "errorCode": "E7", "errorDescription": "No such street."}
+
+    answer = api.post(
+        f"/api/parcels/{external_parcel.pk}/actions", brings(error, version=external_parcel.version)
+    )
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "FAILED")
+    assert answer.json()["result"]["errors"] == {"labelError": "No such street."}
+    assert Parcel.objects.get().problem["code"] == "E7"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"<script>alert(1)</script>", "The file is no label"),
+        (b"%PDF-1.7 nothing", "The file is no label"),
+        (b"^XA^FDno end", "The file is no label"),
+        (b"\x89PNG\r\n\x1a\n but no picture", "The file is no label"),
+    ],
+)
+def test_file_that_is_no_label_is_refused_by_its_content(api, external_parcel, data, problem):
+    body = brings(brought(data), version=external_parcel.version)
+
+    answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)
+
+    assert answer.status_code == 400
+    assert described(answer)[0].startswith(f"labels[0].labelFile.content: {problem}")
+
+
+def test_label_needs_file_number_and_page_or_an_error(api, external_parcel):
+    body = brings({"labelType": "SEND_LABEL"}, version=external_parcel.version)
+    answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)
+
+    assert described(answer) == [
+        "labels[0].labelFile: is required",
+        "labels[0].trackingNumber: is required",
+        "labels[0].trackingUrl: is required",
+    ]
+
+
+def test_program_says_where_a_parcel_is(api):
+    row = labelled(1)
+    entry = {"status": "DELIVERED", "trackingNumber": row.tracking_number, "type": "SEND_LABEL"}
+    body = {"name": "UPDATE_TRACKING_DATA", "version": row.version, "trackingData": [entry]}
+
+    answer = api.post(f"/api/parcels/{row.pk}/actions", body)
+
+    assert answer.json()["result"]["trackingStatus"] == "delivered"
+    wrong = {**body, "version": row.version + 1, "trackingData": [{**entry, "trackingNumber": "X"}]}
+    assert described(api.post(f"/api/parcels/{row.pk}/actions", wrong))[0].startswith(
+        "trackingData[0].trackingNumber: is not"
+    )
 
 
 # Handover
@@ -419,3 +619,31 @@ def test_reading_scope_changes_nothing(client):
 
     assert answer.status_code == 403
     assert Facility.objects.count() == FacilityCarrier.objects.count() == 1
+
+
+def test_search_looks_at_recipients_goods_and_parcels(api):
+    parcel = labelled(2, number="A-1")
+    line = parcel.package.items.select_related("line__order_line").first().line
+    sku, name = line.order_line.sku, parcel.shipment.recipient["last_name"]
+    article = {"contains": {"article": {"tenantArticleId": {"eq": sku}}}}
+
+    def found(path, query, part):
+        answer = api.post(f"/api/{path}/search", {"query": query})
+        assert answer.status_code == 200, answer.content
+        return [row["id"] for row in answer.json()[part]]
+
+    assert found("parcels", {"recipient": {"lastName": {"eq": name}}, "items": article}, "parcels") == [
+        str(parcel.pk)
+    ]
+    assert found("parcels", {"recipient": {"lastName": {"eq": "Nobody"}}}, "parcels") == []
+    assert found("parcels", {"items": {"exists": False}}, "parcels") == []
+    assert found("shipments", {"parcels": {"contains": {"status": {"eq": "DONE"}}}}, "shipments") == [
+        str(parcel.shipment_id)
+    ]
+    info = {"carrierTrackingNumber": {"eq": parcel.tracking_number}}
+    (handover,) = found(
+        "handoverjobs", {"handoverJobParcelInfo": info, "handoverJobLineItems": article}, "handoverJobs"
+    )
+    query = {"id": {"eq": handover}, "recipientAddress": {"lastName": {"like": name[:3]}}}
+    assert found("handoverjobs", query, "handoverJobs") == [handover]
+    assert found("handoverjobs", {"invoiceAddress": {"lastName": {"like": name}}}, "handoverJobs") == []

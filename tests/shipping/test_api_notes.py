@@ -21,10 +21,14 @@ def addresses(pick_job):
 def test_notes_are_the_stored_bytes(client):
     sent = labelled(1).shipment
 
-    for address in addresses(sent.pick_job):
+    slip = sent.papers.get(kind="RETURN_SLIP").document
+
+    for address, stored in zip(
+        addresses(sent.pick_job), [sent.delivery_note, sent.delivery_note, slip], strict=True
+    ):
         response = Api(client).get(address)
         assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
-        assert response.content == documents.read(sent.delivery_note)
+        assert response.content == documents.read(stored)
 
 
 def test_note_of_another_facility_is_not_found(client):

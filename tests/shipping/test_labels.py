@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from fulfillment.core.barcodes import new_sscc
-from shipping import labels, notes
+from shipping import labels
 from shipping.carriers import Contact, ParcelData
 
 SENDER = Contact("Shop BV", "Damrak", "1", "1012 LG", "Amsterdam", "NL")
@@ -123,43 +123,3 @@ def test_other_scripts_and_emoji_leave_the_codes_readable(read_pdf, name):
 
 def test_same_label_has_the_same_bytes():
     assert labels.render_label(PARCEL, "N1") == labels.render_label(PARCEL, "N1")
-
-
-def note(lines, **fields):
-    return notes.render_delivery_note(
-        {
-            "language": "en",
-            "order_number": "T-1",
-            "order_date": "2 March 2026",
-            "sender": ["Shop BV", "NL"],
-            "recipient": RECIPIENT.lines,
-            "country": "NL",
-            "lines": lines,
-            "parcels": ["P0123456789A"],
-            "return_number": "DEMR1",
-            **fields,
-        }
-    )
-
-
-def test_delivery_note_lists_the_goods_and_bears_the_order_as_code(read_pdf):
-    page = read_pdf(note([{"sku": "MUG-1", "title": "Mug <b>blue</b>", "quantity": 2, "ordered": 3}]))
-
-    assert (page.pages, page.millimetres) == (1, (210, 297))
-    assert page.codes() == {("QR Code", "T-1", "]Q1")}
-    for part in ("Anna de Vries", "MUG-1", "Mug <b>blue</b>", "DEMR1"):
-        assert part in page.text
-
-
-def test_delivery_note_of_many_lines_takes_more_pages(read_pdf):
-    lines = [{"sku": f"SKU{n}", "title": "Mug " * 20, "quantity": 1, "ordered": 1} for n in range(120)]
-
-    page = read_pdf(note(lines))
-
-    assert page.pages > 1
-    assert "SKU119" in page.text
-
-
-def test_delivery_note_speaks_the_language_of_the_customer(read_pdf):
-    assert "Delivery note" in read_pdf(note([])).text
-    assert "Lieferschein" in read_pdf(note([], language="de")).text

@@ -8,7 +8,8 @@ from fulfillment.core.errors import WrongStatus
 from fulfillment.core.models import Carrier, OutboxEntry, StatusChange
 from orders.events import OrderCancelled
 from orders.models import Order, ParcelRecord, ShortRecord
-from shipping import services
+from shipping import booking, services
+from shipping.events import ParcelRequested
 from shipping.models import HandoverJob, Parcel, Shipment
 from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory
 from tests.factories.shipping import collected, labelled, packed, parcel, shipment, work
@@ -115,6 +116,83 @@ def test_cancellation_is_refused_once_something_is_handed_over(facility, packer)
         cancel(done.order_id)
 
     assert Parcel.objects.get().status == "DONE"
+
+
+def test_cancellation_of_the_order_is_refused_once_the_day_is_closed_at_the_carrier(facility):
+    done = labelled(facility=facility)
+    Parcel.objects.update(manifested_at=timezone.now())
+
+    with pytest.raises(services.ParcelClosed):
+        cancel(done.order_id)
+
+    assert Parcel.objects.get().status == "DONE"
+
+
+def test_cancelled_label_makes_room_for_another_one(facility, packer):
+    done = labelled(facility=facility)
+
+    services.cancel_parcel(done.pk, by=packer, now=timezone.now())
+
+    done.refresh_from_db()
+    assert (done.status, Shipment.objects.get().status) == ("CANCELED", "RETRYABLE")
+    assert HandoverJob.objects.get().status == "OBSOLETE"
+    assert not ParcelRecord.objects.exists()
+    services.request_labels(done.shipment_id, by=packer, now=timezone.now())
+    work()
+    second = Parcel.objects.exclude(pk=done.pk).get()
+    assert (second.status, second.package, Shipment.objects.get().status) == (
+        "DONE",
+        done.package,
+        "CONFIRMED",
+    )
+    assert second.code != done.code
+    assert services.find_parcel(facility, second.code).parcel == second
+    with pytest.raises(services.UnknownParcel):
+        services.find_parcel(facility, done.tracking_number)
+
+
+def test_label_of_one_of_two_parcels_is_cancelled_alone(facility, packer):
+    asked = shipment(2, facility=facility, packages=2)
+    first, second = asked.parcels.order_by("package__number")
+    booking.book_parcel(ParcelRequested(first.pk))
+
+    services.cancel_parcel(first.pk, by=packer, now=timezone.now())
+    booking.book_parcel(ParcelRequested(second.pk))
+    asked.refresh_from_db()
+    assert asked.status == "RETRYABLE"
+    services.request_labels(asked.pk, by=packer, now=timezone.now())
+    work()
+
+    asked.refresh_from_db()
+    assert asked.status == "CONFIRMED"
+    assert sorted(asked.parcels.values_list("status", flat=True)) == ["CANCELED", "DONE", "DONE"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "prepare"),
+    [
+        (services.ParcelClosed, lambda done, by: Parcel.objects.update(manifested_at=timezone.now())),
+        (
+            services.ParcelHandedOver,
+            lambda done, by: services.hand_over(handover_of(done).pk, by=by, now=timezone.now()),
+        ),
+        (WrongStatus, lambda done, by: services.cancel_parcel(done.pk, by=by, now=timezone.now())),
+    ],
+)
+def test_label_is_not_cancelled_after_the_closing_the_handover_or_twice(facility, packer, refusal, prepare):
+    done = labelled(facility=facility)
+    prepare(done, packer)
+
+    with pytest.raises(refusal):
+        services.cancel_parcel(done.pk, by=packer, now=timezone.now())
+
+
+def test_label_is_not_cancelled_while_the_carrier_is_asked(facility, packer):
+    waiting = parcel(facility=facility)
+    booking._begin(waiting.pk, timezone.now())
+
+    with pytest.raises(services.ParcelBeingBooked):
+        services.cancel_parcel(waiting.pk, by=packer, now=timezone.now())
 
 
 # To the carrier

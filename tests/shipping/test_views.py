@@ -1,14 +1,21 @@
+import io
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
 from fulfillment.core.models import Document
 from fulfillment.core.services import documents
 from packing.models import PackJob
-from shipping import services
+from picking.models import RestowItem
+from shipping import booking, labels, services, tracking
+from shipping.carriers import Track
+from shipping.events import ParcelRequested
 from shipping.models import HandoverJob, Parcel
+from tests.carrierstub import PARCEL
 from tests.factories.core import FacilityCarrierFactory, FacilityFactory, staff
 from tests.factories.packing import pack_job, started_pack_job
 from tests.factories.shipping import collected, labelled, packed, parcel, shipment, work
@@ -106,9 +113,10 @@ def test_all_documents_are_printed_at_once_as_they_are_stored(client, facility, 
     bar = client.get(page, **HTMX)
     answer = client.get(papers)
 
-    assert primaries(bar) == ["Print all 5 documents"]
-    assert f'data-print="{papers}"' in bar.content.decode()
-    stored = [first.label, first.return_label, second.label, second.return_label, done.delivery_note]
+    assert primaries(bar) == ["Print all 8 documents"]
+    assert address("pack-print", done.pick_job.pack_job.pk) in bar.content.decode()
+    slips = [paper.document for paper in done.papers.all()]
+    stored = [first.label, first.return_label, second.label, second.return_label, *slips]
     printed = [read_pdf(documents.read(paper)) for paper in stored]
     joined = read_pdf(answer.content)
     assert joined.pages == sum(paper.pages for paper in printed)
@@ -116,7 +124,7 @@ def test_all_documents_are_printed_at_once_as_they_are_stored(client, facility, 
     assert answer.headers["Content-Type"] == "application/pdf"
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "no-store" in answer.headers["Cache-Control"]
-    assert Document.objects.count() == 5
+    assert Document.objects.count() == 8
 
 
 def test_papers_are_not_joined_before_the_last_label_is_there(client, facility):
@@ -136,7 +144,7 @@ def test_label_for_a_label_printer_is_left_out_of_the_pdf(client, facility, read
     page = client.get(address("pack-done", done.package.job_id))
     answer = client.get(address("pack-documents", done.package.job_id))
 
-    assert primaries(page) == ["Print all 2 documents"]
+    assert primaries(page) == ["Print all 4 documents"]
     assert read_pdf(answer.content).text.startswith(read_pdf(documents.read(done.return_label)).text)
 
 
@@ -223,8 +231,8 @@ def test_rejected_parcel_shows_the_problem_beside_its_field_and_is_booked_again(
     work()
 
     page = client.get(address("parcel-detail", failed.pk))
-    data = page.context["recipient_form"].initial | {"house_number": "100"}
-    again = client.post(address("parcel-request", failed.pk), {key: data[key] or "" for key in data})
+    data = page.context["correction_form"].data | {"house_number": "100"}
+    again = client.post(address("parcel-request", failed.pk), data)
     work()
 
     assert "There is no such house." in text(page)
@@ -242,7 +250,8 @@ def test_address_that_cannot_be_stays_in_the_form(client, facility):
     answer = client.post(address("parcel-request", failed.pk), {"street": "S" * 51, "country": "XX"})
 
     assert answer.status_code == 422
-    assert set(answer.context["recipient_form"].errors) >= {
+    assert set(answer.context["correction_form"].errors) >= {
+        "weight_g",
         "street",
         "postal_code",
         "city",
@@ -279,7 +288,7 @@ def test_manual_parcel_asks_for_its_number_only(client, facility):
     page = client.get(address("parcel-detail", asked.pk))
     refused = client.post(address("parcel-number", asked.pk), {"number": "Ü"})
 
-    assert primaries(page) == ["Save number and make the label"]
+    assert primaries(page) == [f"Save number and label {asked.shipment.short_id}"]
     assert refused.status_code == 422
     assert "up to 40 letters and digits" in text(refused)
 
@@ -299,6 +308,185 @@ def test_name_with_markup_is_escaped_on_the_pages(client, facility):
     work()
 
     assert "<script>x" not in client.get(address("parcel-detail", failed.pk)).content.decode()
+
+
+# What carriers refuse
+
+
+def test_problems_are_listed_with_the_words_of_the_carrier_beside_the_field(client, facility):
+    failed = parcel(facility=facility, address={"houseNumber": "REJECT"})
+    open_ = parcel(facility=facility, address={"houseNumber": "TIMEOUT"}, number="1002")
+    work()
+    parcel(facility=FacilityFactory(slug="there"), address={"houseNumber": "REJECT"}, number="1003")
+
+    page = client.get(address("problem-list"))
+
+    assert [problem["parcel"].pk for problem in page.context["problems"]] == [failed.pk, open_.pk]
+    (bound,) = page.context["problems"][0]["form"].faulty
+    assert (bound.name, bound.errors) == ("house_number", ["There is no such house."])
+    assert "The carrier may have booked it" in text(page)
+    assert "2 problems" in text(client.get(address("shipment-list")))
+
+
+def test_problem_is_solved_in_the_list(client, facility):
+    failed = parcel(facility=facility, address={"houseNumber": "REJECT"})
+    work()
+    form = client.get(address("problem-list")).context["problems"][0]["form"]
+
+    answer = client.post(
+        address("parcel-request", failed.pk),
+        form.data | {"house_number": "100", "weight_g": "2500", "from_list": "1"},
+    )
+    work()
+
+    assert answer.url == address("problem-list")
+    failed.refresh_from_db()
+    assert (failed.status, failed.weight_g, failed.shipment.recipient["house_number"]) == (
+        "DONE",
+        2500,
+        "100",
+    )
+    assert "No problems" in text(client.get(address("problem-list")))
+
+
+def test_list_of_problems_takes_the_same_queries_for_one_and_for_three(
+    client, facility, django_assert_max_num_queries
+):
+    def fail(number):
+        parcel(facility=facility, address={"houseNumber": "REJECT"}, number=number)
+        work()
+
+    fail("1")
+    client.get(address("problem-list"))
+    with django_assert_max_num_queries(30) as one:
+        client.get(address("problem-list"))
+    fail("2")
+    fail("3")
+
+    with django_assert_max_num_queries(len(one)):
+        client.get(address("problem-list"))
+
+
+@pytest.mark.parametrize("house_number", ["REJECT", "TIMEOUT"])
+def test_second_booking_needs_the_click_of_a_person(client, facility, house_number):
+    asked = parcel(facility=facility, address={"houseNumber": house_number})
+    work()
+    client.get(address("problem-list"))
+    client.get(address("parcel-detail", asked.pk))
+    work()
+
+    assert asked.attempts.count() == 1
+    data = client.get(address("parcel-detail", asked.pk)).context["correction_form"].data
+    client.post(address("parcel-request", asked.pk), data | {"house_number": "1"})
+    work()
+    assert asked.attempts.count() == 2
+
+
+def pdf_file(data=None, name="label.pdf"):
+    return SimpleUploadedFile(name, data or labels.render_label(PARCEL, "3SABC"))
+
+
+def test_label_of_the_carrier_is_uploaded_with_its_number_and_sent_as_attachment(client, facility):
+    asked = parcel(facility=facility, carrier="manual")
+    work()
+    file = pdf_file()
+
+    client.post(address("parcel-number", asked.pk), {"number": "3SABC", "label": file})
+
+    asked.refresh_from_db()
+    assert (asked.status, asked.tracking_number, asked.return_label) == ("DONE", "3SABC", None)
+    assert set(asked.scan_codes) == {"P0123456789A", "3SABC"}
+    answer = client.get(address("document", asked.label_id))
+    assert answer["Content-Disposition"].startswith("attachment;")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer.content.startswith(b"%PDF")
+
+
+def test_picture_of_a_label_becomes_a_pdf(client, facility):
+    asked = parcel(facility=facility, carrier="manual")
+    work()
+    picture = io.BytesIO()
+    Image.new("RGB", (800, 1200), "white").save(picture, "PNG")
+
+    client.post(
+        address("parcel-number", asked.pk),
+        {"number": "3SABC", "label": pdf_file(picture.getvalue(), "x.png")},
+    )
+
+    asked.refresh_from_db()
+    assert documents.read(asked.label).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"<html><script>alert(1)</script>", b"%PDF-1.7 broken", b"MZ\x90", b"^XA no end", b"GIF89a nonsense"],
+)
+def test_upload_that_is_no_label_is_refused_by_its_content(client, facility, data):
+    asked = parcel(facility=facility, carrier="manual")
+    work()
+
+    answer = client.post(
+        address("parcel-number", asked.pk), {"number": "3SABC", "label": pdf_file(data, "label.pdf")}
+    )
+
+    assert answer.status_code == 422
+    assert "The file is no label" in text(answer)
+    asked.refresh_from_db()
+    assert asked.status == "WAITING_FOR_INPUT"
+
+
+def test_upload_that_is_too_large_is_refused(client, facility):
+    asked = parcel(facility=facility, carrier="manual")
+    work()
+
+    answer = client.post(
+        address("parcel-number", asked.pk),
+        {"number": "3SABC", "label": pdf_file(b"%PDF-" + b"0" * (5 * 1024 * 1024))},
+    )
+
+    assert answer.status_code == 422
+    assert "more than 5 MB" in text(answer)
+
+
+def test_label_is_cancelled_on_its_page_until_the_day_is_closed(client, facility):
+    done = labelled(facility=facility)
+    assert "Cancel the label" in text(client.get(address("parcel-detail", done.pk)))
+
+    answer = client.post(address("parcel-cancel", done.pk), follow=True)
+
+    done.refresh_from_db()
+    assert done.status == "CANCELED"
+    assert "Request labels" in text(answer)
+    closed = labelled(facility=facility, number="1002")
+    Parcel.objects.filter(pk=closed.pk).update(manifested_at=timezone.now())
+    page = text(client.get(address("parcel-detail", closed.pk)))
+    assert "can no longer be cancelled" in page
+    assert "The carrier is told" not in page
+    refused = client.post(address("parcel-cancel", closed.pk), follow=True)
+    assert "is closed at the carrier" in text(refused)
+
+
+def test_way_of_a_parcel_is_shown(client, facility):
+    done = labelled(facility=facility)
+    tracks = [Track(done.tracking_number, "out_for_delivery", timezone.now(), description="On the van")]
+    tracking.record(done.pk, tracks, "POLL", by=None, now=timezone.now())
+
+    page = text(client.get(address("parcel-detail", done.pk)))
+
+    assert "Out for delivery" in page
+    assert "On the van" in page
+
+
+def test_packer_sees_how_many_labels_are_ready(client, facility):
+    asked = shipment(2, facility=facility, packages=2)
+    first, _second = asked.parcels.order_by("package__number")
+    booking.book_parcel(ParcelRequested(first.pk))
+    pack_job = asked.pick_job.pack_job
+
+    page = client.get(address("pack-done", pack_job.pk))
+
+    assert "1 of 2" in text(page)
+    assert "You can go on with the next job." in text(page)
 
 
 # Documents
@@ -450,6 +638,40 @@ def test_no_show_is_cancelled(client, facility):
 
     job.refresh_from_db()
     assert (job.status, job.cancel_reason) == ("CANCELED", "CONSUMER_NO_SHOW")
+
+
+def test_goods_that_nobody_collects_are_work_for_somebody(client, facility):
+    job = collected(2, facility=facility)
+
+    client.post(address("handover-cancel", job.pk), {"reason": "CONSUMER_NO_SHOW"})
+
+    item = RestowItem.objects.get()
+    assert (item.quantity, item.reason, item.facility) == (2, "NOT_COLLECTED", facility)
+
+
+def test_goods_that_the_customer_refuses_come_back_until_the_handover_is_taken_back(facility, packer):
+    job = collected(2, facility=facility)
+    line = job.lines.get()
+    services.hand_over(job.pk, refused={line.pk: (1, "Scratched")}, by=packer, now=timezone.now())
+    item = RestowItem.objects.get()
+    assert (item.quantity, item.reason, item.status) == (1, "REFUSED", "OPEN")
+
+    services.revert(job.pk, reason="Wrong customer", by=packer, now=timezone.now())
+
+    item.refresh_from_db()
+    assert item.status == "CANCELED"
+
+
+@pytest.mark.parametrize("name", ["handover-cancel", "handover-revert"])
+def test_step_without_a_reason_is_asked_again(client, facility, packer, name):
+    job = collected(facility=facility)
+    if name == "handover-revert":
+        services.hand_over(job.pk, by=packer, now=timezone.now())
+
+    response = client.post(address(name, job.pk), {"reason": ""})
+
+    assert response.status_code == 422
+    assert "This field is required." in text(response)
 
 
 def test_handover_is_taken_back(client, facility, packer):

@@ -14,8 +14,8 @@ from ..models import (
     StorageLocation,
     Zone,
 )
-from ..models.facility import default_services
-from ..resources import FacilityResource
+from ..models.facility import ShortReason, default_services, default_short_reasons
+from ..resources import FacilityResource, LocationResource
 from ..services import facilities
 from .base import (
     INTERNAL,
@@ -28,6 +28,15 @@ from .base import (
 
 class FacilityForm(forms.ModelForm):
     services = choices_field(Facility.Service.choices, _("services"), initial=default_services)
+    picking_methods = ListJSONField(
+        label=_("Picking methods"),
+        help_text=_(
+            "SINGLE_ORDER, MULTI_ORDER, BATCH or ZONE, separated by commas; the first is offered first. None: as everywhere."
+        ),
+    )
+    short_reasons = choices_field(
+        ShortReason.choices, _("reasons for missing units"), initial=default_short_reasons
+    )
 
     def clean_picking_times(self):
         return self.cleaned_data["picking_times"] or {}  # any empty JSON means: at no time
@@ -97,7 +106,13 @@ class FacilityAdmin(CsvAdmin, admin.ModelAdmin):
                     "picking_times",
                     "fulfillment_buffer",
                     ("capacity_enabled", "capacity_planning_days"),
-                    "zero_stock_on_short_pick",
+                    "picking_methods",
+                    "short_reasons",
+                    ("counts_on_short_pick", "zero_stock_on_short_pick"),
+                    ("article_scan", "location_scan"),
+                    "counts_unknown_codes",
+                    "pack_scan",
+                    ("weight_tolerance_percent", "weight_tolerance_g"),
                 )
             },
         ),
@@ -165,14 +180,28 @@ class StorageLocationForm(forms.ModelForm):
 
 
 @admin.register(StorageLocation)
-class StorageLocationAdmin(ChangedFields, admin.ModelAdmin):
+class StorageLocationAdmin(ChangedFields, CsvAdmin, admin.ModelAdmin):
     form = StorageLocationForm
+    resource_classes = (LocationResource,)
     exclude = INTERNAL
-    list_display = ("name", "facility", "zone", "running_sequence", "type", "is_pickable", "is_accessible")
+    list_display = (
+        "name",
+        "facility",
+        "zone",
+        "running_sequence",
+        "aisle",
+        "bay",
+        "level",
+        "is_pickable",
+        "is_accessible",
+    )
     list_filter = ("facility", "type", "is_pickable", "is_accessible")
     list_select_related = ("facility", "zone")
     search_fields = ("name", "facility__name", "scannable_codes")
     autocomplete_fields = ("facility", "zone")
+
+    def get_export_queryset(self, request):
+        return super().get_export_queryset(request).select_related("facility", "zone")
 
 
 @admin.register(Carrier)

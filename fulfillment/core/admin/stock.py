@@ -15,6 +15,7 @@ from ..models import (
     SafetyStock,
     Stock,
     StockMovement,
+    Substitute,
 )
 from ..resources import ArticleResource, StockResource
 from .base import (
@@ -38,6 +39,14 @@ class SafetyStockInline(admin.TabularInline):
     extra = 0
 
 
+class SubstituteInline(admin.TabularInline):
+    model = Substitute
+    fk_name = "article"
+    fields = ("priority", "substitute", "facility")
+    autocomplete_fields = ("substitute", "facility")
+    extra = 0
+
+
 @admin.register(Article)
 class ArticleAdmin(ChangedFields, CsvAdmin, admin.ModelAdmin):
     resource_classes = (ArticleResource,)
@@ -46,7 +55,7 @@ class ArticleAdmin(ChangedFields, CsvAdmin, admin.ModelAdmin):
     list_filter = (("weight_g", admin.EmptyFieldListFilter), "origin_country")
     search_fields = ("sku", "title", "codes__code")
     search_help_text = _("SKU, title or code")
-    inlines = (ArticleCodeInline, SafetyStockInline)
+    inlines = (ArticleCodeInline, SubstituteInline, SafetyStockInline)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def get_export_queryset(self, request):
@@ -109,7 +118,7 @@ class StockAdmin(ReadOnly, CsvAdmin, admin.ModelAdmin):
         "location",
         "value",
         "expires_on",
-        "is_defective",
+        "condition",
         "correction",
     )
     list_filter = ("listing__facility", "is_defective", ("location", admin.EmptyFieldListFilter))
@@ -132,6 +141,10 @@ class StockAdmin(ReadOnly, CsvAdmin, admin.ModelAdmin):
     @admin.display(description=_("facility"), ordering="listing__facility__name")
     def facility(self, stock):
         return stock.listing.facility
+
+    @admin.display(description=_("defective"), ordering="is_defective")
+    def condition(self, stock):
+        return _("defective") if stock.is_defective else ""
 
     @admin.display(description=_("correction"))
     def correction(self, stock):

@@ -4,9 +4,12 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from . import schema
+from .examples import example, example_of_option
+from .public import OPERATIONS as PUBLIC
 from .schema import Choice, Integer, List, Map, Number, Object, Text
 
 COMPONENTS: dict[str, dict] = {}
+OPERATIONS: dict[str, dict] = {}  # by name: {"body": part or None, "answers": {status: part}, "example": ...}
 FUNCTIONS = {
     schema.boolean: {"type": "boolean"},
     schema.moment: {"type": "string", "format": "date-time"},
@@ -38,6 +41,49 @@ WORDS = {
     415: "The body is not JSON.",
     422: "Not possible now.",
     429: "Too many requests; Retry-After says when to come again.",
+    503: "The database does not answer.",
+}
+
+
+ERRORS = {
+    400: {"summary": "VALIDATION_FAILED", "description": "orderLineItems[0].quantity: must be at least 1"},
+    401: {"summary": "AUTHENTICATION_FAILED", "description": "The token is unknown, expired or revoked."},
+    403: {"summary": "PERMISSION_DENIED", "description": "The token lacks the scope ORDERS."},
+    404: {"summary": "NOT_FOUND", "description": "Not found."},
+    409: {
+        "summary": "VERSION_CONFLICT",
+        "description": "This was changed meanwhile: version 1 was sent, 2 is stored. Load it again.",
+        "requestVersion": 1,
+        "version": 2,
+    },
+    413: {"summary": "BODY_TOO_LARGE", "description": "The body is larger than 2097152 bytes."},
+    415: {"summary": "UNSUPPORTED_MEDIA_TYPE", "description": "The body is not JSON."},
+    422: {
+        "summary": "WRONG_STATUS",
+        "description": "Order W-1001 is Cancelled; “unlock” is not possible now.",
+    },
+    429: {"summary": "THROTTLED", "description": "Request was throttled. Expected available in 12 seconds."},
+}
+_number = {"type": "integer"}
+_location = {
+    "Location": {"schema": {"type": "string", "format": "uri-reference"}, "description": "Where it is."}
+}
+HEADERS = {
+    201: _location,
+    202: _location,
+    303: _location,
+    429: {
+        "Retry-After": {"schema": _number, "description": "Seconds until the next request is answered."},
+        "RateLimit-Limit": {"schema": _number, "description": "Requests per minute."},
+        "RateLimit-Remaining": {"schema": _number, "description": "Requests left in this minute."},
+        "RateLimit-Reset": {"schema": _number, "description": "Seconds until the minute ends."},
+    },
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key and request get the first answer again for seven days.",
 }
 
 
@@ -89,7 +135,9 @@ def _object(part):
     return described
 
 
-def operation(name, summary, *, answers, body=None, query=None, errors=(), deprecated=False):
+def operation(
+    name, summary, *, answers, body=None, query=None, errors=(), deprecated=False, request_example=None
+):
     """Describe a view method in the document.
 
     Args:
@@ -98,7 +146,9 @@ def operation(name, summary, *, answers, body=None, query=None, errors=(), depre
         body: the part that validates the request's body.
         query: ``{name: part}`` of the query parameters.
         errors: further statuses that answer with a list of errors; 400, 401, 403 and 429 always may.
+        request_example: a body to show; without it one is made from the part.
     """
+    OPERATIONS[name] = {"body": body, "answers": answers, "example": request_example}
     responses: dict = {}
     for status, part in answers.items():
         if isinstance(part, str):
@@ -123,14 +173,60 @@ def operation(name, summary, *, answers, body=None, query=None, errors=(), depre
 
 
 def add_components(result, generator, request, public):
-    """Postprocessing hook of drf-spectacular: the named parts, and the words of each status."""
+    """Postprocessing hook of drf-spectacular: named parts, words and headers of each status, examples."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    schemas.update(sorted(COMPONENTS.items()))
-    for path in result["paths"].values():
-        for described in path.values():
+    for address, path in result["paths"].items():
+        for method, described in path.items():
+            if method == "post" and not address.endswith("/search"):
+                described.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+            own = OPERATIONS[described["operationId"]]
+            if own["body"] is not None:
+                described["requestBody"]["content"]["application/json"] |= request_examples(own)
             for status, response in described["responses"].items():
-                response["description"] = response.get("description") or WORDS.get(int(status), "")
+                _complete(response, int(status), own["answers"].get(int(status)))
+    for (address, method), (name, summary, body, answers) in PUBLIC.items():
+        result["paths"].setdefault(address, {})[method] = _describe_public(name, summary, body, answers)
+    schemas.update(sorted(COMPONENTS.items()))
     return result
+
+
+def _describe_public(name, summary, body, answers):
+    described: dict = {
+        "operationId": name,
+        "summary": summary,
+        "security": [{}],
+        "responses": {
+            str(status): {
+                "description": WORDS.get(status, ""),
+                "content": {"application/json": {"schema": describe(part), "example": example(part)}},
+            }
+            for status, part in answers.items()
+        },
+    }
+    if body is not None:
+        content = {"schema": describe(body), "example": example(body)}
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return described
+
+
+def request_examples(own):
+    """``example`` or ``examples`` of an operation's body: one for each action that it may be."""
+    if own["example"] is not None:
+        return {"example": own["example"]}
+    if isinstance(own["body"], Choice):
+        names = own["body"].options
+        return {"examples": {name: {"value": example_of_option(own["body"], name)} for name in names}}
+    return {"example": example(own["body"])}
+
+
+def _complete(response, status, answer):
+    response["description"] = response.get("description") or WORDS.get(status, "")
+    if status in HEADERS:
+        response["headers"] = HEADERS[status]
+    if status < 400 and answer is None:
+        response.pop("content", None)  # a description alone counts as a schema otherwise
+    elif content := response["content"].get("application/json"):
+        content["example"] = [ERRORS[status]] if status >= 400 else example(answer)
 
 
 PAGE = {"size": Integer(1, 100), "startAfterId": Text(64)}

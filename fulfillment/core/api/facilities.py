@@ -19,7 +19,7 @@ from .idempotency import once
 from .patching import apply_together
 from .references import get_facility
 from .schema import Text, boolean, validate
-from .search import Field, payload, search
+from .search import CUSTOM_ATTRIBUTES, SEARCH, TAGS, Field, Items, payload, search
 from .views import ApiView
 
 ORDERS = {"NAME": "name", "CREATED": "", "POSTAL_CODE_ASC": "postal_code"}
@@ -102,23 +102,39 @@ class FacilityList(FacilityView):
 class FacilitySearch(FacilityView):
     access = {"POST": READ}
     fields = {
-        "id": Field("pk", "id"),
+        "id": Field("pk", "id", is_sortable=True),
         "name": Field("name", is_sortable=True),
         "created": Field("created_at", "time", is_sortable=True),
         "lastModified": Field("modified_at", "time", is_sortable=True),
-        "locationType": Field("location_type"),
-        "status": Field("status"),
-        "tenantFacilityId": Field("tenant_facility_id"),
+        "locationType": Field("location_type", is_sortable=True),
+        "services": {"type": Items("services")},
+        "status": Field("status", is_sortable=True),
+        "tenantFacilityId": Field("tenant_facility_id", is_sortable=True),
         "address": {
-            "city": Field("city"),
-            "country": Field("country"),
-            "postalCode": Field("postal_code"),
+            "city": Field("city", is_sortable=True),
+            "country": Field("country", is_sortable=True),
+            "postalCode": Field("postal_code", is_sortable=True),
             "street": Field("street"),
+            "houseNumber": Field("house_number"),
             "companyName": Field("company_name"),
+            "province": Field("extra__address__province"),
         },
+        "contact": {
+            "firstName": Field("extra__contact__firstName"),
+            "lastName": Field("extra__contact__lastName"),
+        },
+        "customAttributes": CUSTOM_ATTRIBUTES,
+        "tags": TAGS,
+        "referenced": {"facilityCarrierConnection": {"carrierKey": Field("carriers__carrier__key")}},
     }
 
-    @operation("searchFacilities", "Search facilities", body=payload, answers={200: wire.facility_page})
+    @operation(
+        "searchFacilities",
+        "Search facilities",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.facility_page},
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.facilities(), self.fields)
         body = {"facilities": [wire.represent_facility(row) for row in rows], "pageInfo": info}

@@ -39,7 +39,8 @@ def once(request, step):
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > LONGEST_KEY:
         raise ValidationError({"Idempotency-Key": [f"must not be longer than {LONGEST_KEY} characters"]})
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request._request.body).hexdigest()
+    asked = f"{request.method} {request.get_full_path()}\n".encode()
+    digest = hashlib.sha256(asked + request._request.body).hexdigest()
     try:
         return _attempt(request, step, key, digest, is_second=False)
     except IntegrityError:

@@ -7,16 +7,18 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.response import Response
 
+from ..errors import VersionConflict
 from ..models import Listing
 from ..services import listings
 from . import paging, wire
 from .access import READ, STOCK
 from .document import PAGE, operation
+from .errors import error, errors_of
 from .facilities import gone
 from .patching import apply_together
 from .references import get_facility
-from .schema import Text, validate
-from .search import Field, payload, search
+from .schema import Text, validate, validate_each
+from .search import CUSTOM_ATTRIBUTES, SEARCH, TAGS, Field, Items, payload, search
 from .views import ApiView
 
 
@@ -53,15 +55,31 @@ class ListingList(ListingView):
     )
     def put(self, request, facility):
         at = get_facility(self, facility)
-        data = validate(wire.listings_for_replacement, request.data)
+        entries = validate_each(wire.listings_for_replacement, "listings", request.data)
         rows = [
             (entry["tenantArticleId"], wire.listing_values(entry), entry.get("version"))
-            for entry in data["listings"]
+            for entry, problems in entries
+            if not problems
         ]
-        results = listings.replace(at, rows, by=request.user, now=timezone.now())
+        results = iter(listings.replace(at, rows, by=request.user, now=timezone.now()) if rows else ())
         return Response(
-            [{"listing": wire.represent_listing(row), "status": status} for row, status in results]
+            [_refused(problems) if problems else _result(next(results), entry) for entry, problems in entries]
         )
+
+
+def _refused(problems):
+    return {
+        "status": "FAILED",
+        "errors": [error("VALIDATION_FAILED", f"{path}: {message}") for path, message in problems],
+    }
+
+
+def _result(made, entry):
+    row, status = made
+    body = {"listing": wire.represent_listing(row), "status": status}
+    if status == "FAILED":
+        body["errors"] = errors_of(VersionConflict(requested=entry["version"], current=row.version))
+    return body
 
 
 class ListingDetail(ListingView):
@@ -108,10 +126,22 @@ class ListingSearch(ApiView):
         "facilityRef": Field("facility", "id"),
         "outOfStockBehaviour": Field("out_of_stock"),
         "status": Field("status"),
-        "tenantArticleId": Field("article__sku"),
+        "tenantArticleId": Field("article__sku", is_sortable=True),
+        "measurementUnitKey": Field("extra__measurementUnitKey"),
+        "price": Field("extra__price", "number"),
+        "weight": Field("extra__weight", "number"),
+        "categoryRefs": Items("extra", within="categoryRefs"),
+        "customAttributes": CUSTOM_ATTRIBUTES,
+        "tags": TAGS,
     }
 
-    @operation("searchListings", "Search listings", body=payload, answers={200: wire.listing_page})
+    @operation(
+        "searchListings",
+        "Search listings",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.listing_page},
+    )
     def post(self, request):
         rows = self.at_my_facilities(Listing.objects.select_related("article"))
         found, info, total = search(request.data, rows, self.fields)

@@ -107,6 +107,12 @@ def as_uuid(text):
         return None
 
 
+def as_number(text):
+    """The number that an id in text is, for rows that are numbered; None for what no such row can have."""
+    is_number = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if is_number else None
+
+
 def moment(request, name):
     """The time in a query parameter, None when it is not given. Refuses what is no RFC 3339 time."""
     text = request.query_params.get(name, "")

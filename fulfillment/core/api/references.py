@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from ..models import Facility
 from .paging import as_uuid
 
-URN = "urn:fft:facility:tenantFacilityId:"
+URN = Facility.URN
 
 
 def facility_lookup(reference):

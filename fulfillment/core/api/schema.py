@@ -107,7 +107,11 @@ class Map:
         if type(value) is not dict:
             errors.append((path, "must be an object"))
             return value
-        return {name: self.item(inner, f"{path}.{name}", errors) for name, inner in value.items()}
+        return {
+            name: self.item(inner, f"{path}.{name}", errors)
+            for name, inner in value.items()
+            if inner is not None
+        }
 
 
 class List:
@@ -120,7 +124,8 @@ class List:
         elif len(value) > self.most:
             errors.append((path, f"must not have more than {self.most} entries, it has {len(value)}"))
         elif len(value) < self.least:
-            errors.append((path, f"must have at least {self.least} entries"))
+            noun = "entry" if self.least == 1 else "entries"
+            errors.append((path, f"must have at least {self.least} {noun}"))
         else:
             return [self.item(inner, f"{path}[{index}]", errors) for index, inner in enumerate(value)]
         return value
@@ -182,6 +187,26 @@ class Choice:
             )
             return value
         return part(value, path, errors)
+
+
+def validate_each(schema, name, value):
+    """The rows of a bulk body, each by itself, so that a bad one keeps nobody else out.
+
+    Args:
+        schema: an ``Object`` whose part ``name`` is a ``List``.
+    Returns:
+        ``[(row, [])]``, or ``[(None, [(path, message)])]`` for a bad row, in the order of the rows.
+    Raises:
+        ValidationError: the body is no such object, or has too many rows.
+    """
+    rows = schema.parts[name]
+    body = Object({name: List(most=rows.most, least=rows.least)}, closed=schema.closed)
+    results = []
+    for index, row in enumerate(validate(body, value)[name]):
+        errors: list[tuple[str, str]] = []
+        clean = rows.item(row, f"{name}[{index}]", errors)
+        results.append((None, errors[:MOST_ERRORS]) if errors else (clean, []))
+    return results
 
 
 def validate(schema, value):

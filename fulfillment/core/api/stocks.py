@@ -9,18 +9,19 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from ..errors import Refused
+from ..errors import NotSupportedYet, Refused
 from ..models import Article, Facility, Listing, Stock, StorageLocation
 from ..services import stock as stock_service
 from . import paging, wire
 from .access import READ, STOCK
 from .document import PAGE, operation
 from .errors import error, errors_of
+from .examples import ID
 from .facilities import gone
 from .idempotency import once
 from .references import URN, at_facilities, facility_in_body
-from .schema import Integer, Text, validate
-from .search import Field, payload, search
+from .schema import Integer, Text, validate, validate_each
+from .search import CUSTOM_ATTRIBUTES, SEARCH, Field, payload, search
 from .views import ApiView
 
 IMPORTED = "API"
@@ -39,6 +40,12 @@ def _expiry(data, path):
         ) from None
 
 
+def _refuse_unsupported(data):
+    for name in wire.STOCK_UNSUPPORTED:
+        if data.get(name):
+            raise NotSupportedYet(feature=name)
+
+
 class StockView(ApiView):
     def stocks(self):
         return self.at_my_facilities(Stock.objects.all(), "listing__facility")
@@ -48,7 +55,7 @@ class StockView(ApiView):
         today = timezone.now().date()
         found = {
             row[0]: wire.represent_stock(row, today)
-            for row in Stock.objects.filter(pk__in=ids).order_by().values_list(*wire.STOCK_COLUMNS)
+            for row in Stock.objects.filter(pk__any=ids).order_by().values_list(*wire.STOCK_COLUMNS)
         }
         return [found[pk] for pk in ids]
 
@@ -96,6 +103,7 @@ class StockList(StockView):
     )
     def post(self, request):
         data = validate(wire.stock_for_creation, request.data)
+        _refuse_unsupported(data)
         selector = data.get("facility")
         facility = facility_in_body(self, selector or data, "facility." if selector else "")
         location = None
@@ -115,6 +123,7 @@ class StockList(StockView):
                 location=location,
                 expires_on=_expiry(data, ""),
                 is_defective="DEFECTIVE" in data.get("conditions", ()),
+                details=wire.stock_details(data),
                 by=request.user,
                 now=timezone.now(),
                 reason=IMPORTED,
@@ -127,13 +136,18 @@ class StockList(StockView):
         "upsertStocks",
         "Set up to 500 counted values: by the id of the stock, or by its place",
         body=wire.stocks_for_upsert,
+        request_example={
+            "stocks": [
+                {"facility": {"tenantFacilityId": "NL-1"}, "tenantArticleId": "SKU-1", "value": 12},
+                {"id": ID, "version": 3, "value": 7},
+            ]
+        },
         answers={200: wire.stock_results},
     )
     def put(self, request):
-        data = validate(wire.stocks_for_upsert, request.data)
-        plan = _Plan(self, data["stocks"])
+        plan = _Plan(self, validate_each(wire.stocks_for_upsert, "stocks", request.data))
         counted = stock_service.count_many(
-            plan.counts.values(), by=request.user, now=timezone.now(), reason=IMPORTED
+            list(plan.counts.values()), by=request.user, now=timezone.now(), reason=IMPORTED
         )
         return Response(plan.results(counted))
 
@@ -142,13 +156,22 @@ class _Plan:
     """Rows of a bulk request with what they mean; queries do not depend on how many there are."""
 
     def __init__(self, view, rows):
-        self.view, self.rows = view, rows
-        self.problems = {}  # index: (code, text)
+        self.view, self.count = view, len(rows)
+        self.problems = {
+            index: [error("VALIDATION_FAILED", f"{path}: {message}") for path, message in problems]
+            for index, (_row, problems) in enumerate(rows)
+        }
         self.counts = {}  # index: what to count
+        self.rows = [row for row, problems in rows if not problems]
         by_id = self._named_by_id()
         facilities, articles, locations = self._references()
-        for index, row in enumerate(rows):
-            if "id" in row:
+        for index, (row, problems) in enumerate(rows):
+            if problems:
+                continue
+            unsupported = next((name for name in wire.STOCK_UNSUPPORTED if row.get(name)), None)
+            if unsupported:
+                self._refuse(index, "NOT_SUPPORTED_YET", f"{unsupported} is not supported yet.")
+            elif "id" in row:
                 self._take_stock(index, row, by_id)
             else:
                 self._take_place(index, row, facilities, articles, locations)
@@ -168,7 +191,7 @@ class _Plan:
         ) | known.filter(tenant_facility_id__in=names).values_list("pk", "tenant_facility_id"):
             facilities[str(pk)] = facilities[number] = pk
         skus = {row.get("tenantArticleId") for row in rows}
-        articles = dict(Article.objects.filter(sku__in=skus).values_list("sku", "pk"))
+        articles = dict(Article.objects.filter(sku__any=skus).values_list("sku", "pk"))
         wanted = [found for row in rows if (found := paging.as_uuid(row.get("locationRef", "")))]
         locations = dict(StorageLocation.objects.filter(pk__in=wanted).values_list("pk", "facility_id"))
         return facilities, articles, locations
@@ -176,12 +199,11 @@ class _Plan:
     def _take_stock(self, index, row, by_id):
         stock = by_id.get(paging.as_uuid(row["id"]))
         if stock is None:
-            self.problems[index] = ("NOT_FOUND", f"stocks[{index}].id: there is no stock {row['id']!r}.")
+            self._refuse(index, "NOT_FOUND", f"id: there is no stock {row['id']!r}.")
         elif stock.is_defective:
-            self.problems[index] = (
-                "NOT_SUPPORTED_YET",
-                f"stocks[{index}]: defective stock is counted one by one.",
-            )
+            self._refuse(index, "NOT_SUPPORTED_YET", "id: defective stock is counted one by one.")
+        elif row.get("locationRef", str(stock.location_id)) != str(stock.location_id):
+            self._refuse(index, "VALIDATION_FAILED", "locationRef: a stock row keeps its place.")
         else:
             listing = stock.listing
             self.counts[index] = stock_service.Count(
@@ -191,39 +213,44 @@ class _Plan:
                 stock.location_id,
                 stock.expires_on,
                 row.get("version"),
+                wire.stock_details(row),
             )
 
     def _take_place(self, index, row, facilities, articles, locations):
-        path = f"stocks[{index}]."
         facility, article = facilities.get(_facility_name(row)), articles.get(row.get("tenantArticleId"))
         reference = row.get("locationRef")
         location = paging.as_uuid(reference) if reference else None
         if facility is None:
-            self.problems[index] = ("UNKNOWN_FACILITY", f"{path}facility: there is none that you may use.")
+            self._refuse(index, "UNKNOWN_FACILITY", "facility: there is none that you may use.")
         elif article is None:
-            self.problems[index] = ("UNKNOWN_ARTICLE", f"{path}tenantArticleId: there is no such article.")
+            self._refuse(index, "UNKNOWN_ARTICLE", "tenantArticleId: there is no such article.")
         elif reference and locations.get(location) != facility:
-            self.problems[index] = ("FOREIGN_LOCATION", f"{path}locationRef: not a location of the facility.")
+            self._refuse(index, "FOREIGN_LOCATION", "locationRef: not a location of the facility.")
         elif row.get("conditions"):
-            self.problems[index] = (
-                "NOT_SUPPORTED_YET",
-                f"{path}conditions: count defective units one by one.",
-            )
+            self._refuse(index, "NOT_SUPPORTED_YET", "conditions: count defective units one by one.")
         else:
+            try:
+                expires_on = _expiry(row, f"stocks[{index}].")
+            except ValidationError as failure:
+                self.problems[index] = errors_of(failure)
+                return
             self.counts[index] = stock_service.Count(
-                facility, article, row["value"], location, _expiry(row, path)
+                facility, article, row["value"], location, expires_on, details=wire.stock_details(row)
             )
+
+    def _refuse(self, index, code, text):
+        self.problems[index] = [error(code, f"stocks[{index}].{text}")]
 
     def results(self, counted):
         """One result per row, in their order."""
-        found = {index: counted[count] for index, count in self.counts.items()}
+        found = dict(zip(self.counts, counted, strict=True))
         ids = list({one.stock_id: None for one in found.values() if isinstance(one, stock_service.Counted)})
         stocks = dict(zip(ids, self.view.represent(ids), strict=True))
-        return [self._result(index, found.get(index), stocks) for index in range(len(self.rows))]
+        return [self._result(index, found.get(index), stocks) for index in range(self.count)]
 
     def _result(self, index, found, stocks):
         if found is None:
-            return {"status": "FAILED", "errors": [error(*self.problems[index])]}
+            return {"status": "FAILED", "errors": self.problems[index]}
         if isinstance(found, Refused):
             return {"status": "FAILED", "errors": errors_of(found)}
         stock = stocks[found.stock_id]
@@ -256,6 +283,9 @@ class StockDetail(StockView):
     def put(self, request, pk):
         row = get_object_or_404(self.stocks(), pk=pk)
         data = validate(wire.stock_for_update, request.data)
+        _refuse_unsupported(data)
+        if "conditions" in data and bool(data["conditions"]) != row.is_defective:
+            raise NotSupportedYet(feature="conditions")
         if data.get("locationRef", str(row.location_id)) != str(row.location_id):
             raise ValidationError(
                 {"locationRef": ["a stock row keeps its place; count it to 0 and open another"]}
@@ -265,6 +295,7 @@ class StockDetail(StockView):
             data["value"],
             reason=IMPORTED,
             version=data.get("version"),
+            details=wire.stock_details(data),
             by=request.user,
             now=timezone.now(),
         )
@@ -285,12 +316,18 @@ class StockSearch(StockView):
         "lastModified": Field("modified_at", "time", is_sortable=True),
         "facilityRef": Field("listing__facility", "id"),
         "tenantFacilityId": Field("listing__facility__tenant_facility_id"),
-        "tenantArticleId": Field("listing__article__sku"),
+        "tenantArticleId": Field("listing__article__sku", is_sortable=True),
+        "tenantStockId": Field("extra__tenantStockId"),
+        "scannableCodes": Field("listing__article__codes__code"),
         "locationRef": Field("location", "id"),
-        "value": Field("value", "number"),
+        "value": Field("value", "number", is_sortable=True),
+        "conditions": Field("is_defective", values={"DEFECTIVE": True}),
+        "customAttributes": CUSTOM_ATTRIBUTES,
     }
 
-    @operation("searchStocks", "Search stock", body=payload, answers={200: wire.stocks})
+    @operation(
+        "searchStocks", "Search stock", body=payload, request_example=SEARCH, answers={200: wire.stocks}
+    )
     def post(self, request):
         rows, info, total = search(request.data, self.stocks(), self.fields)
         body = {"stocks": self.represent([row.pk for row in rows]), "pageInfo": info}

@@ -88,6 +88,15 @@ class ApiView(APIView):
                 {name.replace("\0", ""): ["must not contain the character U+0000"] for name in bad}
             )
 
+    def check_permissions(self, request):
+        # Counted first: who asks for what is not allowed has a limit too.
+        if request.user:
+            super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request):
+        """Done before the permissions were looked at."""
+
     def finalize_response(self, request, response, *args, **kwargs):
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in self.rate.items():

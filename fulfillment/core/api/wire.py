@@ -5,7 +5,7 @@ import datetime
 from django.core.exceptions import ValidationError as BadValue
 
 from ..models import Facility
-from ..models.facility import WEEKDAYS
+from ..models.facility import WEEKDAYS, PickingMethod
 from .schema import Choice, Integer, List, Map, Number, Object, Text, boolean, country, free, moment
 from .search import page_info
 
@@ -65,6 +65,14 @@ address_options = {
     "resolvedCoordinates": Object({"lat": Number(-90, 90), "lon": Number(-180, 180)}),
     "resolvedTimeZone": Object({"timeZoneId": Text(50)}),
 }
+# As programs know them; zones are ours.
+PICKING_METHODS = {
+    "SINGLE_ORDER": PickingMethod.SINGLE_ORDER,
+    "MULTI_ORDER": PickingMethod.MULTI_ORDER,
+    "BATCH": PickingMethod.BATCH,
+    "BATCH_PICKING": PickingMethod.BATCH,
+}
+picking_methods = List(Text(choices=PICKING_METHODS), most=10)
 facility_options = {
     "capacityEnabled": boolean,
     "capacityPlanningTimeframe": Integer(1, 365),
@@ -76,7 +84,7 @@ facility_options = {
     "fulfillmentProcessBuffer": Integer(0, 100_000),
     "locationType": Text(choices=Facility.LocationType.values),
     "operativeCosts": List(free, most=1),
-    "pickingMethods": List(short),
+    "pickingMethods": picking_methods,
     "pickingTimes": Object(optional={day.lower(): List(span, most=24) for day in WEEKDAYS}, closed=True),
     "scanningRule": free,
     "services": List(Object({"type": Text(choices=Facility.Service.values)}, closed=True)),
@@ -149,8 +157,17 @@ _ADDRESS_FIELDS = {
     "country": "country",
     "companyName": "company_name",
 }
-_EXTRA = ("contact", "operativeCosts", "pickingMethods", "scanningRule")
+_EXTRA = ("contact", "operativeCosts", "scanningRule")
 _ADDRESS_EXTRA = ("additionalAddressInfo", "province", "customAttributes")
+
+
+def read_picking_methods(names):
+    """Picking methods as the model keeps them, each once."""
+    return [str(method) for method in dict.fromkeys(PICKING_METHODS[name] for name in names)]
+
+
+def represent_picking_methods(methods):
+    return [method for method in methods if method in PICKING_METHODS]
 
 
 def facility_values(data, extra):
@@ -162,6 +179,8 @@ def facility_values(data, extra):
     values = {field: data[name] for name, field in _FACILITY_FIELDS.items() if name in data}
     if "services" in data:
         values["services"] = [service["type"] for service in data["services"]]
+    if "pickingMethods" in data:
+        values["picking_methods"] = read_picking_methods(data["pickingMethods"])
     if "pickingTimes" in data:
         values["picking_times"] = {
             day.upper(): [
@@ -252,6 +271,7 @@ def represent_facility(row):
         "locationType": row.location_type,
         "services": [{"type": service} for service in row.services],
         "address": without_empty(address | row.extra.get("address", {})),
+        "pickingMethods": represent_picking_methods(row.picking_methods),
         "pickingTimes": {
             day.lower(): [
                 {
@@ -375,9 +395,13 @@ listings = Object({"listings": List(stripped_listing), "total": Integer(0)}, nam
 listing_page = Object(
     {"listings": List(listing), "pageInfo": page_info}, {"total": Integer(0)}, name="ListingPaginatedResult"
 )
+row_errors = List(
+    Object({"summary": short, "description": text}, {"requestVersion": Integer(), "version": Integer()})
+)
 listing_results = List(
     Object(
-        {"listing": listing, "status": Text(choices=["CREATED", "UPDATED", "FAILED"])},
+        {"status": Text(choices=["CREATED", "UPDATED", "FAILED"])},
+        {"listing": listing, "errors": row_errors},
         name="ListingBulkOperationResult",
     )
 )
@@ -436,6 +460,10 @@ stock_options = {
     "tenantStockId": short,
     "traitConfig": List(free),
 }
+STOCK_EXTRA = ("receiptDate", "tenantStockId")
+# They would change what may be sold of one stock row; here its place and its expiry decide that.
+STOCK_UNSUPPORTED = ("availableUntil", "traitConfig")
+properties = Map(short)  # ``expiry`` is one that counts; the others are the client's own
 stock_for_creation = Object(
     {"tenantArticleId": Text(100), "value": units},
     {
@@ -445,7 +473,7 @@ stock_for_creation = Object(
         "tenantFacilityId": Text(100),
         "availableUntil": moment,
         "receiptDate": moment,
-        "properties": Object(optional={"expiry": short}),
+        "properties": properties,
     },
     closed=True,
     one_of=["facility", "facilityRef", "tenantFacilityId"],
@@ -479,8 +507,10 @@ stock = Object(
     },
     {
         "locationRef": short,
+        "tenantStockId": short,
+        "receiptDate": moment,
         "conditions": List(Text(choices=["DEFECTIVE"])),
-        "properties": Object(optional={"expiry": short}),
+        "properties": properties,
         "serializedProperties": text,  # always there, and empty for most
         "customAttributes": free,
     },
@@ -492,7 +522,7 @@ stocks = Object(
 stock_results = List(
     Object(
         {"status": Text(choices=["CREATED", "UPDATED", "UNCHANGED", "FAILED"])},
-        {"stock": stock, "errors": List(Object({"summary": short, "description": text}))},
+        {"stock": stock, "errors": row_errors},
         name="StockUpsertOperationResult",
     )
 )
@@ -535,24 +565,36 @@ summaries = Object(
 # What ``represent_stock`` reads, as plain values: a bulk answers hundreds of rows.
 STOCK_COLUMNS = (
     *("pk", "version", "created_at", "modified_at", "value", "expires_on", "is_defective"),
-    *("custom_attributes", "location_id", "location__is_pickable", "location__is_accessible"),
+    *("custom_attributes", "extra", "location_id", "location__is_pickable", "location__is_accessible"),
     *("listing__reserved", "listing__facility_id", "listing__facility__tenant_facility_id"),
     "listing__article__sku",
 )
 
 
+def stock_details(data):
+    """What a row in wire form says beside its units and place: values of ``services.stock.DETAILS``; only what is given."""
+    extra = {name: data[name] for name in STOCK_EXTRA if name in data}
+    if further := {name: text for name, text in data.get("properties", {}).items() if name != "expiry"}:
+        extra["properties"] = further
+    values = {"extra": extra} if extra else {}
+    return values | ({"custom_attributes": data["customAttributes"]} if "customAttributes" in data else {})
+
+
 def represent_stock(row, today):
     """The values of ``STOCK_COLUMNS`` as ``Stock``."""
-    pk, version, created_at, modified_at, value, expires_on, is_defective, attributes = row[:8]
-    location_id, pickable, accessible, reserved, facility_id, facility_number, sku = row[8:]
+    pk, version, created_at, modified_at, value, expires_on, is_defective, attributes, extra = row[:9]
+    location_id, pickable, accessible, reserved, facility_id, facility_number, sku = row[9:]
     # Without a location nothing is known against it.
     traits = [
         *(["PICKABLE"] if pickable is not False else []),
         *(["ACCESSIBLE"] if accessible is not False else []),
     ]
     is_usable = len(traits) == 2 and not is_defective and (expires_on is None or expires_on >= today)
-    expiry = f"{expires_on}T00:00:00Z" if expires_on else ""
+    properties = dict(extra.get("properties", {}))
+    if expires_on:
+        properties["expiry"] = f"{expires_on}T00:00:00Z"
     body = {
+        **{name: extra[name] for name in STOCK_EXTRA if name in extra},
         "id": str(pk),
         "version": version,
         "created": time(created_at),
@@ -566,8 +608,8 @@ def represent_stock(row, today):
         "reserved": min(reserved, value),
         "traits": traits,
         "conditions": ["DEFECTIVE"] if is_defective else [],
-        "properties": {"expiry": expiry} if expiry else {},
-        "serializedProperties": f"expiry={expiry}" if expiry else "",
+        "properties": properties,
+        "serializedProperties": "&".join(f"{name}={text}" for name, text in sorted(properties.items())),
         "customAttributes": attributes,
     }
     if location_id:

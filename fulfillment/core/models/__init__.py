@@ -8,8 +8,9 @@ from .facility import (
     Zone,
 )
 from .log import ApiRequest, Counter, Heartbeat, IdempotencyKey, OutboxEntry, StatusChange
-from .staff import ApiToken, Channel, Membership, Permission, RefreshToken, Role, User
-from .stock import Article, ArticleCode, Listing, SafetyStock, Stock, StockMovement
+from .printing import PrintJob, Station
+from .staff import ApiToken, Channel, Membership, PairedDevice, Permission, RefreshToken, Role, User
+from .stock import Article, ArticleCode, Listing, SafetyStock, Stock, StockMovement, Substitute
 
 __all__ = [
     "ApiRequest",
@@ -28,14 +29,18 @@ __all__ = [
     "Listing",
     "Membership",
     "OutboxEntry",
+    "PairedDevice",
     "Permission",
+    "PrintJob",
     "RefreshToken",
     "Role",
     "SafetyStock",
+    "Station",
     "StatusChange",
     "Stock",
     "StockMovement",
     "StorageLocation",
+    "Substitute",
     "User",
     "Zone",
 ]

@@ -1,8 +1,25 @@
+from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.db.models.lookups import In
 from django.utils import timezone
 
 from ..ids import uuid7
+
+
+@models.ForeignKey.register_lookup
+@models.Field.register_lookup
+class AnyOf(In):
+    """``pk__any=[...]``: as ``__in`` for many values, which PostgreSQL gets as one array instead of each by itself."""
+
+    lookup_name = "any"
+
+    def as_postgresql(self, compiler, connection):
+        if not self.rhs:
+            raise EmptyResultSet
+        column, parameters = self.process_lhs(compiler, connection)
+        _placeholders, values = self.batch_process_rhs(compiler, connection)
+        return f"{column} = ANY(%s)", (*parameters, list(values))
 
 
 class LockingQuerySet(models.QuerySet):

@@ -18,16 +18,20 @@ class Document(models.Model):
         RETURNLABEL = "RETURNLABEL", _("Return label")
         EXTERNAL = "EXTERNAL", _("Other document")
         CUSTOMS = "CUSTOMS", _("Customs papers")
+        PHOTO = "PHOTO", _("Photo")
 
     class Format(models.TextChoices):
         PDF = "PDF", "PDF"
         ZPL = "ZPL", "ZPL"
+        JPEG = "JPEG", "JPEG"
+
+    PAPERS = [Format.PDF, Format.ZPL]  # what a printer takes
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="documents")
     order_id = models.UUIDField(_("order"), null=True, db_index=True)
     category = models.CharField(_("category"), max_length=12, choices=Category.choices)
-    format = models.CharField(_("format"), max_length=3, choices=Format.choices)
+    format = models.CharField(_("format"), max_length=4, choices=Format.choices)
     name = models.CharField(_("name"), max_length=100)
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.PositiveIntegerField()
@@ -47,11 +51,12 @@ class Document(models.Model):
                         "RETURNLABEL",
                         "EXTERNAL",
                         "CUSTOMS",
+                        "PHOTO",
                     ]
                 ),
                 name="document_category",
             ),
-            models.CheckConstraint(condition=Q(format__in=["PDF", "ZPL"]), name="document_format"),
+            models.CheckConstraint(condition=Q(format__in=["PDF", "ZPL", "JPEG"]), name="document_format"),
         ]
         verbose_name = _("document")
         verbose_name_plural = _("documents")

@@ -1,3 +1,4 @@
+import datetime
 import zoneinfo
 
 from django.core.exceptions import ValidationError
@@ -8,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
 from ..countries import validate_country
+from ..target_time import ready_time, target_time
 from .base import Entity, LockingQuerySet, Stateful
 
 WEEKDAYS = [
@@ -35,6 +37,51 @@ def validate_services(value):
         raise ValidationError(
             _("Services are a list of %(allowed)s."),
             params={"allowed": ", ".join(Facility.Service.values)},
+        )
+
+
+class ScanRule(models.TextChoices):
+    """What must be scanned of a line: nothing, the first time, or for each unit."""
+
+    NOT_REQUIRED = "SCAN_NOT_REQUIRED", _("Not required")
+    FIRST = "MUST_SCAN_FIRST", _("Once per line")
+    EACH = "MUST_SCAN_EACH", _("For each unit")
+
+
+class PickingMethod(models.TextChoices):
+    """How orders are picked: one by one, several with a tote each, summed and sorted later, or by zones."""
+
+    SINGLE_ORDER = "SINGLE_ORDER", _("One order at a time")
+    MULTI_ORDER = "MULTI_ORDER", _("Several orders, a tote for each")
+    BATCH = "BATCH", _("Several orders at once, sorted when packing")
+    ZONE = "ZONE", _("Each picker in the own zones")
+
+
+def validate_picking_methods(value):
+    if not isinstance(value, list) or any(method not in PickingMethod.values for method in value):
+        raise ValidationError(
+            _("Picking methods are a list of %(allowed)s."),
+            params={"allowed": ", ".join(PickingMethod.values)},
+        )
+
+
+class ShortReason(models.TextChoices):
+    """Why units of a line are missing."""
+
+    NOT_FOUND = "NOT_FOUND", _("Not found")
+    DAMAGED = "DAMAGED", _("Damaged")
+    EXPIRED = "EXPIRED", _("Expired")
+    OTHER = "OTHER", _("Other reason")
+
+
+def default_short_reasons():
+    return list(ShortReason.values)
+
+
+def validate_short_reasons(value):
+    if not isinstance(value, list) or any(reason not in ShortReason.values for reason in value):
+        raise ValidationError(
+            _("Reasons are a list of %(allowed)s."), params={"allowed": ", ".join(ShortReason.values)}
         )
 
 
@@ -83,6 +130,8 @@ class FacilityQuerySet(LockingQuerySet):
 
 class Facility(Stateful):
     """A store or warehouse that picks, packs and hands over."""
+
+    URN = "urn:fft:facility:tenantFacilityId:"  # before its number: another way to name it
 
     class Status(models.TextChoices):
         ONLINE = "ONLINE", _("Online")
@@ -148,7 +197,55 @@ class Facility(Stateful):
     )
     capacity_enabled = models.BooleanField(_("limit by capacity"), default=False)
     capacity_planning_days = models.PositiveSmallIntegerField(_("days of capacity planning"), default=3)
+    picking_methods = models.JSONField(
+        _("picking methods"),
+        default=list,
+        blank=True,
+        validators=[validate_picking_methods],
+        help_text=_("The first one is offered first; none: as everywhere."),
+    )
     zero_stock_on_short_pick = models.BooleanField(_("short pick empties the location"), default=False)
+    short_reasons = models.JSONField(
+        _("reasons for missing units"),
+        default=default_short_reasons,
+        blank=True,
+        validators=[validate_short_reasons],
+        help_text=_("The picker chooses one of these. None ticked: nobody is asked."),
+    )
+    counts_on_short_pick = models.BooleanField(
+        _("pickers count what is left"),
+        default=False,
+        help_text=_("With missing units a picker may say how many are left at the place; its stock follows."),
+    )
+    article_scan = models.CharField(
+        _("scan of articles"), max_length=17, choices=ScanRule.choices, default=ScanRule.NOT_REQUIRED
+    )
+    location_scan = models.CharField(
+        _("scan of locations"), max_length=17, choices=ScanRule.choices, default=ScanRule.NOT_REQUIRED
+    )
+    pack_scan = models.CharField(
+        _("scan at the pack station"),
+        max_length=17,
+        choices=ScanRule.choices,
+        default=ScanRule.NOT_REQUIRED,
+        help_text=_("Labels are made only when everything is verified by this rule."),
+    )
+    weight_tolerance_percent = models.PositiveSmallIntegerField(
+        _("weight tolerance (%)"),
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text=_(
+            "How far a package may be off the weight of its articles and box before the packer is asked."
+        ),
+    )
+    weight_tolerance_g = models.PositiveIntegerField(_("but at least (g)"), default=50)
+    counts_unknown_codes = models.BooleanField(
+        _("unknown codes count"),
+        default=False,
+        help_text=_(
+            "A code that nothing here has counts as one unit of the current line, instead of being refused."
+        ),
+    )
     # What a program sent beside this (contact, further addresses ...), kept and shown as it came.
     extra = models.JSONField(default=dict, blank=True, editable=False)
 
@@ -168,6 +265,12 @@ class Facility(Stateful):
                 name="facility_location_type",
             ),
             models.CheckConstraint(
+                condition=Q(article_scan__in=["SCAN_NOT_REQUIRED", "MUST_SCAN_FIRST", "MUST_SCAN_EACH"])
+                & Q(location_scan__in=["SCAN_NOT_REQUIRED", "MUST_SCAN_FIRST", "MUST_SCAN_EACH"])
+                & Q(pack_scan__in=["SCAN_NOT_REQUIRED", "MUST_SCAN_FIRST", "MUST_SCAN_EACH"]),
+                name="facility_scan_rules",
+            ),
+            models.CheckConstraint(
                 condition=Q(latitude=None, longitude=None)
                 | Q(latitude__isnull=False, longitude__isnull=False),
                 name="facility_coordinates_both",
@@ -185,6 +288,27 @@ class Facility(Stateful):
     @property
     def tz(self):
         return zoneinfo.ZoneInfo(self.time_zone)
+
+    def ready_time(self, now, *, buffer=None):
+        """When work that comes in now is done, see ``core.target_time``; ``buffer`` minutes, else the facility's."""
+        return ready_time(now, **self._calendar(self.fulfillment_buffer if buffer is None else buffer))
+
+    def target_time(self, now, *, is_collected):
+        """When a job that comes in now should be ready: after the buffer, or at the first cut-off in reach."""
+        if is_collected:
+            return self.ready_time(now)
+        active = [link for link in self.carriers.all() if link.is_active]
+        cutoffs = [link.cutoffs for link in active]
+        return target_time(now, cutoffs=cutoffs, **self._calendar(self.fulfillment_buffer))
+
+    def _calendar(self, buffer):
+        closing_days = list(self.closing_days.all())
+        return {
+            "tz": self.tz,
+            "picking_times": self.picking_times,
+            "closed_on": lambda day: any(closing.covers(day) for closing in closing_days),
+            "buffer": buffer,
+        }
 
     @transition(field=status, source="*", target=Status.ONLINE)
     def go_online(self):
@@ -260,7 +384,19 @@ class StorageLocation(Entity):
     name = models.CharField(_("name"), max_length=15)
     type = models.CharField(_("type"), max_length=14, choices=Type.choices, default=Type.BULK_STORAGE)
     running_sequence = models.PositiveIntegerField(
-        _("running sequence"), default=0, help_text=_("Order of the walk.")
+        _("running sequence"),
+        default=0,
+        help_text=_("Order of the walk. Places with the same one are ordered by aisle and bay."),
+    )
+    # Where it is on the floor: parallel aisles numbered from the entrance, bays from the front, levels from the ground.
+    aisle = models.PositiveSmallIntegerField(
+        _("aisle"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(999)]
+    )
+    bay = models.PositiveSmallIntegerField(
+        _("bay"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(999)]
+    )
+    level = models.PositiveSmallIntegerField(
+        _("level"), null=True, blank=True, validators=[MaxValueValidator(99)]
     )
     scannable_codes = models.JSONField(_("scannable codes"), default=list, blank=True)
     is_pickable = models.BooleanField(_("pickable"), default=True)
@@ -273,6 +409,11 @@ class StorageLocation(Entity):
             models.CheckConstraint(
                 condition=Q(type__in=["SINGLE_STORAGE", "BULK_STORAGE"]),
                 name="location_type",
+            ),
+            models.CheckConstraint(
+                condition=Q(aisle=None, bay=None) | Q(aisle__isnull=False, bay__isnull=False),
+                name="location_coordinates_both",
+                violation_error_message=_("Give both aisle and bay, or neither."),
             ),
         ]
         verbose_name = _("storage location")
@@ -322,6 +463,16 @@ class Carrier(Entity):
         return self.name
 
 
+def _is_day(text):
+    """Whether a text is the name of a weekday or a date like 2026-12-24."""
+    if text in WEEKDAYS:
+        return True
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 class FacilityCarrier(Entity):
     """A carrier as one facility uses it."""
 
@@ -338,7 +489,10 @@ class FacilityCarrier(Entity):
         _("cut-off per weekday"),
         default=dict,
         blank=True,
-        help_text=_('For example {"MONDAY": "16:00"}.'),
+        help_text=_(
+            'For example {"MONDAY": "16:00", "2026-12-24": "12:00", "2026-12-25": null}: a date goes before its weekday, '
+            "null means that nobody comes."
+        ),
     )
     delivery_countries = models.JSONField(
         _("delivers to"),
@@ -366,8 +520,20 @@ class FacilityCarrier(Entity):
     def __str__(self):
         return f"{self.facility} · {self.carrier}"
 
+    @property
+    def is_active(self):
+        """Whether parcels may go with it: it and its carrier are active."""
+        return self.status == self.carrier.status == Carrier.Status.ACTIVE
+
     def clean(self):
-        if not isinstance(self.cutoffs, dict) or set(self.cutoffs) - set(WEEKDAYS):
-            raise ValidationError({"cutoffs": _("Cut-offs are given per weekday, MONDAY to SUNDAY.")})
-        for value in self.cutoffs.values():
-            clock(value)
+        if not isinstance(self.cutoffs, dict) or not all(map(_is_day, self.cutoffs)):
+            raise ValidationError(
+                {
+                    "cutoffs": _(
+                        "Cut-offs are given per weekday, MONDAY to SUNDAY, or per date like 2026-12-24."
+                    )
+                }
+            )
+        for day, value in self.cutoffs.items():
+            if value is not None or day in WEEKDAYS:
+                clock(value)

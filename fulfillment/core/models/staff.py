@@ -6,6 +6,7 @@ import secrets
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -41,6 +42,18 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=email)
 
 
+class Theme(models.TextChoices):
+    AUTO = "", _("As the device")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+
+class TextSize(models.IntegerChoices):
+    NORMAL = 100, _("Normal")
+    LARGE = 125, _("Large")
+    HUGE = 150, _("Very large")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail"), unique=True)
     name = models.CharField(_("name"), max_length=100, blank=True)
@@ -55,7 +68,24 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name=_("sales channel"),
         help_text=_("Of the orders that this account imports through the API."),
     )
+    # How the screens are for this person.
+    language = models.CharField(_("language"), max_length=5, blank=True)
+    theme = models.CharField(
+        _("colours"), max_length=5, choices=Theme.choices, default=Theme.AUTO, blank=True
+    )
+    text_size = models.PositiveSmallIntegerField(
+        _("size of the text"), choices=TextSize.choices, default=TextSize.NORMAL
+    )
+    is_left_handed = models.BooleanField(_("for the left hand"), default=False)
+    has_sound = models.BooleanField(_("sounds"), default=True)
+    has_vibration = models.BooleanField(_("vibration"), default=True)
+    # For shared devices only, see ``core.services.pairing``.
+    pin = models.CharField(max_length=128, blank=True, editable=False)
+    badge_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # What a session is held to, whatever the roles allow: of somebody who came in with a badge or a PIN.
+    limited_to: frozenset[str] | None = None
 
     objects = UserManager()
 
@@ -65,6 +95,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        constraints = [
+            models.CheckConstraint(condition=Q(theme__in=["", "light", "dark"]), name="user_theme"),
+            models.CheckConstraint(condition=Q(text_size__in=[100, 125, 150]), name="user_text_size"),
+        ]
 
     def __str__(self):
         return self.name or self.email
@@ -79,9 +113,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def has_perm(self, perm, obj=None):
         """Who may use the administration may use all of it; the work at the facilities asks for roles instead."""
+        if self.limited_to is not None:
+            return False
         return (self.is_active and self.is_staff) or super().has_perm(perm, obj)
 
     def has_module_perms(self, app_label):
+        if self.limited_to is not None:
+            return False
         return (self.is_active and self.is_staff) or super().has_module_perms(app_label)
 
 
@@ -259,3 +297,26 @@ class RefreshToken(Secret, models.Model):
 
     def __str__(self):
         return f"{self.user} · {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class PairedDevice(Secret, models.Model):
+    """A device that several people share at a facility. Its cookie is the secret; there a badge or a PIN lets them in."""
+
+    facility = models.ForeignKey("core.Facility", on_delete=models.CASCADE, related_name="devices")
+    name = models.CharField(_("name"), max_length=60)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    lock_minutes = models.PositiveSmallIntegerField(
+        _("locks after minutes"), default=5, validators=[MinValueValidator(1), MaxValueValidator(60)]
+    )
+    paired_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, editable=False)
+    expires_at = None
+
+    class Meta:
+        ordering = ["name", "pk"]
+        verbose_name = _("shared device")
+        verbose_name_plural = _("shared devices")
+
+    def __str__(self):
+        return self.name

@@ -4,6 +4,7 @@ import uuid
 from biip import ParseError
 from biip.gtin import Gtin
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
@@ -35,14 +36,50 @@ class Article(Entity):
     origin_country = models.CharField(
         _("country of origin"), max_length=2, blank=True, validators=[validate_country]
     )
+    customs_value = models.DecimalField(
+        _("value for customs"),
+        max_digits=10,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("Of one unit, where an order says none."),
+    )
+    customs_currency = models.CharField(
+        _("currency of the value"),
+        max_length=3,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Enter a currency like EUR."))],
+    )
+
+    # What a picker records of each unit, out of its GS1 code or by hand.
+    records_lot = models.BooleanField(_("lot is recorded"), default=False)
+    records_expiry = models.BooleanField(_("expiry date is recorded"), default=False)
+    records_serial = models.BooleanField(_("serial number is recorded"), default=False)
+    # Goods whose units differ in weight: each is weighed, and must be near the weight of the article.
+    is_weighed = models.BooleanField(_("each unit is weighed"), default=False)
+    weight_tolerance = models.PositiveSmallIntegerField(
+        _("tolerance of the weight (%)"), default=10, validators=[MaxValueValidator(100)]
+    )
 
     class Meta(Entity.Meta):
         ordering = ["sku"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_weighed=False) | Q(weight_g__gte=1),
+                name="article_weighed",
+                violation_error_message=_("Goods that are weighed need the weight of one unit."),
+            )
+        ]
         verbose_name = _("article")
         verbose_name_plural = _("articles")
 
     def __str__(self):
         return f"{self.sku} {self.title}"
+
+    def weight_range(self, units):
+        """Grams that so many units may weigh: (least, most)."""
+        tolerance = self.weight_g * units * self.weight_tolerance // 100
+        return self.weight_g * units - tolerance, self.weight_g * units + tolerance
 
 
 class ArticleCode(models.Model):
@@ -70,6 +107,54 @@ class ArticleCode(models.Model):
             raise ValidationError(
                 {"code": _("The check digit of %(code)s is wrong.") % {"code": self.code}}
             ) from error
+
+
+class SubstituteQuerySet(models.QuerySet):
+    def at(self, facility):
+        """Those that hold at a facility, the best first."""
+        return self.filter(Q(facility=None) | Q(facility=facility)).order_by("priority", "pk")
+
+
+class Substitute(models.Model):
+    """An article that a picker may take when another is not there, at one facility or (no facility) at each."""
+
+    article = models.ForeignKey(
+        Article, on_delete=models.CASCADE, related_name="substitutes", verbose_name=_("article")
+    )
+    substitute = models.ForeignKey(
+        Article, on_delete=models.CASCADE, related_name="+", verbose_name=_("substitute")
+    )
+    facility = models.ForeignKey(
+        Facility,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("facility"),
+        help_text=_("None chosen: everywhere."),
+    )
+    priority = models.PositiveSmallIntegerField(_("priority"), default=1, help_text=_("1 is offered first."))
+
+    objects = SubstituteQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["priority", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["article", "substitute", "facility"], name="substitute_once"),
+            models.UniqueConstraint(
+                fields=["article", "substitute"], condition=Q(facility=None), name="substitute_network_once"
+            ),
+            models.CheckConstraint(
+                condition=~Q(article=F("substitute")),
+                name="substitute_other",
+                violation_error_message=_("An article is no substitute for itself."),
+            ),
+        ]
+        verbose_name = _("substitute")
+        verbose_name_plural = _("substitutes")
+
+    def __str__(self):
+        return f"{self.article} → {self.substitute}"
 
 
 class ListingQuerySet(LockingQuerySet):
@@ -180,6 +265,8 @@ class Stock(Entity):
     value = models.PositiveIntegerField(_("units"), default=0)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     is_defective = models.BooleanField(_("defective"), default=False)
+    # What a program sent beside this (its own id, when the units came ...), kept and shown as it came.
+    extra = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = StockQuerySet.as_manager()
 

@@ -15,6 +15,7 @@ from ..events import StockDecreased, StockIncreased, emit
 from ..models import Article, Listing, Stock, StockMovement, User
 from ..status import check_version
 
+DETAILS = ("custom_attributes", "extra")
 MOST_UNITS = 1_000_000  # per booking: a scanned code in the quantity field is a mistake, not a delivery
 
 
@@ -60,6 +61,7 @@ class Count:
     location_id: uuid.UUID | None = None
     expires_on: datetime.date | None = None
     version: int | None = None  # of the stock row the count was meant for
+    details: dict | None = None  # what else is known of the units: values of DETAILS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +114,20 @@ def _check_units(units, least):
 
 
 @transaction.atomic
-def receive(facility, sku, units, *, location=None, expires_on=None, by, now, reason=""):
-    """Book a goods receipt; creates listing and stock row where missing; returns the stock row.
+def receive(
+    facility,
+    sku,
+    units,
+    *,
+    location=None,
+    expires_on=None,
+    kind=StockMovement.Kind.RECEIPT,
+    order_id=None,
+    by,
+    now,
+    reason="",
+):
+    """Book a goods receipt, or what comes back; creates listing and stock row where missing; returns the stock row.
 
     Refuses an unknown article, a location of another facility and less than one unit.
     """
@@ -128,7 +142,7 @@ def receive(facility, sku, units, *, location=None, expires_on=None, by, now, re
     stock, _created = Stock.objects.get_or_create(
         listing=listing, location=location, expires_on=expires_on, is_defective=False
     )
-    _book({stock.pk: units}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
+    _book({stock.pk: units}, kind, by=by, now=now, reason=reason, order_id=order_id)
     _announce_increase([facility.pk], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
@@ -136,11 +150,24 @@ def receive(facility, sku, units, *, location=None, expires_on=None, by, now, re
 
 @transaction.atomic
 def open_stock(
-    facility, sku, value, *, location=None, expires_on=None, is_defective=False, by, now, reason=""
+    facility,
+    sku,
+    value,
+    *,
+    location=None,
+    expires_on=None,
+    is_defective=False,
+    details=None,
+    by,
+    now,
+    reason="",
 ):
     """Book the first units of an article at a place; returns the new stock row. Creates the listing where missing.
 
     Refuses a place that has a row already, an unknown article, and a location of another facility.
+
+    Args:
+        details: values of DETAILS.
     """
     _check_units(value, least=0)
     if location is not None and location.facility_id != facility.pk:
@@ -154,7 +181,7 @@ def open_stock(
     existing = Stock.objects.filter(**place).first()
     if existing is not None:
         raise StockExists(sku=sku, existing=existing.pk)
-    stock = Stock.objects.create(**place, created_at=now)
+    stock = Stock.objects.create(**place, **(details or {}), created_at=now)
     _book({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
     if value:
         _announce_increase([facility.pk], by=by, now=now)
@@ -166,6 +193,8 @@ def remove(stock_id, *, by, now):
     """Book a stock row out and delete it with its ledger. Refuses one that a job has units of."""
     lock_listings(Stock.objects.filter(pk=stock_id).values_list("listing_id", flat=True))
     stock = Stock.objects.select_related("listing__article").get(pk=stock_id)
+    if stock.value:
+        _announce_decrease([stock.listing.facility_id], by=by, now=now)
     try:
         with transaction.atomic():
             stock.movements.all().delete()
@@ -175,7 +204,18 @@ def remove(stock_id, *, by, now):
 
 
 @transaction.atomic
-def correct(stock_id, value, *, reason, by, now, seen=None, version=None, kind=StockMovement.Kind.CORRECTION):
+def correct(
+    stock_id,
+    value,
+    *,
+    reason,
+    by,
+    now,
+    seen=None,
+    version=None,
+    details=None,
+    kind=StockMovement.Kind.CORRECTION,
+):
     """Set the counted value of a stock row; returns the row.
 
     A count below what is reserved is kept; routing looks at it again. Refuses a negative count, an old version, and
@@ -189,6 +229,7 @@ def correct(stock_id, value, *, reason, by, now, seen=None, version=None, kind=S
         raise CountedMeanwhile(seen=seen, value=stock.value)
     delta = value - stock.value
     _book({stock.pk: delta}, kind, by=by, now=now, reason=reason)
+    _describe({stock.pk: details} if details else {}, {stock.pk} if delta else set(), now=now)
     if delta > 0:
         _announce_increase([stock.listing.facility_id], by=by, now=now)
     if delta < 0:
@@ -210,63 +251,93 @@ class Counted:
 def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     """Set many counted values at once; queries per batch, not per row.
 
-    A later count of the same place wins. Refuses a value out of range; nothing is changed then.
+    A later count of the same place wins, its details too. Refuses a value out of range; nothing is changed then.
 
     Returns:
-        ``{count: Counted}``, or the ``VersionConflict`` of a count that was meant for another version.
+        Per count a ``Counted``, or a ``VersionConflict`` when it was meant for another version.
     """
     for count in counts:
         _check_units(count.value, least=0)
     listing_ids = _lock_counted({(count.facility_id, count.article_id) for count in counts})
-    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
-    place_of = {
-        count: (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on)
+    places = [
+        (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on)
         for count in counts
-    }
-    stocks = _sound_stock(facility_of)
-    conflicts = {
-        count: VersionConflict(requested=count.version, current=stocks[place].version)
-        for count, place in place_of.items()
-        if count.version is not None and place in stocks and stocks[place].version != count.version
-    }
-    wanted = {place: count.value for count, place in place_of.items() if count not in conflicts}
+    ]
+    found = _sound_stock(listing_ids.values())
+    answers: list[VersionConflict | None] = []
+    wanted, details = {}, {}
+    for count, place in zip(counts, places, strict=True):
+        there = found.get(place)
+        if there is None or count.version in (None, there.version):
+            wanted[place] = count.value
+            if count.details:
+                details[place] = count.details
+            answers.append(None)
+        else:
+            answers.append(VersionConflict(requested=count.version, current=there.version))
     new = {
         place: Stock(
-            listing_id=place[0], location_id=place[1], expires_on=place[2], created_at=now, modified_at=now
+            listing_id=place[0],
+            location_id=place[1],
+            expires_on=place[2],
+            created_at=now,
+            modified_at=now,
+            **details.pop(place, {}),
         )
         for place in wanted
-        if place not in stocks
+        if place not in found
     }
     rows.insert(Stock, new.values())
-    found = stocks | {place: Counted(row.pk, None) for place, row in new.items()}
-    deltas = {found[place].stock_id: value - (found[place].before or 0) for place, value in wanted.items()}
-    _book(deltas, kind, by=by, now=now, reason=reason)
-    _announce_increase(
-        {facility_of[place[0]] for place, value in wanted.items() if value > (found[place].before or 0)},
-        by=by,
-        now=now,
+    found |= {place: Counted(row.pk, None) for place, row in new.items()}
+    deltas = {place: value - (found[place].before or 0) for place, value in wanted.items()}
+    _book(
+        {found[place].stock_id: delta for place, delta in deltas.items()}, kind, by=by, now=now, reason=reason
     )
-    _announce_decrease(
-        {facility_of[place[0]] for place, value in wanted.items() if value < (found[place].before or 0)},
-        by=by,
-        now=now,
+    booked = {found[place].stock_id for place, delta in deltas.items() if delta}
+    _describe({found[place].stock_id: values for place, values in details.items()}, booked, now=now)
+    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
+    more = {facility_of[place[0]] for place, delta in deltas.items() if delta > 0}
+    less = {facility_of[place[0]] for place, delta in deltas.items() if delta < 0}
+    _announce_increase(more, by=by, now=now)
+    _announce_decrease(less, by=by, now=now)
+    return [answer or found[place] for answer, place in zip(answers, places, strict=True)]
+
+
+def _describe(details, booked, *, now):
+    """Set the details of stock rows; the version rises once, also when the value changed with them.
+
+    Args:
+        details: ``{stock id: values of DETAILS}``.
+        booked: ids of those whose version rose with their value already.
+    """
+    changed = []
+    for row in Stock.objects.filter(pk__any=sorted(details)) if details else ():
+        values = details[row.pk]
+        if any(getattr(row, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(row, name, value)
+            row.version, row.modified_at = row.version + (row.pk not in booked), now
+            changed.append(row)
+    Stock.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[*DETAILS, "version", "modified_at"],
     )
-    return {count: conflicts.get(count) or found[place] for count, place in place_of.items()}
 
 
 def _lock_counted(pairs):
     """Lock the listings of (facility id, article id), creating what is missing: ``{pair: listing id}``."""
     listing_ids = _listing_ids(pairs)
     if missing := pairs - listing_ids.keys():
-        Listing.objects.bulk_create(
+        rows.insert_missing(
+            Listing,
             (Listing(facility_id=facility, article_id=article) for facility, article in sorted(missing)),
-            ignore_conflicts=True,
-            batch_size=1000,
         )
         listing_ids = _listing_ids(pairs)
     # Key order over all batches: the batches are slices of the sorted keys. Only the locks are wanted here.
     for batch in rows.batches(sorted(listing_ids.values())):
-        list(Listing.objects.filter(pk__in=batch).select_for_update().order_by("pk").values_list("pk"))
+        list(Listing.objects.filter(pk__any=batch).select_for_update().order_by("pk").values_list("pk"))
     return listing_ids
 
 
@@ -276,7 +347,7 @@ def _listing_ids(pairs):
     return {
         (facility, article): pk
         for batch in rows.batches(sorted({article for _facility, article in pairs}))
-        for pk, facility, article in Listing.objects.filter(facility__in=facilities, article__in=batch)
+        for pk, facility, article in Listing.objects.filter(facility__in=facilities, article__any=batch)
         .order_by()
         .values_list("pk", "facility_id", "article_id")
         if (facility, article) in pairs
@@ -289,7 +360,7 @@ def _sound_stock(listing_ids):
         (listing, location, expires_on): Counted(pk, value, version)
         for batch in rows.batches(sorted(listing_ids))
         for pk, listing, location, expires_on, value, version in Stock.objects.filter(
-            listing__in=batch, is_defective=False
+            listing__any=batch, is_defective=False
         )
         .order_by()
         .values_list("pk", "listing_id", "location_id", "expires_on", "value", "version")

@@ -15,15 +15,15 @@ register = template.Library()
 _TONES = {
     "good": (
         "check",
-        "CLOSED ROUTED DONE CONFIRMED COMPLETED HANDED_OVER FINISHED ONLINE ACTIVE PICKED ACCEPTED",
+        "CLOSED ROUTED DONE SENT CONFIRMED COMPLETED HANDED_OVER FINISHED ONLINE ACTIVE PICKED ACCEPTED delivered",
     ),
-    "active": ("loader", "IN_PROGRESS PROCESSING REQUEST ROUTING"),
+    "active": ("loader", "IN_PROGRESS PROCESSING REQUEST ROUTING IN_USE picked_up transit out_for_delivery"),
     "warn": (
         "triangle-alert",
-        "PAUSED LOCKED PROMISED RETRYABLE WAITING WAITING_FOR_INPUT SUSPENDED REROUTED FALLBACK_ROUTING",
+        "PAUSED PARKED UNKNOWN LOCKED PROMISED RETRYABLE WAITING WAITING_FOR_INPUT SUSPENDED REROUTED FALLBACK_ROUTING delayed awaits_pickup_by_receiver unknown",
     ),
-    "bad": ("circle-x", "FAILED NOT_ROUTABLE ERROR ABORTED OFFLINE"),
-    "quiet": ("ban", "CANCELLED CANCELED OBSOLETE INACTIVE"),
+    "bad": ("circle-x", "FAILED NOT_ROUTABLE ERROR ABORTED OFFLINE not_delivered exception destroyed"),
+    "quiet": ("ban", "CANCELLED CANCELED OBSOLETE INACTIVE IGNORED SKIPPED RETIRED canceled"),
 }
 TONE_OF = {status: (tone, icon) for tone, (icon, names) in _TONES.items() for status in names.split()}
 
@@ -44,6 +44,15 @@ def status_badge(thing):
 
 
 @register.simple_tag
+def state_badge(thing):
+    """As ``status_badge``, of what has a ``state``: it is work in the background and has no transitions."""
+    tone, name = TONE_OF.get(thing.state, ("open", "circle"))
+    return format_html(
+        '<span class="badge badge-{}">{}{}</span>', tone, icon(name, 16), thing.get_state_display()
+    )
+
+
+@register.simple_tag
 def progress(done, total):
     """A bar with its figures, for example 7 of 12. Sized by SVG attributes, because inline style is not allowed."""
     done, total = done or 0, total or 0
@@ -56,6 +65,16 @@ def progress(done, total):
         " is-full" if total and done >= total else "",
         share,
         words,
+    )
+
+
+@register.simple_tag
+def bar(share):
+    """A bar of so many percent beside a figure that says the same."""
+    return format_html(
+        '<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="bar-track" width="100" height="4"/><rect class="bar-done" width="{}" height="4"/></svg>',
+        str(share),  # as SVG writes it, whatever the language
     )
 
 

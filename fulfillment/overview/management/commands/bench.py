@@ -17,15 +17,14 @@ from psycopg import sql
 REDIS = "redis://127.0.0.1:6379/15"
 POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 MEASURE = """
-import django, importlib, json, sys
+import django, gc, importlib, json, sys
 django.setup()
+gc.freeze()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-rows = []
-for name in sys.argv[1:]:
-    print(f"  {name} ...", file=sys.stderr, flush=True)
-    rows += importlib.import_module(f"tests.bench.bench_{name}").measure()
-print(json.dumps(rows))
+name = sys.argv[1]
+print(f"  {name} ...", file=sys.stderr, flush=True)
+print(json.dumps(importlib.import_module(f"tests.bench.bench_{name}").measure()))
 """
 
 
@@ -57,11 +56,10 @@ class Command(BaseCommand):
 
     def _on_sqlite(self, names):
         self.stderr.write("SQLite")
-        return _measure(names, DATABASE_URL="")
+        return [row for name in names for row in _measure(name, DATABASE_URL="")]
 
     def _on_postgresql(self, names):
         server = os.environ.get("DATABASE_URL") or POSTGRES
-        name = f"bench_fulfillment_{uuid.uuid4().hex[:8]}"
         try:
             connection = psycopg.connect(server, autocommit=True, connect_timeout=3)
         except psycopg.OperationalError as error:
@@ -69,13 +67,18 @@ class Command(BaseCommand):
             return []
         with connection:
             self.stderr.write("PostgreSQL")
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-            try:
-                database = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-                with self._redis() as environment:
-                    return _measure(names, DATABASE_URL=database, **environment)
-            finally:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            return [row for name in names for row in self._on_new_database(connection, server, name)]
+
+    def _on_new_database(self, connection, server, name):
+        """One benchmark in a database of its own: what it leaves must not slow down the next."""
+        database = sql.Identifier(f"bench_fulfillment_{uuid.uuid4().hex[:8]}")
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        try:
+            url = urlunsplit(urlsplit(server)._replace(path="/" + database.as_string().strip('"')))
+            with self._redis() as environment:
+                return _measure(name, DATABASE_URL=url, **environment)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
     @contextlib.contextmanager
     def _redis(self):
@@ -103,11 +106,11 @@ def _all_names():
     )
 
 
-def _measure(names, **environment):
+def _measure(name, **environment):
     with tempfile.TemporaryDirectory(prefix="fulfillment-bench-") as var:
         # Background work goes to queues of the bench's own, which nobody works off.
         done = subprocess.run(
-            [sys.executable, "-c", MEASURE, *names],
+            [sys.executable, "-c", MEASURE, name],
             cwd=settings.BASE_DIR,
             env={
                 **os.environ,

@@ -19,7 +19,9 @@ from fulfillment.core.models import OutboxEntry
 from fulfillment.demo import balance, loader, shop
 from fulfillment.demo.crew import Crew
 from fulfillment.demo.pages import PageError
+from fulfillment.demo.sources.story import Story, StoryError
 from orders.models import Order
+from orders.sources.registry import KINDS
 from packing.models import PackJob
 from picking.models import PickJob
 from routing.models import DecisionLog, RoutingPlan
@@ -27,7 +29,7 @@ from shipping.models import BookingAttempt, HandoverJob, Shipment
 
 WAITING = [RoutingPlan.Status.WAITING, RoutingPlan.Status.RETRYABLE, RoutingPlan.Status.NOT_ROUTABLE]
 STAGES = ["pick", "pack", "handover"]
-START_WITHIN = 90  # seconds until the system is well
+START_WITHIN = 240  # seconds until the system is well
 WORK_WITHIN = 300  # seconds until everything is handed over
 
 
@@ -39,16 +41,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--url", help="A running system that uses the same database as this command.")
+        parser.add_argument(
+            "--source",
+            choices=sorted(KINDS),
+            help="The orders come from a shop of this kind, through its connector, and are reported back to it.",
+        )
 
-    def handle(self, *, url, **options):
+    def handle(self, *, url, source, **options):
         if settings.PRODUCTION:
             raise CommandError("The demo is not for production mode; unset PRODUCTION.")
         if url is None:
-            self.in_private()
-        else:
+            self.in_private(source)
+        elif source is None:
             self.against(url.rstrip("/"))
+        else:
+            self.with_source(url.rstrip("/"), source)
 
-    def in_private(self):
+    def in_private(self, source):
         """Start the system as ``make run`` does, beside the user's own, and run the demo against it."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -65,6 +74,8 @@ class Command(BaseCommand):
                 **dict.fromkeys(["DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "DOCUMENT_DIR"], ""),
             }
             environment = {**os.environ, **own}
+            # Whoever ends this command ends what it started.
+            signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(1))
             log = Path(folder) / "launcher.log"
             with log.open("w") as output:
                 launcher = subprocess.Popen(
@@ -77,6 +88,7 @@ class Command(BaseCommand):
                 url = f"http://127.0.0.1:{port}"
                 self.wait_until_well(url, launcher, log)
                 manage = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo", "--url", url]
+                manage += ["--source", source] if source else []
                 code = subprocess.run(manage, env=environment, check=False).returncode
             finally:
                 launcher.send_signal(signal.SIGTERM)
@@ -116,6 +128,18 @@ class Command(BaseCommand):
             crew.close()
         self.print_tables(crew, {**timings, **crew.timings}, time.perf_counter() - start)
         self.settle()
+
+    def with_source(self, url, source):
+        """As ``against``, with orders that a shop sends, and that it hears of in the end."""
+        with Story(source, url, self.stdout.write) as story:
+            try:
+                story.arrive()
+                self.against(url)
+                rows = story.end()
+            except StoryError as error:
+                raise CommandError(str(error)) from error
+        self.stdout.write("")
+        self.table(["Order in the shop", "Country", "Units reported", "Tracking numbers"], rows)
 
     def logins(self):
         """``{role: (e-mail, password)}`` of the demo staff."""

@@ -1,0 +1,81 @@
+"""Orders come by a poll over their change time, and sooner by messages that name an order."""
+
+import datetime
+import hashlib
+import hmac
+
+from django.utils import timezone
+
+from orders.sources import http
+from orders.sources.kind import BadSignature, Page, Received
+from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time
+
+from . import mapping
+
+ALWAYS = "2015-01-01T00:00:00Z"  # the search needs a begin
+# A token for the next page holds for 24 h; one that may end on the way is not begun with.
+TOKEN_LASTS = datetime.timedelta(hours=20)
+LAG = datetime.timedelta(minutes=2)  # of what the search may see
+
+
+def verify(connection, headers, body):
+    """The delivery a message is; the bridge that hands it on shows its secret.
+
+    Raises:
+        BadSignature
+    """
+    secret, given = connection.credentials.get("push_secret", ""), headers.get("X-Push-Secret", "")
+    if not (secret and given and hmac.compare_digest(secret.encode(), given.encode())):
+        raise BadSignature
+    try:
+        payload = read_json(body)
+    except ValueError:
+        payload = {}
+    key = text(mapping.field(payload, "NotificationMetadata", "NotificationId"))
+    topic = text(mapping.field(payload, "NotificationType"))
+    return Received(key=key or hashlib.sha256(body).hexdigest(), topic=topic[:100])
+
+
+def read(client, topic, payload):
+    """The order that a message names: messages are signals, they may be late and in any order."""
+    if topic and topic != mapping.ORDER_CHANGE:
+        return []
+    (signal,) = mapping.unwrap(payload)
+    if not mapping.is_signal(signal):
+        raise NotOfThisSource
+    order = client.order(mapping.identify(signal)[0])
+    return [order] if order else []
+
+
+def pages(client, connection):
+    """Orders by the time of their last change. Where a run stops for the rate, the next one goes on.
+
+    The next run begins where this one's answers end: Amazon sets that bound itself, two minutes in the past.
+    """
+    place = _place(connection)
+    while True:
+        try:
+            answer = client.search(place["since"], token=place.get("token", ""))
+        except http.Rejected:
+            if not place.get("token"):
+                raise
+            yield Page([], cursor={})  # the token is worth nothing any more: from the begin, next time
+            raise
+        orders = items(part(answer, "orders"))
+        place["bound"] = place.get("bound") or first(part(answer, "lastUpdatedBefore"), place["begun"])
+        place["seen"] = place.get("seen", False) or bool(orders)
+        place["token"] = text(part(answer, "pagination", "nextToken"))
+        if not place["token"]:
+            is_needed = place["seen"] or connection.watermark is not None
+            yield Page(orders, watermark=time(place["bound"]) if is_needed else None, cursor={})
+            return
+        yield Page(orders, cursor=dict(place))
+
+
+def _place(connection):
+    """Where the last run stopped, else the begin of a new one."""
+    stored, now = connection.cursor or {}, timezone.now()
+    begun = time(stored.get("begun"))
+    if stored.get("token") and begun and now - begun < TOKEN_LASTS:
+        return dict(stored)
+    return {"since": iso(connection.since) if connection.since else ALWAYS, "begun": iso(now - LAG)}

@@ -1,0 +1,11 @@
+import dataclasses
+import uuid
+
+from fulfillment.core.events import Event
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportDue(Event):
+    """Something has to be told to a source."""
+
+    report_id: uuid.UUID

@@ -1,0 +1,169 @@
+"""Parcels name the units in them. A unit is spent with its first shipment, so it is noted before it is sent."""
+
+import httpx
+from django.db import transaction
+
+from orders.sources import http
+from orders.sources.addresses import alpha_3
+from orders.sources.kind import NotReportable
+from orders.sources.models import ImportedOrder, Report
+from orders.sources.reading import first, iso, items, text
+
+from . import mapping
+
+CARRIERS = frozenset({"DHL", "DHL_EXPRESS", "DPD", "GLS", "HERMES", "UPS"})
+FORWARDERS = frozenset({"DHL_FREIGHT", "OTHER_FORWARDER"})
+BY_US = "CANCELLED_BY_PARTNER"
+
+
+def find(client, job):
+    """The id of what an earlier attempt left at OTTO, None when it did not arrive. Adds units that it lacks."""
+    noted = job.report.notes.get("ids")
+    if job.what == Report.What.SHIPPED and job.parcel.tracking_number:
+        carrier = _carrier(client, job)
+        shipment = client.shipment(carrier, job.parcel.tracking_number)
+        return _complete(client, job, carrier, shipment) if shipment else None
+    if not noted:
+        return None
+    states = {text(unit.get("positionItemId")): mapping.state_of(unit) for unit in _units(client, job)}
+    wanted = "SENT" if job.what == Report.What.SHIPPED else BY_US
+    if any(states.get(unit) != wanted for unit in noted):
+        return None
+    if job.what == Report.What.SHORT:
+        _take_out(job)
+    return "arrived" if job.what == Report.What.SHIPPED else "cancelled"
+
+
+def send(client, job):
+    if job.what == Report.What.SHIPPED:
+        return _ship(client, job)
+    return _cancel(client, job)
+
+
+def _units(client, job):
+    order = client.order(job.order_id)
+    if order is None:
+        raise http.Rejected("OTTO Market does not have this order.")
+    return items(order.get("positionItems"))
+
+
+def _choose(job, units):
+    """Units to report: still processable, and none of another report. Noted at once for the next attempt."""
+    job.report.notes = {name: note for name, note in job.report.notes.items() if name != "ids"}
+    others = Report.objects.filter(imported=job.imported).exclude(pk=job.report.pk).spent_ids()
+    lines, chosen = mapping.lines_of(units), []
+    for line in job.lines:
+        left = [
+            unit for unit in mapping.ids_of(lines.get(line.line_id, ()), mapping.OPEN) if unit not in others
+        ]
+        if len(left) < line.quantity:
+            raise NotReportable("NOTHING_OPEN")
+        chosen += left[: line.quantity]
+    job.report.notes |= {"ids": chosen}
+    job.report.save(update_fields=["notes"])
+    return chosen
+
+
+# Parcels
+
+
+def _ship(client, job):
+    carrier = _carrier(client, job)
+    for is_again in (False, True):
+        shipment = _shipment(client, job, carrier)
+        try:
+            return client.ship(shipment)
+        except http.Conflict as failure:
+            # Sent already, or a unit is in another state meanwhile.
+            if remote_id := find(client, job):
+                return remote_id
+            if is_again:
+                raise http.Rejected(str(failure), httpx.codes.CONFLICT) from failure
+    raise AssertionError
+
+
+def _shipment(client, job, carrier):
+    parcel, facility = job.parcel, job.parcel.facility
+    tracking: dict[str, str] = {"carrier": carrier}
+    if parcel.tracking_number:
+        tracking["trackingNumber"] = parcel.tracking_number
+    return {
+        "trackingKey": tracking,
+        "shipDate": iso(parcel.handed_over_at or parcel.recorded_at),
+        "shipFromAddress": {
+            "city": facility.city,
+            "zipCode": facility.postal_code,
+            "countryCode": alpha_3(facility.country),
+        },
+        "positionItems": _position_items(client, job, carrier, _choose(job, _units(client, job))),
+    }
+
+
+def _position_items(client, job, carrier, ids):
+    """Units of a parcel, with the number of its return label; forwarders have none."""
+    parcel, back = job.parcel, {}
+    if carrier not in FORWARDERS:
+        if not parcel.tracking_number or not parcel.return_tracking_number:
+            raise NotReportable("NUMBERS_MISSING")
+        code = first(client.options["return_carrier"], carrier)
+        back = {"returnTrackingKey": {"carrier": code, "trackingNumber": parcel.return_tracking_number}}
+    return [{"positionItemId": unit, "salesOrderId": job.order_id, **back} for unit in ids]
+
+
+def _carrier(client, job):
+    """The code of the carrier: of the table, else its key or name when that is one, else that of the connection."""
+    known = CARRIERS | FORWARDERS
+    table = client.options["carriers"] or {}
+    names = [job.carrier_key, job.carrier] if job.carrier_key not in table else []
+    codes = (text(name).upper().replace(" ", "_").replace("-", "_") for name in names)
+    code = first(
+        table.get(job.carrier_key),
+        next((code for code in codes if code in known), ""),
+        client.options["default_carrier"],
+    )
+    if not code:
+        raise NotReportable("CARRIER_UNKNOWN", carrier=job.carrier)
+    return code.upper()
+
+
+def _complete(client, job, carrier, shipment):
+    """Units that a shipment of ours lacks are added to it."""
+    there = {text(unit.get("positionItemId")) for unit in items(shipment.get("positionItems"))}
+    lacking = [unit for unit in job.report.notes.get("ids", ()) if unit not in there]
+    if lacking:
+        units = _position_items(client, job, carrier, lacking)
+        client.add_units(carrier, job.parcel.tracking_number, units)
+    return text(shipment.get("shipmentId")) or "arrived"
+
+
+# Cancellations
+
+
+def _cancel(client, job):
+    units = _units(client, job)
+    if job.what == Report.What.SHORT:
+        client.cancel(job.order_id, _choose(job, units))
+        _take_out(job)
+        return "cancelled"
+    states = {mapping.state_of(unit) for unit in units} - mapping.CANCELLED
+    if not states:
+        return "cancelled"
+    is_whole = states == {mapping.OPEN}
+    left = list(mapping.ids_of(units, mapping.OPEN))
+    if not left:
+        raise NotReportable("NOTHING_OPEN")
+    job.report.notes |= {"ids": left}
+    job.report.save(update_fields=["notes"])
+    client.cancel(job.order_id, None if is_whole else left)
+    return "cancelled"
+
+
+@transaction.atomic
+def _take_out(job):
+    """The next poll brings what we cancelled ourselves: it is no change of the shop's."""
+    job.report.notes.pop("ids", None)  # the same report may be asked for again, for more units
+    imported = ImportedOrder.objects.lock(pk=job.imported.pk)
+    for line in job.lines:
+        if known := imported.lines.get(line.line_id):
+            known["ordered"] -= line.quantity
+    imported.save(update_fields=["lines"])

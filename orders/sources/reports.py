@@ -1,0 +1,265 @@
+"""What later stages recorded for the shop is reported to its source: one row per thing, sent by a worker.
+
+A write is never sent twice on suspicion: after an attempt whose end is not known, the source is asked first.
+"""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from fulfillment.core.events import emit
+from fulfillment.core.models import Carrier
+from fulfillment.core.outbox import RetryLater
+from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
+
+from . import http
+from .events import ReportDue
+from .kind import Job, NotReportable, ReportLine
+from .models import Connection, ImportedOrder, Report
+from .reasons import reason
+from .registry import kind_of, open_client
+
+State, What = Report.State, Report.What
+OPEN = [State.DUE, State.UNKNOWN]
+LEASE = datetime.timedelta(
+    minutes=3
+)  # less than that of the outbox: a dead worker's report is free when it comes again
+
+
+# What happened, in the transaction of the stage
+
+
+def on_parcel_recorded(event, *, by, now):
+    _ask(event, "label", by=by, now=now)
+
+
+def on_parcel_handed_over(event, *, by, now):
+    _ask(event, "handover", by=by, now=now)
+
+
+def _ask(event, moment, *, by, now):
+    imported = _imported(event.order_id)
+    if imported is None:
+        return
+    options = _options(imported.connection)
+    if options["reports_shipments"] and options["report_at"] == moment:
+        ask(imported, What.SHIPPED, event.parcel_id, by=by, now=now)
+
+
+def on_handover_taken_back(event, *, by, now):
+    """Withdraw what the shop does not know yet; what it knows, a person must correct there."""
+    reports = Report.objects.filter(what=What.SHIPPED, subject_id=event.parcel_id)
+    if not reports.exists():
+        return
+    for report in reports.lock_all():
+        if report.state == State.DUE and report.attempts == 0:
+            report.delete()  # it is asked for again with the next handover
+        elif report.state != State.SKIPPED:
+            report.state = State.PARKED
+            report.because(reason("TAKEN_BACK_LATE"))
+            report.save(update_fields=["state", "reason_code", "reason_params"])
+
+
+def on_short_recorded(event, *, by, now):
+    imported = _imported(event.order_id)
+    if imported is not None and _options(imported.connection)["reports_cancellations"]:
+        ask(imported, What.SHORT, event.order_line_id, by=by, now=now)
+
+
+def on_order_cancelled(event, *, by, now):
+    """Tell the shop of a cancellation that did not come from it."""
+    if isinstance(by, Connection):
+        return
+    imported = _imported(event.order_id)
+    if imported is not None and _options(imported.connection)["reports_cancellations"]:
+        ask(imported, What.CANCELLED, event.order_id, by=by, now=now)
+
+
+def _imported(order_id):
+    return ImportedOrder.objects.select_related("connection").filter(order=order_id).first()
+
+
+def _options(connection):
+    return kind_of(connection).options(connection.settings)
+
+
+def ask(imported, what, subject_id, *, by, now):
+    """Note what has to be reported; the same thing again makes the same row due."""
+    report, is_new = Report.objects.get_or_create(
+        connection=imported.connection,
+        what=what,
+        subject_id=subject_id,
+        defaults={"imported": imported, "created_at": now},
+    )
+    if not is_new and what == What.SHORT and report.state in {State.SENT, State.SKIPPED}:
+        report.state = State.DUE
+        report.save(update_fields=["state"])
+    elif not is_new and report.reason_code != "TAKEN_BACK_LATE":
+        return report
+    elif not is_new:
+        # Handed over again after it was taken back: the shop knows it already, or is asked.
+        report.state = State.UNKNOWN
+        report.because(None)
+        report.save(update_fields=["state", "reason_code", "reason_params"])
+    emit(ReportDue(report_id=report.pk), by=by, now=now)
+    return report
+
+
+@transaction.atomic
+def retry(report_id, *, by, now):
+    """Send a refused report again; others stay as they are."""
+    report = Report.objects.lock(pk=report_id)
+    if report.state != State.PARKED:
+        return report
+    report.state = State.UNKNOWN if report.attempts else State.DUE
+    report.because(None)
+    report.save(update_fields=["state", "reason_code", "reason_params"])
+    emit(ReportDue(report_id=report.pk), by=by, now=now)
+    return report
+
+
+# Sending, in a worker
+
+
+def send(event):
+    """Report one thing to its source. Called again, it looks first whether the source has it."""
+    now = timezone.now()
+    report = (
+        Report.objects.select_related("connection", "imported__connection", "imported__order")
+        .filter(pk=event.report_id)
+        .first()
+    )
+    if report is None or report.state not in OPEN:
+        return
+    if report.connection.is_paused:
+        raise RetryLater("The connection is paused.", seconds=60)
+    free = Report.objects.filter(
+        Q(sending_until=None) | Q(sending_until__lt=now), pk=report.pk, state__in=OPEN
+    )
+    if not free.update(sending_until=now + LEASE, attempts=F("attempts") + 1):
+        raise RetryLater("Another worker is at it.")
+    is_first = report.attempts == 0 and report.state == State.DUE
+    job = prepare(report)
+    if job is None:
+        _finish(report, State.SKIPPED, why=reason("TAKEN_BACK"))
+        return
+    try:
+        remote_id = _deliver(job, is_first)
+    except NotReportable as failure:
+        _finish(report, State.PARKED if failure.is_fault else State.SKIPPED, why=failure.reason)
+    except http.Rejected as failure:
+        _finish(report, State.PARKED, why=reason("SOURCE_REFUSED", message=failure))
+    except http.Unknown as failure:
+        _finish(report, State.UNKNOWN)
+        raise RetryLater(str(failure)) from failure
+    except http.Throttled as failure:
+        _finish(report, report.state)
+        raise RetryLater(str(failure), seconds=failure.seconds) from failure
+    except http.SourceError as failure:
+        _finish(report, report.state)
+        Connection.objects.filter(pk=report.connection_id).note_error(failure, now=timezone.now())
+        raise RetryLater(str(failure)) from failure
+    except BaseException:
+        # What broke off inside may have arrived.
+        _finish(report, State.UNKNOWN)
+        raise
+    else:
+        _finish(report, State.SENT, remote_id=remote_id)
+
+
+def _deliver(job, is_first):
+    connector = kind_of(job.report.connection).report
+    with open_client(job.report.connection) as client:
+        if not is_first and (remote_id := connector.find(client, job)):
+            return remote_id
+        return connector.send(client, job)
+
+
+def _finish(report, state, *, remote_id="", why=None):
+    report.state, report.sending_until = state, None
+    report.sent_at = timezone.now() if state == State.SENT else None
+    if state == State.SENT and "asked" in report.notes:
+        report.notes = {**report.notes, "units": report.notes["asked"]}
+    report.remote_id = remote_id[:255] or report.remote_id
+    report.because(why)
+    report.save(
+        update_fields=[
+            *("state", "sending_until", "sent_at", "remote_id", "notes", "reason_code", "reason_params")
+        ]
+    )
+
+
+def prepare(report):
+    """What is to be reported, as it is now; None when it is no longer so."""
+    imported = report.imported
+    if imported.order is None:
+        return None
+    lines = {str(line.pk): line for line in OrderLine.objects.filter(order=imported.order)}
+    if report.what == What.SHIPPED:
+        return _parcel_job(report, lines)
+    if report.what == What.SHORT:
+        return _short_job(report, lines)
+    everything = [_line(imported, line, line.quantity) for line in lines.values()]
+    return _job(report, everything)
+
+
+def _parcel_job(report, lines):
+    imported, moment = report.imported, _options(report.connection)["report_at"]
+    parcels = list(ParcelRecord.objects.filter(order=imported.order).order_by("recorded_at", "pk"))
+    parcel = next((one for one in parcels if one.parcel_id == report.subject_id), None)
+    if parcel is None or (moment == "handover" and parcel.handed_over_at is None):
+        return None
+    content = [
+        _line(imported, lines[item["line"]], item["quantity"])
+        for item in parcel.items
+        if item["line"] in lines
+    ]
+    carrier = Carrier.objects.filter(key=parcel.carrier_key).first()
+    table = _options(report.connection)["carriers"] or {}
+    return _job(
+        report,
+        content,
+        parcel=parcel,
+        number=parcels.index(parcel) + 1,
+        carrier_key=parcel.carrier_key,
+        carrier=table.get(parcel.carrier_key) or (carrier.name if carrier else parcel.carrier_key),
+    )
+
+
+def _short_job(report, lines):
+    line = lines.get(str(report.subject_id))
+    missing = (
+        ShortRecord.objects.filter(line=report.subject_id).aggregate(units=Sum("quantity"))["units"] or 0
+    )
+    units = missing - report.notes.get("units", 0)
+    if line is None or units < 1:
+        return None
+    report.notes = {**report.notes, "asked": missing}  # told once it is sent
+    return _job(report, [_line(report.imported, line, units)])
+
+
+def _line(imported, line, quantity):
+    line_id, known = imported.line_of(line)
+    return ReportLine(line_id, tuple(known.get("ids", ())), quantity)
+
+
+def _job(report, lines, **more):
+    facts = {"parcel": None, "number": 0, "is_last": is_complete(report.imported), **more}
+    return Job(report=report, imported=report.imported, order=report.imported.order, lines=lines, **facts)
+
+
+def is_complete(imported):
+    """Whether every unit of the whole order in the shop, all its ship groups, is on its way or will not come."""
+    orders = ImportedOrder.objects.filter(
+        connection=imported.connection, external_id=imported.external_id
+    ).exclude(order__status__in=[Order.Status.CANCELLED, Order.Status.OBSOLETE])
+    ids = [order_id for order_id in orders.values_list("order", flat=True) if order_id]
+    ordered = OrderLine.objects.filter(order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
+    missing = ShortRecord.objects.filter(line__order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
+    parcels = ParcelRecord.objects.filter(order__in=ids)
+    if _options(imported.connection)["report_at"] == "handover":
+        parcels = parcels.exclude(handed_over_at=None)
+    shipped = sum(item["quantity"] for items in parcels.values_list("items", flat=True) for item in items)
+    return shipped + missing >= ordered

@@ -1,0 +1,201 @@
+"""Shipments go to the fulfilment orders of an order: they are its units of work, and change under our hands."""
+
+from orders.sources import http
+from orders.sources.kind import NotReportable
+from orders.sources.models import Report
+from orders.sources.reading import items, part, text, whole
+
+from .client import gid, number_of
+
+STATE = """
+query State($id: ID!, $after: String) {
+  order(id: $id) {
+    cancelledAt
+    fulfillments(first: 100) {
+      id status trackingInfo { number }
+      fulfillmentLineItems(first: 100) { nodes { quantity lineItem { id } } }
+    }
+    fulfillmentOrders(first: 20, after: $after) {
+      pageInfo { hasNextPage endCursor }
+      nodes {
+        id status supportedActions { action } assignedLocation { location { id } }
+        lineItems(first: 100) { nodes { id remainingQuantity lineItem { id } } }
+      }
+    }
+  }
+}
+"""
+CREATE = """
+mutation Ship($fulfillment: FulfillmentInput!) {
+  fulfillmentCreate(fulfillment: $fulfillment) { fulfillment { id status } userErrors { field message } }
+}
+"""
+HOLD = """
+mutation Hold($id: ID!, $hold: FulfillmentOrderHoldInput!) {
+  fulfillmentOrderHold(id: $id, fulfillmentHold: $hold) {
+    fulfillmentOrder { id status } userErrors { field message }
+  }
+}
+"""
+CANCEL = """
+mutation Cancel($id: ID!) {
+  orderCancel(
+    orderId: $id, reason: OTHER, restock: true, notifyCustomer: true
+    refundMethod: { originalPaymentMethodsRefund: true }
+  ) {
+    job { id } orderCancelUserErrors { field message }
+  }
+}
+"""
+
+
+def find(client, job):
+    """The id of what an earlier attempt left in the shop, None when it did not arrive."""
+    order = _state(client, job)
+    if job.what == Report.What.CANCELLED:
+        return "cancelled" if order.get("cancelledAt") else None
+    if job.what == Report.What.SHORT:
+        return next((number_of(entry["id"]) for entry in _held(order, job)), None)
+    if not job.parcel.tracking_number:
+        return "arrived" if _has_shrunk(order, job) else None
+    missing, ids = _missing(order, job)
+    return ids[0] if ids and not any(missing.values()) else None
+
+
+def send(client, job):
+    if job.what == Report.What.CANCELLED:
+        if not client.options["cancels_orders"]:
+            raise NotReportable("SWITCHED_OFF", is_fault=False)
+        client.mutate("orderCancel", CANCEL, id=gid("Order", job.order_id))
+        return "cancelled"
+    order = _state(client, job)
+    if job.what == Report.What.SHORT:
+        return _hold(client, order, job)
+    return _ship(client, order, job)
+
+
+def _state(client, job):
+    identifier, found, after = gid("Order", job.order_id), [], None
+    while True:
+        order = part(client.query(STATE, id=identifier, after=after), "order")
+        if order is None:
+            raise http.Rejected("The shop does not have this order.")
+        found += items(order.get("fulfillmentOrders"))
+        info = part(order, "fulfillmentOrders", "pageInfo") or {}
+        if not info.get("hasNextPage"):
+            return {**order, "fulfillmentOrders": found}
+        after = info.get("endCursor")
+
+
+def _missing(order, job):
+    """({line: units that are not reported yet}, ids of the fulfilments that carry this parcel's number)."""
+    missing = {line.line_id: line.quantity for line in job.lines}
+    ids = []
+    for fulfillment in items(order.get("fulfillments")):
+        numbers = {text(entry.get("number")) for entry in items(fulfillment.get("trackingInfo"))}
+        if job.parcel.tracking_number not in numbers or fulfillment.get("status") in {
+            "CANCELLED",
+            "ERROR",
+            "FAILURE",
+        }:
+            continue
+        ids.append(number_of(fulfillment["id"]))
+        for entry in items(fulfillment.get("fulfillmentLineItems")):
+            line = number_of(part(entry, "lineItem", "id"))
+            if line in missing:
+                missing[line] = max(0, missing[line] - (whole(entry.get("quantity")) or 0))
+    return missing, ids
+
+
+def _open(client, order):
+    """Fulfilment orders that may be fulfilled now, at the locations that are ours."""
+    ours = set(map(number_of, client.options["locations"] or []))
+    for entry in order["fulfillmentOrders"]:
+        actions = {text(one.get("action")) for one in items(entry.get("supportedActions"))}
+        location = number_of(part(entry, "assignedLocation", "location", "id"))
+        if entry.get("status") not in {"OPEN", "IN_PROGRESS"} or "CREATE_FULFILLMENT" not in actions:
+            continue
+        if not ours or location in ours:
+            yield location, entry
+
+
+def _remaining(order, line_ids):
+    left = dict.fromkeys(line_ids, 0)
+    for entry in order["fulfillmentOrders"]:
+        for line in items(entry.get("lineItems")):
+            if (key := number_of(part(line, "lineItem", "id"))) in left:
+                left[key] += whole(line.get("remainingQuantity")) or 0
+    return left
+
+
+def _has_shrunk(order, job):
+    """Without a tracking number nothing names the parcel: what is open tells whether it arrived."""
+    before = job.report.notes.get("before")
+    wanted = {line.line_id: line.quantity for line in job.lines}
+    now = _remaining(order, wanted)
+    return before is not None and all(now[key] <= before.get(key, 0) - units for key, units in wanted.items())
+
+
+def _ship(client, order, job):
+    if job.parcel.tracking_number:
+        missing, ids = _missing(order, job)
+    else:
+        missing, ids = {line.line_id: line.quantity for line in job.lines}, []
+        job.report.notes = {**job.report.notes, "before": _remaining(order, missing)}
+        job.report.save(update_fields=["notes"])
+    calls: dict[str, list[dict]] = {}
+    for location, entry in _open(client, order):
+        taken = []
+        for line in items(entry.get("lineItems")):
+            key = number_of(part(line, "lineItem", "id"))
+            units = min(missing.get(key, 0), whole(line.get("remainingQuantity")) or 0)
+            if units:
+                missing[key] -= units
+                taken.append({"id": line["id"], "quantity": units})
+        if taken:
+            content = {"fulfillmentOrderId": entry["id"], "fulfillmentOrderLineItems": taken}
+            calls.setdefault(location, []).append(content)
+    if not calls and not ids:
+        raise NotReportable("NOTHING_OPEN")
+    tracking = {
+        "company": job.carrier,
+        "number": job.parcel.tracking_number,
+        "url": job.parcel.tracking_url,
+    }
+    for content in calls.values():
+        fulfillment = {
+            "lineItemsByFulfillmentOrder": content,
+            "trackingInfo": {name: value for name, value in tracking.items() if value},
+            "notifyCustomer": bool(client.options["notifies_customer"]),
+        }
+        made = client.mutate("fulfillmentCreate", CREATE, fulfillment=fulfillment)
+        ids.append(number_of(part(made, "fulfillment", "id")))
+    return ids[0]
+
+
+def _held(order, job):
+    wanted = {line.line_id for line in job.lines}
+    for entry in order["fulfillmentOrders"]:
+        lines = {number_of(part(line, "lineItem", "id")) for line in items(entry.get("lineItems"))}
+        if entry.get("status") == "ON_HOLD" and wanted & lines:
+            yield entry
+
+
+def _hold(client, order, job):
+    """Missing units stay open in the shop, held with the reason, for the merchant to decide."""
+    wanted = {line.line_id: line.quantity for line in job.lines}
+    for _location, entry in _open(client, order):
+        lines = [
+            {"id": line["id"], "quantity": min(wanted[key], whole(line.get("remainingQuantity")) or 0)}
+            for line in items(entry.get("lineItems"))
+            if (key := number_of(part(line, "lineItem", "id"))) in wanted
+        ]
+        if lines := [line for line in lines if line["quantity"]]:
+            hold = {
+                "reason": "INVENTORY_OUT_OF_STOCK",
+                "reasonNotes": "Not found when it was picked.",
+                "fulfillmentOrderLineItems": lines,
+            }
+            made = client.mutate("fulfillmentOrderHold", HOLD, id=entry["id"], hold=hold)
+            return number_of(part(made, "fulfillmentOrder", "id"))
+    raise NotReportable("NOTHING_OPEN")

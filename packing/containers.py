@@ -1,0 +1,107 @@
+"""What programs say about target containers, as the steps of packing."""
+
+from django.db import transaction
+
+from fulfillment.core.api import paging
+from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.status import check_version
+
+from . import services
+from .models import PackJob
+
+
+def line_of(job, item):
+    """The pack line that an item means: by its id, that of its pick or order line, or its article."""
+    lines = list(job.lines.with_packed().select_related("order_line"))
+    for name in ("id", "originId", "globalLineItemId"):
+        wanted = paging.as_uuid(item.get(name))
+        if wanted is not None:
+            found = [line for line in lines if wanted in (line.pk, line.pick_line_id, line.order_line_id)]
+            if not found:
+                raise services.NotALine(line=item[name], job=job)
+            return found[0]
+    sku = (item.get("article") or {}).get("tenantArticleId", "")
+    found = [line for line in lines if line.order_line.sku == sku]
+    if not found:
+        raise services.NotALine(line=sku or item.get("id", ""), job=job)
+    return next((line for line in found if line.packed < line.quantity), found[0])
+
+
+@transaction.atomic
+def create(job, data, *, by, now):
+    """A package with its code, box and first units; returns it."""
+    box_id = None
+    if data.get("packingContainerTypeRef"):
+        box_id = paging.as_uuid(data["packingContainerTypeRef"])
+        if box_id is None:
+            raise services.UnknownBox
+    package = services.add_package(job.pk, box_id=box_id, by=by, now=now)
+    for code in data.get("codes") or []:
+        services.set_code(job.pk, package.pk, code, by=by, now=now)
+    for item in data.get("lineItems") or []:
+        add(job, package, item, by=by, now=now)
+    return package
+
+
+def add(job, package, item, *, by, now, version=None):
+    changes = [(line_of(job, item).pk, item.get("quantity", 1), False)]
+    services.change_contents(job.pk, package.pk, changes, by=by, now=now, version=version)
+
+
+@transaction.atomic
+def patch(job, package, data, *, by, now):
+    """Apply the actions of a PATCH together, or none of them."""
+    who = {"by": by, "now": now}
+    check_version(PackJob.objects.lock(pk=job.pk), data["version"])
+    for action in data["actions"]:
+        match action["action"]:
+            case "ReplaceCodesInPackingTargetContainer":
+                services.set_code(job.pk, package.pk, action["codes"][0], **who)
+            case "AddLineItemToPackingTargetContainer":
+                add(job, package, action["lineItem"], **who)
+            case "UpdateLineItemOnPackingTargetContainer":
+                item = action["lineItem"]
+                changes = [(line_of(job, item).pk, item.get("quantity", 1), True)]
+                services.change_contents(job.pk, package.pk, changes, **who)
+            case "RemoveLineItemFromPackingTargetContainer":
+                changes = [(line_of(job, {"id": action["lineItemRef"]}).pk, 0, True)]
+                services.change_contents(job.pk, package.pk, changes, **who)
+            case name:
+                raise NotSupportedYet(feature=name)
+
+
+@transaction.atomic
+def move(job, data, *, by, now):
+    """Move units between packages, into a new one, or back to where they came from. The whole move or nothing."""
+    who = {"by": by, "now": now}
+    version = PackJob.objects.lock(pk=job.pk).version
+    ends = [*data["move"]["from"], data["move"]["to"]]
+    for end in ends:  # the version of a container is that of its job
+        if "containerVersion" in end and end["containerVersion"] != version:
+            check_version(PackJob(version=version), end["containerVersion"])
+    target = None
+    if data["name"] == "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER":
+        to = data["move"]["to"]
+        if to.get("containerId"):
+            target = _package_id(to["containerId"])
+        else:
+            ref = to.get("operativeContainerTypeRef")
+            package = create(job, {"codes": to.get("codes"), "packingContainerTypeRef": ref}, **who)
+            target = package.pk
+    moves = [
+        (
+            _package_id(end["containerId"]),
+            line_of(job, {"globalLineItemId": end["globalLineItemId"]}).pk,
+            end["quantity"],
+            target,
+        )
+        for end in data["move"]["from"]
+    ]
+    services.move_many(job.pk, moves, **who)
+
+
+def _package_id(text):
+    found = paging.as_uuid(text)
+    if found is None:
+        raise services.PackageGone
+    return found

@@ -1,0 +1,277 @@
+"""What a pack station sends, exactly once: every action carries an id of the client, and its answer is stored.
+
+The answer of an action is the same however often it is sent. A refused action changes nothing but is stored too,
+so that a station that lost the answer hears it again.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import uuid
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.core.codes import parcel_codes
+from fulfillment.core.errors import Refused
+from picking.models import PickRun
+
+from . import services
+from .models import PackJob, PackScan
+
+BOOKED, REFUSED, STALE = 200, 422, 409
+# What a refusal looks and sounds like; the others are "unknown".
+KINDS = {
+    services.NotOnThisJob: "wrong_article",
+    services.TooManyUnits: "too_many",
+    services.NotInPackage: "too_many",
+    services.NotInProgress: "stale",
+    services.PackedBySomeoneElse: "stale",
+    services.PackageGone: "stale",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """One action of a station, as it was sent. ``package`` is what it goes into or comes out of."""
+
+    id: uuid.UUID
+    kind: str
+    job: uuid.UUID | None = None
+    run: uuid.UUID | None = None
+    package: uuid.UUID | None = None
+    to_package: uuid.UUID | None = None
+    line: uuid.UUID | None = None
+    code: str = ""
+    quantity: int = 0
+    at: datetime.datetime | None = None
+
+    @property
+    def digest(self):
+        """SHA-256 of what the action does, whenever it was done."""
+        parts = (
+            self.job or self.run,
+            self.kind,
+            self.package,
+            self.to_package,
+            self.line,
+            self.code,
+            self.quantity,
+        )
+        return hashlib.sha256(json.dumps([str(part or "") for part in parts]).encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    status_code: int
+    data: dict
+    is_replay: bool = False
+
+
+class NothingToUndo(Refused):
+    text = _("There is nothing to undo.")
+
+
+class NotALine(Refused):
+    text = _("This line is not part of the job any more. Load the page again.")
+
+
+def act(action, *, facility, by, now):
+    """Do one action of a station, or repeat the answer it got before.
+
+    Returns:
+        An ``Answer``: 200 booked, 422 refused, 409 when the job or package is gone or in other hands, or the id was used
+        for something else. Its data have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, ``package`` (the
+        number of the one that is worked on), and what is packed of the ``job``.
+    """
+    try:
+        with transaction.atomic():
+            event = PackScan(
+                id=action.id,
+                facility=facility,
+                user=by,
+                kind=action.kind,
+                digest=action.digest,
+                code=action.code[:200],
+                scanned_at=action.at,
+                received_at=now,
+            )
+            answer = _Work(action, event, facility, by, now).do()
+            event.status_code, event.answer = answer.status_code, answer.data
+            # The id makes it happen once: a second time all of it is taken back here.
+            event.save(force_insert=True)
+            return answer
+    except IntegrityError:
+        stored = PackScan.objects.filter(pk=action.id).first()
+        if stored is None:
+            raise
+    if (stored.user_id, stored.digest) != (by.pk, action.digest):
+        return _stale(action, _("This action was sent before with another content."))
+    return Answer(stored.status_code, stored.answer, is_replay=True)
+
+
+def _stale(action, text):
+    return Answer(STALE, {"scan": str(action.id), "kind": "stale", "text": str(text)})
+
+
+class _Work:
+    """One action at its job, under the job's lock."""
+
+    def __init__(self, action, event, facility, by, now):
+        self.action, self.event = action, event
+        self.facility, self.who = facility, {"by": by, "now": now}
+
+    def do(self):
+        action = self.action
+        if action.kind == PackScan.Kind.SORT:
+            return self.sort()
+        try:
+            self.job = PackJob.objects.lock(pk=action.job)
+        except PackJob.DoesNotExist:
+            return _stale(action, _("This job is not here any more."))
+        if self.job.facility_id != self.facility.pk:
+            return _stale(action, _("This job is not here any more."))
+        self.event.job = self.job
+        try:
+            # The savepoint: a refusal takes back what was begun, but not the stored answer.
+            with transaction.atomic():
+                kind, text, package = getattr(self, action.kind)()
+        except Refused as refusal:
+            return self.refused(refusal)
+        return Answer(BOOKED, self.data(kind, text, package))
+
+    def refused(self, refusal):
+        self.event.moved, self.event.undoes = [], None
+        kind = next((kind for cause, kind in KINDS.items() if isinstance(refusal, cause)), "unknown")
+        return Answer(STALE if kind == "stale" else REFUSED, self.data(kind, refusal.message, None))
+
+    def sort(self):
+        """A unit of a batch finds its order; the answer says the number of its box."""
+        self.job = None
+        run = PickRun.objects.filter(pk=self.action.run, facility=self.facility).first()
+        if run is None:
+            return _stale(self.action, _("This run is not here any more."))
+        self.event.run = run
+        try:
+            with transaction.atomic():
+                self.job, number, package, booked = services.sort(run.pk, self.action.code, **self.who)
+        except Refused as refusal:
+            return self.refused(refusal)
+        self.event.job = self.job
+        self.note(package, booked)
+        is_done = not any(line.quantity - line.packed for line in self.job.lines.with_packed())
+        words = {"number": number, "title": booked[0][0].title, "job": self.job}
+        text = (
+            _("Box %(number)s: %(title)s. %(job)s is complete.")
+            if is_done
+            else _("Box %(number)s: %(title)s.")
+        )
+        data = self.data("line_done" if is_done else "ok", text % words, None)
+        return Answer(BOOKED, {**data, "number": number})
+
+    def data(self, kind, text, package):
+        if self.job is None:
+            return {"scan": str(self.action.id), "kind": kind, "text": str(text), "package": None}
+        lines = self.job.lines.with_packed()
+        return {
+            "scan": str(self.action.id),
+            "kind": kind,
+            "text": str(text),
+            "package": package and package.number,
+            "job": {
+                "id": str(self.job.pk),
+                "units": sum(line.quantity for line in lines),
+                "packed": sum(line.packed for line in lines),
+            },
+        }
+
+    # The actions; each returns (kind, text, package)
+
+    def scan(self):
+        action = self.action
+        code = action.code.strip()
+        own = self.job.packages.filter(code__in=parcel_codes(code)).first()
+        if own is not None:
+            services.check_packer(self.job, self.who["by"])
+            return "place", _("Package %(number)s.") % {"number": own.number}, own
+        chosen = self.package(action.package) if action.package else None
+        package, booked = services.scan(self.job.pk, code, chosen and chosen.pk, **self.who)
+        self.note(package, booked)
+        kind, text, _package = self.told(booked[0][0], sum(units for _line, units in booked), package)
+        return kind, text, chosen
+
+    def put(self):
+        action, package = self.action, self.package(self.action.package)
+        line = services.put(self.job.pk, self.line().pk, package.pk, action.quantity, **self.who)
+        self.note(package, [(line, action.quantity)])
+        return self.told(line, action.quantity, package)
+
+    def take_out(self):
+        action, package = self.action, self.package(self.action.package)
+        line = services.take_out(self.job.pk, self.line().pk, package.pk, action.quantity, **self.who)
+        self.note(package, [(line, -action.quantity)])
+        text = _("%(units)s × %(title)s taken out of package %(number)s.")
+        return "ok", text % {"units": action.quantity, "title": line.title, "number": package.number}, package
+
+    def move(self):
+        action = self.action
+        package, target = self.package(action.package), self.package(action.to_package)
+        line = services.move(self.job.pk, self.line().pk, package.pk, target.pk, action.quantity, **self.who)
+        self.note(package, [(line, -action.quantity)])
+        self.note(target, [(line, action.quantity)])
+        return "ok", self.words(line, action.quantity, target), target
+
+    def undo(self):
+        last = undoable(self.job).first()
+        if last is None:
+            raise NothingToUndo
+        moved = [(uuid.UUID(line), uuid.UUID(package), units) for line, package, units in last.moved]
+        line = services.undo(self.job.pk, moved, **self.who)
+        self.event.undoes = last
+        package = self.job.packages.filter(pk=moved[0][1]).first()
+        return "ok", _("Taken back: %(title)s.") % {"title": line.title}, package
+
+    # What they have in common
+
+    def package(self, pk):
+        package = self.job.packages.filter(pk=pk).first() if pk else None
+        if package is None:
+            raise services.PackageGone
+        return package
+
+    def line(self):
+        line = self.job.lines.filter(pk=self.action.line).first()
+        if line is None:
+            raise NotALine
+        return line
+
+    def note(self, package, booked):
+        self.event.moved += [[str(line.pk), str(package.pk), units] for line, units in booked]
+
+    @staticmethod
+    def words(line, units, package):
+        text = _("%(units)s × %(title)s in package %(number)s.")
+        return text % {"units": units, "title": line.title, "number": package.number}
+
+    def told(self, line, units, package):
+        words = self.words(line, units, package)
+        left = {one.pk: one.quantity - one.packed for one in self.job.lines.with_packed()}
+        if not any(left.values()):
+            return "job_done", _("%(booked)s Everything is packed.") % {"booked": words}, package
+        return "ok" if left[line.pk] else "line_done", words, package
+
+
+def undoable(job):
+    """Actions that moved something and were not taken back, the last one first."""
+    return job.scans.exclude(moved=[]).filter(undone_by=None, undoes=None).order_by("-received_at", "-pk")
+
+
+def screen_texts():
+    """What the screen itself says, see ``static/js/pack.js``."""
+    said = {
+        "waiting": _("No connection. {n} waiting, nothing is lost."),
+        "rejected": _("The server did not take {what}. Scan it again."),
+        "signIn": _("Sign in"),
+    }
+    return {name: str(text) for name, text in said.items()}

@@ -1,0 +1,103 @@
+"""What a supervisor decides about a job: who picks it, how urgent it is, whether it waits, and that nobody has it any more."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from fulfillment.core.errors import Refused
+from fulfillment.core.models import Facility, Membership, Permission, User
+from fulfillment.core.status import log_change
+
+from . import runs, services
+from .models import PickJob, PickRun
+from .rules import rules_of
+
+
+class HoldTooLate(Refused):
+    text = _("%(job)s is %(status)s; only work that is still to be picked can be held.")
+
+
+def pickers_at(facility):
+    """The people who may pick at a facility, by name."""
+    memberships = Membership.objects.filter(Q(facility=facility) | Q(facility=None), user__is_active=True)
+    # Roles keep their permissions as JSON, which not every database can look into.
+    users = {
+        membership.user_id
+        for membership in memberships.select_related("role")
+        if Permission.PICK in membership.role.permissions
+    }
+    return User.objects.filter(pk__in=users).order_by("name", "email")
+
+
+@transaction.atomic
+def plan(job_id, *, users, priority, by, now, version=None):
+    """Say whom a job is meant for (nobody in particular when there are none) and how urgent it is."""
+    job = services.lock_for_status(job_id, version)
+    job.assigned_users.set(users)
+    job.priority = priority
+    services.raise_version(job, "priority")
+    log_change(job, "plan", by=by, now=now)
+    return job
+
+
+@transaction.atomic
+def hold(job_id, *, reason="", by, now, version=None):
+    """Keep a job from being offered and begun until it is released; one in progress is put aside.
+
+    Refuses a job that is picked already, and one that is in a run.
+    """
+    job = services.lock_for_status(job_id, version)
+    services.check_alone(job)
+    if job.status == PickJob.Status.IN_PROGRESS:
+        services.put_aside(job, by=by, now=now, reason=str(gettext("Held")))
+    if job.status not in {PickJob.Status.OPEN, PickJob.Status.PAUSED}:
+        raise HoldTooLate(job=job, status=job.get_status_display())
+    job.is_held, job.hold_reason = True, reason.strip()[:200]
+    services.raise_version(job, "is_held", "hold_reason")
+    log_change(job, "hold", by=by, now=now, reason=job.hold_reason)
+    return job
+
+
+@transaction.atomic
+def unhold(job_id, *, by, now, version=None):
+    """Offer a held job again. One that is not held stays as it is."""
+    job = services.lock_for_status(job_id, version)
+    if job.is_held:
+        job.is_held, job.hold_reason = False, ""
+        services.raise_version(job, "is_held", "hold_reason")
+        log_change(job, "unhold", by=by, now=now)
+    return job
+
+
+def release_abandoned(*, now):
+    """Put aside the jobs and runs on which nobody worked for longer than their facility waits; returns how many."""
+    released = 0
+    for facility in Facility.objects.filter(pick_jobs__status=PickJob.Status.IN_PROGRESS).distinct():
+        minutes = rules_of(facility).release_after_minutes
+        if not minutes:
+            continue
+        before = now - datetime.timedelta(minutes=minutes)
+        for idle in (PickRun, PickJob):
+            found = idle.objects.at(facility).filter(status="IN_PROGRESS", modified_at__lt=before)
+            for pk in list(found.order_by("pk").values_list("pk", flat=True)):
+                released += _release(idle, pk, minutes, before, now)
+    return released
+
+
+@transaction.atomic
+def _release(kind, pk, minutes, before, now):
+    reason = ngettext(
+        "Nobody worked on it for %(minutes)s minute", "Nobody worked on it for %(minutes)s minutes", minutes
+    ) % {"minutes": minutes}
+    work = runs.lock(pk) if kind is PickRun else services.lock_for_status(pk)
+    is_idle = work.status == "IN_PROGRESS" and work.modified_at < before
+    if is_idle and kind is PickRun:
+        runs.pause(pk, by=None, now=now, reason=reason)
+    elif is_idle and not PickRun.objects.active().of_jobs([pk]).exists():  # a run has its own turn
+        services.put_aside(work, by=None, now=now, reason=reason)
+    else:
+        return False
+    return True

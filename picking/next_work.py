@@ -1,0 +1,132 @@
+"""Next work: the job a picker gets when asking for one, and the list to choose from instead."""
+
+from django.db import transaction
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from fulfillment.core.codes import normalise, spellings
+from fulfillment.core.models import ArticleCode, StatusChange, User
+
+from . import services
+from .models import Allocation, PickJob, PickLine, PickRun
+
+MOST_TRIES = 50  # more colleagues than that do not ask in the same moment
+
+
+def waiting(facility, user):
+    """The jobs that a picker may be given, the best first.
+
+    Priority, then what is meant for the picker, then target time, age and zone; last what the picker put aside. Not
+    among them are held jobs, those meant for colleagues alone, and those in a run.
+    """
+    assigned = PickJob.assigned_users.through.objects.filter(pickjob=OuterRef("pk"))
+    places = Allocation.objects.filter(line__job=OuterRef("pk")).order_by("line__sequence", "pk")
+    return (
+        PickJob.objects.at(facility)
+        .filter(status__in=[PickJob.Status.OPEN, PickJob.Status.PAUSED], is_held=False)
+        .filter(~Exists(_lines_in_runs()))
+        .annotate(is_meant=Exists(assigned.filter(user=user)))
+        .filter(Q(is_meant=True) | ~Exists(assigned))
+        .select_related("order")
+        .order_by(
+            Case(When(status=PickJob.Status.PAUSED, editor=user, then=Value(1)), default=Value(0)),
+            "-priority",
+            "-is_meant",
+            *PickJob.BY_URGENCY,
+            Subquery(places.values("stock__location__zone__name")[:1]),
+            "pk",
+        )
+    )
+
+
+def _lines_in_runs():
+    return PickLine.objects.filter(job=OuterRef("pk"), run__status__in=PickRun.ACTIVE)
+
+
+def in_hand(facility, user):
+    """What a picker works on: a run, else a job, else None."""
+    runs = PickRun.objects.at(facility).filter(status=PickRun.Status.IN_PROGRESS, editor=user)
+    jobs = PickJob.objects.at(facility).filter(status=PickJob.Status.IN_PROGRESS, editor=user)
+    return runs.first() or jobs.filter(~Exists(_lines_in_runs())).for_list().first()
+
+
+def take(facility, *, by, now):
+    """Give a picker the best job, begun; what is in hand when there is something, None when nothing waits.
+
+    Each job is tried in a transaction of its own: after a colleague who was faster comes the next job, and no order
+    stays locked meanwhile.
+    """
+    for job_id in list(waiting(facility, by).values_list("pk", flat=True)[:MOST_TRIES]):
+        if work := _try(facility, job_id, by=by, now=now):
+            return work
+    return in_hand(facility, by)
+
+
+@transaction.atomic
+def _try(facility, job_id, *, by, now):
+    # Who taps twice asks twice at once, and must not get two jobs. Weak, because new rows refer to the user.
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    if work := in_hand(facility, by):
+        return work
+    job = services.lock_for_status(job_id)
+    if not waiting(facility, by).filter(pk=job_id).exists():
+        return None
+    return services.begin(job, by=by, now=now)
+
+
+def find_jobs(facility, *, text="", status="", kind="", zone=None, carrier=None, whose="", user=None):
+    """Jobs of a facility for the list, as urgent as they are: open ones unless a status is asked for.
+
+    Annotated with ``units``, ``units_done`` and ``put_aside_because``.
+
+    Args:
+        text: finds short id, order number, recipient, SKU, title and article code.
+        zone: where some of the goods are.
+        carrier: which the order prefers.
+        whose: "mine" for what ``user`` picks or is meant to pick, "nobody" for what is meant for nobody.
+    """
+    jobs = PickJob.objects.at(facility)
+    jobs = jobs.filter(status=status) if status else jobs.open()
+    if kind:
+        jobs = jobs.filter(kind=kind)
+    if zone:
+        places = Allocation.objects.filter(line__job=OuterRef("pk"), stock__location__zone=zone)
+        jobs = jobs.filter(Exists(places))
+    if carrier:
+        wish = "order__delivery_preferences__shipping__preferredCarriers__icontains"
+        jobs = jobs.filter(**{wish: f'"{carrier.key}"'})
+    assigned = PickJob.assigned_users.through.objects.filter(pickjob=OuterRef("pk"))
+    if whose == "mine":
+        jobs = jobs.filter(Q(editor=user) | Exists(assigned.filter(user=user)))
+    if whose == "nobody":
+        jobs = jobs.filter(~Exists(assigned), ~Q(status=PickJob.Status.IN_PROGRESS))
+    if text := text.strip():
+        jobs = jobs.filter(_matches(text))
+    jobs = with_progress(jobs).for_list().prefetch_related("assigned_users")
+    return jobs.order_by("-priority", *PickJob.BY_URGENCY, "pk")
+
+
+def _matches(text):
+    codes = ArticleCode.objects.filter(code__in=spellings(normalise(text)))
+    lines = PickLine.objects.filter(
+        Q(title__icontains=text) | Q(article__sku__iexact=text) | Q(article__in=codes.values("article"))
+    )
+    return (
+        Q(short_id__iexact=text)
+        | Q(order__tenant_order_id__icontains=text)
+        | Q(order__recipient_name__icontains=text)
+        | Q(pk__in=lines.values("job"))
+    )
+
+
+def with_progress(jobs):
+    """Annotate ``units``, ``units_done`` and ``put_aside_because``: the reason with which a paused job was put aside."""
+    lines = PickLine.objects.filter(job=OuterRef("pk")).order_by().values("job")
+    pauses = StatusChange.objects.filter(
+        entity=PickJob._meta.label_lower, entity_id=OuterRef("pk"), action="pause"
+    )
+    return jobs.annotate(
+        units=Coalesce(Subquery(lines.annotate(n=Sum("quantity")).values("n")), 0),
+        units_done=Coalesce(Subquery(lines.annotate(n=Sum(F("picked") + F("short"))).values("n")), 0),
+        put_aside_because=Subquery(pauses.order_by("-at", "-pk").values("reason")[:1]),
+    )

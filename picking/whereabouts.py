@@ -1,0 +1,84 @@
+"""What became of units that a picker did not find, in the words of the screen."""
+
+import dataclasses
+from collections import defaultdict
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from routing.models import RoutingPlan
+
+from .models import PickJob
+
+Status = RoutingPlan.Status
+SETTLED = {Status.ROUTED, Status.LOCKED, Status.PROMISED}
+LOOKING = {Status.INITIAL, Status.ROUTING, Status.WAITING, Status.RETRYABLE, Status.FALLBACK_ROUTING}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fate:
+    """Some units, and where they are now; ``is_open`` while that is still being decided."""
+
+    text: str
+    tone: str
+    icon: str
+    is_open: bool = False
+
+
+def fates(job):
+    """What became of the missing units of a job that has ended; empty when none was missing."""
+    missing = sum(line.short for line in job.lines.all())
+    is_elsewhere = job.status == PickJob.Status.REROUTED
+    if not missing and not is_elsewhere:
+        return []
+    found = [fate for plan in _plans_after(job) if (fate := _fate(plan)) is not None]
+    if found:
+        return found
+    text = ngettext(
+        "%(units)s unit will not come. The shop knows.",
+        "%(units)s units will not come. The shop knows.",
+        missing,
+    )
+    return [Fate(text % {"units": missing}, "warn", "circle-x")]
+
+
+def _plans_after(job):
+    """The parts that took over from the part of a job, and from those that did not last."""
+    followers = defaultdict(list)
+    plans = (
+        RoutingPlan.objects.filter(order=job.order_id).select_related("facility").prefetch_related("lines")
+    )
+    for plan in plans.order_by("pk"):
+        if plan.predecessor_id or plan.parent_id:
+            followers[plan.predecessor_id or plan.parent_id].append(plan)
+    # What the part had to leave to others before it was picked is another story.
+    waiting = [
+        plan for plan in followers[job.plan_id] if plan.created_at >= (job.started_at or plan.created_at)
+    ]
+    while waiting:
+        plan = waiting.pop(0)
+        yield plan
+        waiting += followers[plan.pk]
+
+
+def _fate(plan):
+    units = sum(line.quantity for line in plan.lines.all())
+    if not units:
+        return None
+    words = {"units": units, "facility": plan.facility}
+    if plan.status in SETTLED:
+        text = ngettext(
+            "%(units)s unit re-routed to %(facility)s.", "%(units)s units re-routed to %(facility)s.", units
+        )
+        return Fate(text % words, "good", "truck")
+    if plan.status in LOOKING:
+        text = ngettext(
+            "%(units)s unit: another facility is still being looked for.",
+            "%(units)s units: another facility is still being looked for.",
+            units,
+        )
+        return Fate(text % words, "info", "loader", is_open=True)
+    if plan.status == Status.NOT_ROUTABLE:
+        text = _("%(units)s units: no facility has them. The office decides.")
+        return Fate(text % words, "warn", "triangle-alert")
+    return None

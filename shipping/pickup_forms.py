@@ -1,0 +1,50 @@
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from .signatures import SignatureField
+
+
+class PinForm(forms.Form):
+    use_required_attribute = False
+
+    pin = forms.CharField(
+        label=_("PIN, or scan the QR code"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True, "inputmode": "numeric"}),
+    )
+
+    def clean_pin(self):
+        return self.cleaned_data["pin"].replace(" ", "")
+
+
+class VouchForm(forms.Form):
+    reason = forms.CharField(label=_("How do you know who collects?"), max_length=200)
+
+
+class PlaceForm(forms.Form):
+    place = forms.CharField(
+        label=_("Where the goods stand"),
+        max_length=40,
+        required=False,
+        validators=[RegexValidator(r"^[^\0]*$")],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class SeenForm(forms.Form):
+    """What the facility asks a customer for, beside PIN or code."""
+
+    is_id_seen = forms.BooleanField(label=_("I have seen the identity card"), required=False)
+    is_age_checked = forms.BooleanField(label=_("I have checked the age"), required=False)
+    signature = SignatureField(label=_("Signature of the customer"), required=False)
+    is_signed_on_paper = forms.BooleanField(label=_("Signed on paper instead"), required=False)
+
+    def __init__(self, *args, asked, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not asked.asks_for_id:
+            del self.fields["is_id_seen"]
+        if not asked.asks_for_age:
+            del self.fields["is_age_checked"]
+        if not asked.asks_for_signature:
+            del self.fields["signature"], self.fields["is_signed_on_paper"]

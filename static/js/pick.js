@@ -1,0 +1,444 @@
+// The pick screen: tells the picker at once what a scan did, and keeps every action until the server has answered it.
+
+import { show } from "./feedback.js";
+import { isOpen, open, openPlaces, PickJob, weightRange } from "./pickjob.js";
+import { ActionQueue } from "./queue.js";
+import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
+
+const script = document.querySelector("script[data-url]");
+const texts = JSON.parse(document.getElementById("scan-texts").textContent);
+const feedback = document.getElementById("feedback");
+const connection = document.getElementById("connection");
+const MISSING = "#substitute-form:not([hidden]) select, #short-form select, #short-form button";
+const COMMANDS = { undo, short: commandShort, next, units: askUnits, print: () => print(), cancel, pause, close };
+
+let queue;
+let latest = ""; // the id of the last action
+let asking = ""; // the line of which a scanner said that units are missing, until it says why
+let job; // null on the page of a job that is not in my hands
+
+/** `%(name)s` in a text of the server. */
+function fill(text, words) {
+  return text.replace(/%\((\w+)\)s/g, (_all, name) => words[name] ?? "–");
+}
+
+/** What was kept of the jobs of whoever had the device before. Their scans wait for them all the same. */
+async function forgetOthers() {
+  const kept = await queue.transaction("jobs", "readonly", (store) => store.getAll());
+  for (const { id, user } of kept) {
+    if (user !== queue.user) await queue.transaction("jobs", "readwrite", (store) => store.delete(id));
+  }
+}
+
+// What is shown
+
+/** Read the job anew from the page, with what was answered and done since the page was made. */
+async function load() {
+  const data = document.getElementById("job-data");
+  const skipped = job?.skipped ?? [];
+  job = data && new PickJob(JSON.parse(data.textContent));
+  if (!job) return;
+  job.skipped = skipped;
+  const kept = await queue.transaction("jobs", "readonly", (store) => store.get(job.data.id));
+  if (kept?.user === queue.user && kept.data.version > job.data.version) job.data = kept.data;
+  await readPending();
+}
+
+async function readPending() {
+  if (!job) return;
+  const kept = (await queue.waiting()).filter((item) => item.job === job.data.id);
+  job.pending = [...kept, ...job.pending.filter((item) => item.isNew && !kept.some(({ id }) => id === item.id))];
+  job.replay();
+  paint();
+}
+
+function slot(root, name) {
+  return root.querySelector(`[data-slot="${name}"]`);
+}
+
+function paint() {
+  if (!job) return;
+  const { current } = job;
+  document.getElementById("work").dataset.waiting = job.pending.length;
+  const progress = `${job.unitsDone}/${job.units}`;
+  document.getElementById("focus-title").textContent = `${job.data.name} · ${progress}`;
+  document.getElementById("card").hidden = !current || job.leaving === "pause";
+  document.getElementById("all-done").hidden = Boolean(current || job.leaving);
+  document.getElementById("closing").hidden = !job.leaving;
+  for (const part of document.querySelectorAll("#closing [data-leaving]")) part.hidden = part.dataset.leaving !== job.leaving;
+  document.getElementById("close-form").hidden = Boolean(current || job.leaving);
+  document.getElementById("tools").hidden = Boolean(job.leaving);
+  for (const tool of document.querySelectorAll("[data-open]")) tool.hidden = !current;
+  document.getElementById("undo").hidden = !job.history.length;
+  for (const pad of document.querySelectorAll(".pad")) pad.hidden = false;
+  if (current) paintCard(document.getElementById("card"), current);
+  for (const row of document.querySelectorAll("[data-line]")) {
+    const line = job.line(row.dataset.line);
+    if (line) paintRow(row, line, current);
+  }
+  for (const id of ["open", "done"]) {
+    const rows = document.querySelectorAll(`#${id} > ul > li:not([hidden])`);
+    document.getElementById(id).hidden = !rows.length;
+    slot(document.getElementById(id), "n").textContent = rows.length;
+  }
+}
+
+function paintCard(card, line) {
+  const places = openPlaces(line);
+  const [here, ...others] = places;
+  const image = card.querySelector("img");
+  const then = others.map(({ name, quantity }) => `${name} (${quantity})`).join(", ");
+  slot(card, "place").textContent = here?.name ?? texts.noPlace;
+  slot(card, "open").textContent = open(line);
+  slot(card, "zone").textContent = here?.zone ?? "";
+  slot(card, "then").textContent = then ? fill(texts.then, { here: here.quantity, then }) : "";
+  slot(card, "title").textContent = line.title;
+  slot(card, "code").textContent = [line.sku, line.tail].filter(Boolean).join(" · …");
+  slot(card, "picked").textContent = fill(texts.picked, line);
+  slot(card, "into").textContent = line.into ?? "";
+  slot(card, "first").hidden = job.data.rules.location === "SCAN_NOT_REQUIRED" || !here || line.place === here.id;
+  slot(card, "instead").textContent = line.instead ? fill(texts.instead, line) : "";
+  paintChoices(card, line);
+  slot(card, "weight").textContent = line.weight ? fill(texts.weigh, weighWords(line)) : "";
+  image.hidden = !line.image;
+  if (line.image && image.getAttribute("src") !== line.image) image.src = line.image;
+  for (const field of card.querySelectorAll("[name=line]")) field.value = line.id;
+  const units = card.querySelector("[name=quantity]");
+  units.max = open(line);
+  if (card.dataset.current !== line.id || Number(units.value) > open(line)) {
+    units.value = open(line);
+    typeInto(units, "fresh");
+  }
+  for (const [part] of job.data.parts) {
+    const field = card.querySelector(`[data-part="${part}"]`);
+    field.hidden = !line.records.some(([name]) => name === part);
+    field.querySelector("input").required = !field.hidden;
+  }
+  card.dataset.current = line.id;
+}
+
+/** What may be taken instead, the best first. */
+function paintChoices(card, line) {
+  const form = card.querySelector("#substitute-form");
+  form.hidden = !line.substitutes.length;
+  const key = line.substitutes.map(({ sku }) => sku).join();
+  if (form.dataset.choices === key) return;
+  form.dataset.choices = key;
+  form.querySelector("select").replaceChildren(...line.substitutes.map(({ sku, title, places, free }) => {
+    const words = { title, place: places[0]?.name || texts.noPlace, free };
+    return new Option(fill(texts.choice, words), sku);
+  }));
+}
+
+function weighWords(line) {
+  const [least, most] = weightRange(line, 1);
+  return { least, most };
+}
+
+function paintRow(row, line, current) {
+  const done = !isOpen(line);
+  const list = document.querySelector(done ? "#done > ul" : "#open > ul");
+  if (row.parentElement !== list) list.append(row);
+  row.hidden = line.id === current?.id || !line.quantity; // all of it is picked as something else
+  row.classList.toggle("is-done", done);
+  slot(row, "place").textContent = done ? "" : openPlaces(line)[0]?.name ?? "–";
+  slot(row, "count").textContent = `${line.picked}/${line.quantity}`;
+  const missing = slot(row, "missing");
+  missing.hidden = !line.short;
+  missing.textContent = fill(texts.missing, { short: line.short, reason: texts.reasons[line.reason] });
+}
+
+/** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */
+async function paintConnection(kind, answer) {
+  connection.replaceChildren();
+  const number = (await queue.waiting()).length;
+  if (kind === "login") {
+    show(connection, answer);
+    connection.firstElementChild.append(signInLink());
+  } else if (kind === "waiting" && number) {
+    show(connection, { kind, text: texts.waiting.replace("{n}", number) });
+  } else if (!navigator.onLine) {
+    show(connection, { kind: "offline", text: texts.offline });
+  }
+}
+
+function signInLink() {
+  const next = encodeURIComponent(location.pathname);
+  return Object.assign(document.createElement("a"), {
+    className: "btn",
+    href: `${script.dataset.signIn}?next=${next}`,
+    textContent: texts.signIn,
+  });
+}
+
+// What is done
+
+/** Tell at once what an action does, and keep it for the server. */
+async function act(action) {
+  if (!job) return;
+  const { kind, text, words, effect, opened } = job.judge(action);
+  const item = { id: crypto.randomUUID(), ...action, job: job.data.id, told: kind, effect, opened, place: place() };
+  latest = item.id;
+  const mark = { ...item, isNew: true };
+  job.pending.push(mark); // the next scan may come before this one is kept
+  job.replay();
+  paint();
+  const into = effect?.picked > 0 && job.line(effect.line).into;
+  const said = [kind && fill(texts[text ?? kind], words), into && `→ ${into}`].filter(Boolean).join(" ");
+  if (kind) show(feedback, { kind: kind === "not_here" ? "wrong_article" : kind, text: said });
+  if (effect) card()?.querySelector("details").removeAttribute("open");
+  if (effect || kind === "place") scrollTo({ top: 0 });
+  await queue.add(item);
+  mark.isNew = false;
+  if (!navigator.onLine) paintConnection("waiting");
+}
+
+/** A photo goes the way of the actions, made small: it is kept without a connection too. */
+async function keepPhoto(form, line, photo) {
+  await queue.add({
+    kind: "photo", told: "photo", job: job.data.id, line, photo: await shrink(photo), url: form.dataset.photos, place: place(),
+  });
+  await readPending();
+}
+
+async function shrink(photo) {
+  const image = await createImageBitmap(photo).catch(() => null);
+  if (!image) return photo; // the server says what is wrong with it
+  const scale = Math.min(1, 1600 / Math.max(image.width, image.height));
+  const canvas = new OffscreenCanvas(Math.round(image.width * scale), Math.round(image.height * scale));
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+}
+
+/** Where an action was done, to find the way back to it. */
+function place() {
+  return { name: document.getElementById("work").dataset.name, path: location.pathname };
+}
+
+async function onAnswer(item, answer, isOfAnotherTab = false) {
+  if (!isOfAnotherTab) paintConnection();
+  if (item.rejected || (answer.kind && item.effect && !isBooked(answer))) listTasks();
+  if (!job || item.job !== job.data.id) return;
+  job.confirm(item, answer);
+  await queue.transaction("jobs", "readwrite", (store) => store.put({ id: job.data.id, user: queue.user, data: job.data }));
+  paint();
+  if (answer.kind === "closed_short") return location.reload(); // it says what becomes of the missing units
+  if (answer.kind === "closed" || answer.kind === "paused") {
+    location.assign(document.querySelector(".back").href);
+    return;
+  }
+  if (!isOfAnotherTab && isNews(item, answer)) show(feedback, answer, { isQuiet: Boolean(item.told) && !item.effect });
+  const isNew = answer.kind === "substituted" && !document.querySelector(`[data-line="${answer.line?.id}"]`);
+  const isOld = ["stale", "tote"].includes(answer.kind) || answer.is_replanned || job.differsFrom(answer);
+  if (isNew || isOld) await refresh();
+}
+
+/** Whether an answer says more than the picker was told at once: it must not hide what was told of a later scan. */
+function isNews(item, answer) {
+  if (isBooked(answer)) return !item.effect && answer.kind !== item.told;
+  return item.id === latest || Boolean(item.effect) || !item.told;
+}
+
+const BOOKED = ["ok", "line_done", "job_done", "place", "tote", "substituted", "photo", "closed", "closed_short", "paused"];
+
+function isBooked({ kind }) {
+  return BOOKED.includes(kind);
+}
+
+async function onRejected(item) {
+  show(feedback, { kind: "rejected", text: texts.rejected.replace("{what}", nameOf(item)) });
+  await listTasks();
+  await readPending();
+}
+
+async function refresh() {
+  await htmx.ajax("GET", location.pathname, { target: "#work", swap: "outerHTML" });
+}
+
+/** What the server did not take, for the picker to decide: none vanishes. */
+async function listTasks() {
+  const box = document.getElementById("tasks");
+  const items = await queue.rejected();
+  box.hidden = !items.length;
+  box.querySelector("ul").replaceChildren(...items.map((item) => {
+    const task = document.getElementById("task").content.cloneNode(true).firstElementChild;
+    const link = task.querySelector("a");
+    link.textContent = nameOf(item);
+    link.href = item.place.path;
+    task.querySelector("p").textContent = item.refusal ?? "";
+    task.querySelector("[data-again]").addEventListener("click", async () => {
+      const { n, rejected, refusal, effect, ...action } = item;
+      await queue.drop(item);
+      if (refusal) delete action.id; // its answer is stored: only as a new one it may be taken
+      if (job && item.job === job.data.id) await act(action);
+      else await queue.add(action);
+      await listTasks();
+    });
+    task.querySelector("[data-drop]").addEventListener("click", async () => {
+      await queue.drop(item);
+      await listTasks();
+      focusScan();
+    });
+    return task;
+  }));
+}
+
+function nameOf({ kind, code, place }) {
+  return `${place.name}: ${code ?? texts.kinds[kind]}`;
+}
+
+function onCode(code) {
+  const [command, reason] = (texts.commands[code.toUpperCase()] ?? "").split(":");
+  if (command === "reason") return commandShort(reason);
+  if (command !== "short") asking = "";
+  if (command) COMMANDS[command]();
+  else act({ kind: "scan", code, line: job?.current?.id });
+}
+
+function tell(kind, text, words) {
+  show(feedback, { kind, text: fill(texts[text], words) });
+}
+
+/** “Missing” by scanner: asks once; a code of a reason, or the same code again, answers. */
+function commandShort(reason) {
+  const line = job?.current;
+  if (!line) return tell("unknown", "no_line", {});
+  const { reasons } = job.data.rules;
+  if (asking !== line.id && !(reason && reasons.includes(reason))) {
+    asking = line.id;
+    return tell("ask", reasons.length ? "ask_reason" : "ask_missing", { open: open(line), title: line.title });
+  }
+  asking = "";
+  return act({ kind: "short", line: line.id, reason: reason ?? reasons[0] });
+}
+
+/** On to the next line; with none open any more, on to the next job. */
+function next() {
+  if (!job) return location.assign(document.querySelector(".back").href);
+  const words = job.skip();
+  if (!words) return close();
+  paint();
+  scrollTo({ top: 0 });
+  return tell("place", "skipped", words);
+}
+
+function pause() {
+  if (job && !job.leaving) act({ kind: "pause" });
+}
+
+function card() {
+  return document.querySelector("#card:not([hidden])");
+}
+
+function undo() {
+  act({ kind: "undo" });
+}
+
+function close() {
+  if (!job || job.leaving) return;
+  if (job.current) tell("unknown", "still_open", { units: job.units - job.unitsDone });
+  else act({ kind: "close" });
+}
+
+function ask(selector) {
+  const details = card()?.querySelector("details");
+  if (!details) return;
+  details.open = true;
+  const field = details.querySelector(selector);
+  field.focus();
+  field.select?.();
+}
+
+function askShort() {
+  ask(MISSING);
+}
+
+function askUnits() {
+  ask("[name=quantity]");
+}
+
+function cancel() {
+  card()?.querySelector("details").removeAttribute("open");
+  tell("paused", "left_alone", {});
+  focusScan();
+}
+
+const KEYS = { F2: undo, F4: askShort, F8: () => print(), F9: next };
+
+/** Keys large enough for gloves: they type into the number that was touched last. */
+function press(button) {
+  const form = button.closest("form");
+  const field = form.querySelector("[data-typed]") ?? form.querySelector("[name=quantity]");
+  const { key } = button.dataset;
+  if (key === "back") field.value = field.value.slice(0, -1);
+  else field.value = (field.dataset.typed === "fresh" || !field.dataset.typed ? "" : field.value) + key;
+  typeInto(field, "going on");
+}
+
+function typeInto(field, state) {
+  for (const other of field.form.querySelectorAll("[data-typed]")) delete other.dataset.typed;
+  field.dataset.typed = state;
+}
+
+// Without https a browser has neither ids nor locks: the plain forms of the page then do the work, and the page says so.
+if (isSecureContext) {
+  queue = new ActionQueue(script.dataset.url, script.dataset.user, {
+    onAnswer,
+    onRejected,
+    onWait: paintConnection,
+    onChange: readPending,
+  });
+  const input = new ScanInput(onCode);
+
+  keepTyping(input);
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("#scan-form, [data-act]") || !job) return;
+    event.preventDefault();
+    const data = new FormData(form);
+    if (form.id === "scan-form") {
+      form.querySelector("[data-scan]").value = "";
+      const code = data.get("code").trim();
+      if (code) onCode(code);
+      return;
+    }
+    const photo = data.get("photo");
+    data.delete("photo");
+    const fields = Object.fromEntries([...data].filter(([name, value]) => !["id", "csrfmiddlewaretoken"].includes(name) && value));
+    for (const name of ["quantity", "weight", "left"]) if (fields[name]) fields[name] = Number(fields[name]);
+    act(fields).then(() => photo?.size && keepPhoto(form, fields.line, photo));
+    for (const part of form.querySelectorAll("[data-part] input, [name=left], [type=file]")) part.value = "";
+    focusScan();
+  });
+
+  document.addEventListener("click", (event) => {
+    const tool = event.target.closest("[data-open]");
+    if (tool) ask(tool.dataset.open);
+    const key = event.target.closest("[data-key]");
+    if (key) press(key);
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.matches(".pad-form input[type=number]")) typeInto(target, "fresh");
+  });
+
+  addEventListener("keydown", (event) => {
+    const command = KEYS[event.key];
+    if (!command) return;
+    event.preventDefault();
+    command();
+  });
+  document.addEventListener("htmx:afterSwap", load);
+  addEventListener("offline", () => paintConnection("waiting"));
+  if (!navigator.serviceWorker.controller) {
+    navigator.serviceWorker.ready.then(({ active }) => active.postMessage({ keep: location.pathname }));
+  }
+  forgetOthers();
+  addEventListener("online", () => paintConnection());
+  load();
+  paintConnection();
+  listTasks();
+  focusScan();
+} else {
+  document.getElementById("insecure").hidden = false;
+}

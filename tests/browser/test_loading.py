@@ -1,0 +1,85 @@
+"""A packer at the door with a scanner: parcels onto the van, the driver signs on the phone."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from shipping.models import HandoverJob, Load, LoadedParcel
+from tests.browser.phone import PASSWORD
+from tests.factories.core import staff
+from tests.factories.shipping import labelled, work
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def open_load(phone, facility):
+    phone.sign_in(staff("supervisor", facility, password=PASSWORD))
+    phone.open("shipping:handover-list", "here")
+    phone.page.get_by_role("button", name="Load Demo").click()
+    expect(phone.page.locator("[data-scan]")).to_be_focused()
+
+
+def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
+    first, second, third = (
+        labelled(2, facility=facility, number=number) for number in ("1001", "1002", "1003")
+    )
+    open_load(phone, facility)
+    phone.inspect()
+
+    phone.scan(first.code)
+    phone.scan(second.tracking_number)
+    expect(phone.page.locator(".huge")).to_have_text("2 parcels")
+    phone.expect_feedback("ok")
+    expect(phone.page.locator("#left-behind")).to_contain_text("1")
+    phone.scan(first.code)
+    phone.expect_feedback("too_many")
+    phone.scan("P9999")
+    phone.expect_feedback("unknown")
+    phone.page.screenshot(path="/tmp/handover/load.png", full_page=True)
+    phone.inspect()
+    assert LoadedParcel.objects.count() == 2
+
+    phone.press_primary()
+    expect(phone.page.locator("main .notice-warn")).to_contain_text("stays here")
+    phone.page.get_by_label("Name of the driver").fill("Jan Jansen")
+    phone.page.get_by_label("Parcels that the driver counted").fill("2")
+    pad = phone.page.locator("canvas")
+    pad.evaluate("pad => pad.scrollIntoView({block: 'center'})")  # not behind the bar
+    box = pad.bounding_box()
+    phone.page.mouse.move(box["x"] + 20, box["y"] + 60)
+    phone.page.mouse.down()
+    phone.page.mouse.move(box["x"] + 120, box["y"] + 20, steps=4)
+    phone.page.mouse.move(box["x"] + 200, box["y"] + 80, steps=4)
+    phone.page.mouse.up()
+    expect(phone.page.locator("[data-signature]")).to_have_value(re.compile(r"signature\.png$"))
+    phone.page.screenshot(path="/tmp/handover/load-sign.png", full_page=True)
+    phone.inspect()
+    phone.press_primary()
+
+    expect(phone.page.locator("main .notice-good")).to_contain_text(
+        "2 parcels are handed over to Demo carrier."
+    )
+    work()
+    expect(phone.page.get_by_role("link", name="Print the list")).to_be_visible()
+    phone.page.screenshot(path="/tmp/handover/load-closed.png", full_page=True)
+    phone.inspect()
+    load = Load.objects.get()
+    assert (load.status, bool(load.signature_sha256)) == ("CLOSED", True)
+    assert HandoverJob.objects.get(parcel=third).status == "OPEN"
+    assert HandoverJob.objects.get(parcel=first).status == "HANDED_OVER"
+
+
+def test_scans_without_a_connection_are_kept_and_loaded_once(phone, facility):
+    parcels = [labelled(1, facility=facility, number=number) for number in ("1001", "1002")]
+    open_load(phone, facility)
+
+    phone.page.context.set_offline(True)
+    for one in parcels:
+        phone.scan(one.code)
+    phone.expect_connection("waiting")
+    phone.page.context.set_offline(False)
+
+    expect(phone.page.locator(".huge")).to_have_text("2 parcels")
+    expect(phone.page.locator("#connection [data-kind]")).to_have_count(0)
+    assert LoadedParcel.objects.count() == 2

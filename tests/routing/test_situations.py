@@ -1,0 +1,99 @@
+"""What the rules are told of the facilities is what the database has."""
+
+import datetime
+import zoneinfo
+
+import pytest
+
+from fulfillment.core.models import Carrier, FacilityCarrier, Zone
+from routing import situations
+from routing.rules import Batch
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock
+
+pytestmark = pytest.mark.django_db
+MONDAY = datetime.datetime(2026, 3, 2, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+TIMES = {
+    day: [
+        {"start": "09:00", "end": "13:00", "capacity": 10},
+        {"start": "13:00", "end": "17:00", "capacity": 5},
+    ]
+    for day in ("MONDAY", "TUESDAY", "WEDNESDAY")
+}
+
+
+def load(article, *needs, now=MONDAY):
+    situations.forget_network()
+    network = situations.load_network(("now",))
+    return situations.load_situation(network, [article.pk], now, policy_needs=set(needs))
+
+
+def carrier(facility, key, *, kind="DELIVERY", **fields):
+    one = Carrier.objects.create(key=key, name=key, delivery_type=kind)
+    return FacilityCarrier.objects.create(facility=facility, carrier=one, **fields)
+
+
+def test_batches_come_in_the_order_in_which_they_are_used_with_days_and_score():
+    article, facility = ArticleFactory(), FacilityFactory()
+    front = StorageLocationFactory(
+        facility=facility, zone=Zone.objects.create(facility=facility, name="Front", score=7)
+    )
+    put_stock(facility, article, 3)
+    put_stock(facility, article, 4, location=front, expires_on=MONDAY.date() + datetime.timedelta(days=5))
+
+    (one,) = load(article, "batches").candidates()
+
+    assert one.batches[str(article.pk)] == (Batch(4, 5, 7), Batch(3, None, None))
+
+
+@pytest.mark.parametrize(
+    ("hour", "days", "free"),
+    [
+        (12, 1, 15),  # the span that runs and the one to come
+        (14, 1, 5),
+        (18, 1, 0),
+        (14, 3, 35),
+    ],
+)
+def test_free_capacity_is_that_of_the_slots_to_come(hour, days, free):
+    article = ArticleFactory()
+    FacilityFactory(capacity_enabled=True, capacity_planning_days=days, picking_times=TIMES)
+
+    (one,) = load(article, "capacity", now=MONDAY.replace(hour=hour)).candidates()
+
+    assert one.free_capacity == free
+    assert one.site.daily_capacity == 15
+
+
+def test_closing_day_has_no_capacity():
+    article = ArticleFactory()
+    facility = FacilityFactory(capacity_enabled=True, capacity_planning_days=2, picking_times=TIMES)
+    facility.closing_days.create(closed_on=datetime.date(2026, 3, 3), reason="Stocktaking")
+
+    (one,) = load(article, "capacity").candidates()
+
+    assert one.free_capacity == 15
+
+
+@pytest.mark.parametrize(
+    ("hour", "cutoff", "makes_it"),
+    [(12, "16:00", True), (14, "16:00", True), (15, "16:00", False), (12, None, False)],
+)
+def test_same_day_is_made_when_the_buffer_ends_before_the_last_cut_off(hour, cutoff, makes_it):
+    article = ArticleFactory()
+    facility = FacilityFactory(fulfillment_buffer=120, picking_times=TIMES)
+    carrier(facility, "bike", kind="SAMEDAY", cutoffs={"MONDAY": cutoff} if cutoff else {})
+
+    (one,) = load(article, "today", now=MONDAY.replace(hour=hour)).candidates()
+
+    assert one.makes_today is makes_it
+
+
+def test_only_active_carriers_are_known_with_cost_days_and_countries():
+    article, facility = ArticleFactory(), FacilityFactory()
+    carrier(facility, "post", parcel_cost="4.50", transit_days=2, delivery_countries=["NL", "BE"])
+    carrier(facility, "gone", status="INACTIVE")
+
+    (one,) = load(article).candidates()
+
+    (link,) = one.site.carriers
+    assert (link.key, link.cost, link.days, link.countries) == ("post", 4.5, 2, frozenset({"NL", "BE"}))

@@ -1,0 +1,161 @@
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routing.rules import Absolute, Candidate, Demand, Line, Policy, Site, decide, outlook
+
+LINES = (Line("A", 2), Line("B", 1))
+DEMAND = Demand("SHIP_FROM_STORE", "NL", (52.0, 5.0), LINES)
+POLICY = Policy(frozenset({"COUNTRY"}), {"GEODISTANCE": 2, "STOCK_AVAILABILITY": 10, "WORKLOAD": 2})
+
+
+def site(key, *, north=0.0, stock=(2, 1), workload=0, country="NL"):
+    return Candidate(
+        Site(key, key, country, frozenset({"SHIP_FROM_STORE"}), (52.0 + north, 5.0)),
+        available=dict(zip("AB", stock, strict=True)),
+        workload=workload,
+    )
+
+
+def ask(key, *candidates, policy=POLICY, **options):
+    return outlook(DEMAND, candidates, policy, 1, key, **options)
+
+
+def winners(*candidates, policy=POLICY):
+    return {part.facility for part in decide(DEMAND, candidates, policy, 1).split.parts}
+
+
+def test_winner_needs_nothing():
+    found = ask("near", site("near"), site("far", north=1))
+
+    assert found.would_win
+    assert (found.units, found.weights, found.figures, found.behind) == ((), (), (), 0)
+
+
+def test_facility_behind_a_fence_is_told_which_and_whether_that_is_enough():
+    abroad, home = site("abroad", country="BE"), site("home", north=1)
+
+    found = ask("abroad", abroad, home)
+
+    assert [(miss.fence, miss.expected, miss.actual) for miss in found.fences] == [("COUNTRY", "NL", "BE")]
+    assert found.would_win
+    assert not ask("abroad", site("abroad", country="BE", north=2), home).would_win
+
+
+def test_facility_that_lost_the_draw_is_told_so_and_needs_more_than_another_draw():
+    one, other = site("one"), site("other")
+    (winner,) = winners(one, other)
+    loser = "one" if winner == "other" else "other"
+
+    found = ask(loser, one, other)
+
+    assert (found.is_drawn, found.behind, found.weights, found.figures) == (True, 0, (), ())
+
+
+def test_fewest_units_that_are_enough_are_named():
+    found = ask(
+        "poor",
+        site("poor", stock=(0, 1)),
+        site("rich", north=1),
+        policy=dataclasses.replace(POLICY, may_split=False),
+    )
+
+    assert found.has == 1
+    assert found.units == (Line("A", 2),)
+    assert found.behind == 0
+
+
+def test_weight_and_figure_are_enough_and_a_little_less_is_not():
+    busy, far = site("busy", workload=10), site("far", north=1, workload=0)
+    policy = dataclasses.replace(POLICY, weights={"GEODISTANCE": 2, "WORKLOAD": 3})
+
+    found = ask("busy", busy, far, policy=policy)
+
+    assert found.behind == 1
+    by_rating = {way.rating: way.needed for way in found.weights}
+    assert by_rating == {"GEODISTANCE": 3.5, "WORKLOAD": 1.5}
+    for rating, weight in by_rating.items():
+        changed = dataclasses.replace(policy, weights={**policy.weights, rating: weight})
+        assert winners(busy, far, policy=changed) == {"busy"}
+    (figure,) = found.figures
+    assert (figure.rating, figure.now, figure.is_most) == ("WORKLOAD", 10, True)
+    assert figure.needed == pytest.approx(0, abs=1e-6)
+
+
+def test_figure_on_a_fixed_scale_is_found_to_the_kilometre():
+    policy = Policy(frozenset(), {"GEODISTANCE": 10}, scales={"GEODISTANCE": Absolute(0, 1000)})
+
+    (figure,) = ask("far", site("far", north=2), site("near", north=1), policy=policy).figures
+
+    assert figure.now == pytest.approx(222.39, abs=0.01)
+    assert figure.needed == pytest.approx(111.19, abs=0.01)
+
+
+def test_order_that_waits_for_the_whole_needs_every_unit():
+    poor = site("poor", stock=(1, 0))
+
+    assert ask("poor", poor).would_win
+    found = ask("poor", poor, needs_whole=True)
+
+    assert not found.would_win
+    assert found.units == (Line("A", 1), Line("B", 1))
+
+
+def test_facility_that_nothing_single_helps_gets_no_way():
+    policy = Policy(frozenset(), {"PREFER_STORE": 10}, may_split=False)
+    warehouse = site("warehouse")
+    warehouse = dataclasses.replace(
+        warehouse, site=dataclasses.replace(warehouse.site, location_type="WAREHOUSE")
+    )
+
+    found = ask("warehouse", warehouse, site("store"), policy=policy)
+
+    assert found.behind == 10
+    assert (found.units, found.weights, found.figures) == ((), (), ())
+
+
+def test_facility_that_was_not_looked_at_is_an_error():
+    with pytest.raises(KeyError):
+        ask("nowhere", site("near"))
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.tuples(st.floats(-2, 2), st.integers(0, 2), st.integers(0, 1), st.integers(0, 30), st.booleans()),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_every_way_gives_the_order_to_the_facility(rows, splits, is_exact):
+    candidates = [
+        site(f"F{n}", north=north, stock=(a, b), workload=load, country="NL" if home else "BE")
+        for n, (north, a, b, load, home) in enumerate(rows)
+    ]
+    policy = dataclasses.replace(POLICY, max_split_count=splits, is_exact=is_exact)
+
+    found = ask("F0", *candidates, policy=policy)
+
+    open_border = [
+        dataclasses.replace(one, site=dataclasses.replace(one.site, country="NL")) if one.key == "F0" else one
+        for one in candidates
+    ]
+    assert ("F0" in winners(*open_border, policy=policy)) == found.would_win
+    for way in found.weights:
+        changed = dataclasses.replace(policy, weights={**policy.weights, way.rating: way.needed})
+        assert "F0" in winners(*open_border, policy=changed)
+    if found.units:
+        stock = dict(open_border[0].available)
+        for line in found.units:
+            stock[line.article] += line.quantity
+        assert "F0" in winners(
+            dataclasses.replace(open_border[0], available=stock), *open_border[1:], policy=policy
+        )
+    for way in found.figures:
+        if way.rating == "WORKLOAD" and way.needed == int(way.needed):
+            idle = dataclasses.replace(open_border[0], workload=int(way.needed))
+            assert "F0" in winners(idle, *open_border[1:], policy=policy)

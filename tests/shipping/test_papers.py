@@ -1,0 +1,239 @@
+import base64
+import io
+
+import pytest
+from django.db import IntegrityError, transaction
+from PIL import Image
+
+from fulfillment.core.codes import is_own_code
+from fulfillment.core.models import Channel, Document
+from fulfillment.core.services import documents
+from orders.models import Order
+from shipping import papers
+from shipping.events import ShipmentConfirmed
+from shipping.models import Paper, PaperRule, PaperSettings, PaperText, Shipment
+from tests.factories.core import ArticleFactory
+from tests.factories.shipping import labelled, shipment, work
+
+pytestmark = pytest.mark.django_db
+SWISS = {"country": "CH", "city": "Zürich", "postalCode": "8001"}
+
+
+def png(size=(40, 20)):
+    target = io.BytesIO()
+    Image.new("RGB", size, "red").save(target, "PNG")
+    return target.getvalue()
+
+
+def declared(**fields):
+    """An article that customs know everything of."""
+    return ArticleFactory(
+        **{
+            "title": "Mug",
+            "weight_g": 300,
+            "customs_description": "Stoneware mug for hot drinks",
+            "hs_code": "691200",
+            "origin_country": "PT",
+            "customs_value": "12.50",
+            "customs_currency": "EUR",
+            **fields,
+        }
+    )
+
+
+def kinds(sent):
+    return [(paper.kind, paper.parcel and paper.parcel.package.number) for paper in sent.papers.all()]
+
+
+def text_of(sent, kind, read_pdf):
+    return read_pdf(documents.read(sent.papers.filter(kind=kind).first().document)).text
+
+
+def test_papers_are_made_when_the_last_label_is_there(facility):
+    sent = shipment(2, 1, facility=facility, packages=2)
+    assert not sent.papers.exists()
+
+    work()
+
+    sent.refresh_from_db()
+    assert kinds(sent) == [
+        ("PACKING_SLIP", 1),
+        ("PACKING_SLIP", 2),
+        ("DELIVERY_NOTE", None),
+        ("RETURN_SLIP", None),
+    ]
+    assert sent.delivery_note == sent.papers.get(kind="DELIVERY_NOTE").document
+    assert is_own_code(sent.return_code, "R")
+    assert sent.papers_made_at is not None
+
+
+def test_papers_are_made_once(facility):
+    sent = labelled(facility=facility).shipment
+    before = set(Document.objects.values_list("pk", "sha256"))
+
+    papers.make_papers(ShipmentConfirmed(shipment_id=sent.pk))
+
+    assert set(Document.objects.values_list("pk", "sha256")) == before
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Paper.objects.create(shipment=sent, kind="DELIVERY_NOTE", document=sent.delivery_note)
+
+
+def test_every_paper_keeps_what_it_was_made_from(facility):
+    PaperSettings.objects.create(logo_sha256=documents.keep(png()))
+    sent = labelled(1, facility=facility, address=SWISS, articles=[declared()]).shipment
+
+    for paper in sent.papers.all():
+        assert paper.document.template
+        assert papers.redraw(paper) == documents.read(paper.document), paper.kind
+    assert sent.papers.count() == 5
+
+
+def test_later_settings_change_no_paper(facility):
+    settings = PaperSettings.objects.create()
+    PaperText.objects.create(settings=settings, language="en", footer="Old foot")
+    sent = labelled(facility=facility).shipment
+    bytes_before = documents.read(sent.delivery_note)
+
+    PaperText.objects.update(footer="New foot")
+
+    assert documents.read(Shipment.objects.get(pk=sent.pk).delivery_note) == bytes_before
+    assert papers.redraw(sent.papers.get(kind="DELIVERY_NOTE")) == bytes_before
+
+
+def test_papers_of_a_channel_go_before_those_for_all(facility, read_pdf):
+    first = labelled(facility=facility, number="1").shipment
+    for_all = PaperSettings.objects.create(kinds=["DELIVERY_NOTE"])
+    PaperText.objects.create(settings=for_all, language="en", greeting="Hello all")
+    second = labelled(facility=facility, number="2").shipment
+    own = PaperSettings.objects.create(channel=Channel.objects.get(), kinds=["RETURN_SLIP"])
+    PaperText.objects.create(settings=own, language="en", return_reasons="Too red\n\nToo blue\n")
+    third = labelled(facility=facility, number="3").shipment
+
+    assert [kind for kind, _parcel in kinds(first)] == ["PACKING_SLIP", "DELIVERY_NOTE", "RETURN_SLIP"]
+    assert [kind for kind, _parcel in kinds(second)] == ["DELIVERY_NOTE"]
+    assert "Hello all" in text_of(second, "DELIVERY_NOTE", read_pdf)
+    assert [kind for kind, _parcel in kinds(third)] == ["RETURN_SLIP"]
+    assert third.delivery_note is None
+    assert "Too blue" in text_of(third, "RETURN_SLIP", read_pdf)
+
+
+def test_tag_of_the_order_chooses_other_papers(facility):
+    settings = PaperSettings.objects.create()
+    PaperRule.objects.create(settings=settings, tag="gift", value="yes", kinds=["PACKING_SLIP"])
+    sent = shipment(facility=facility)
+    Order.objects.update(tags=[{"id": "gift", "value": "no"}, {"id": "gift", "value": "yes"}])
+
+    work()
+
+    assert kinds(sent) == [("PACKING_SLIP", 1)]
+
+
+def test_no_paper_at_all_is_a_choice_too(facility):
+    PaperSettings.objects.create(kinds=[])
+    sent = labelled(facility=facility).shipment
+
+    assert kinds(sent) == []
+    assert sent.papers_made_at is not None
+
+
+def test_settings_for_all_channels_exist_once(db):
+    PaperSettings.objects.create()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PaperSettings.objects.create()
+
+
+def test_logo_stands_on_the_papers(facility):
+    PaperSettings.objects.create(logo_sha256=documents.keep(png()), kinds=["DELIVERY_NOTE"])
+
+    note = labelled(facility=facility).shipment.delivery_note
+
+    assert b"/Subtype /Image" in documents.read(note)
+    assert base64.b64encode(png()).decode() not in str(note.snapshot)
+
+
+def test_papers_speak_german_to_a_german_customer(facility, read_pdf):
+    sent = labelled(
+        facility=facility, address={"country": "DE", "city": "Köln", "postalCode": "50667"}
+    ).shipment
+
+    assert "Lieferschein" in text_of(sent, "DELIVERY_NOTE", read_pdf)
+
+
+# Customs
+
+
+def test_small_parcel_across_the_border_gets_a_cn22_and_an_invoice(facility, read_pdf):
+    PaperSettings.objects.create(
+        vat_number="NL1B01", eori_number="NL123", signer="Mia Bos", kinds=["DELIVERY_NOTE"]
+    )
+    sent = labelled(2, facility=facility, address=SWISS, articles=[declared()]).shipment
+
+    assert [kind for kind, _parcel in kinds(sent)] == ["CUSTOMS_DECLARATION", "INVOICE", "DELIVERY_NOTE"]
+    form = sent.papers.get(kind="CUSTOMS_DECLARATION").document
+    page = read_pdf(documents.read(form))
+    assert (form.template, page.pages, page.millimetres) == ("cn22-1", 1, (74, 105))
+    tracking = sent.parcels.get().tracking_number
+    for part in ("CN 22", "2 × Stoneware mug", "691200", "PT", "0.600", "25.00", "EUR", "Mia Bos", tracking):
+        assert part in page.text
+    invoice = text_of(sent, "INVOICE", read_pdf)
+    for part in (
+        "Commercial invoice",
+        "CI-1001-AS1",
+        "VAT NL1B01",
+        "EORI NL123",
+        "DAP Zürich",
+        "Sale of goods",
+        "12.50",
+        "25.00",
+        "EUR",
+        "Shop BV",
+        "Mia Bos",
+    ):
+        assert part in invoice
+
+
+@pytest.mark.parametrize(
+    "fields", [{"customs_value": "400"}, {"weight_g": 2_100}, {"customs_currency": "JPY"}]
+)
+def test_larger_parcel_gets_a_cn23(facility, read_pdf, fields):
+    article = declared(**fields)
+
+    sent = labelled(1, facility=facility, address=SWISS, articles=[article], grams=2_200).shipment
+
+    form = sent.papers.get(kind="CUSTOMS_DECLARATION").document
+    page = read_pdf(documents.read(form))
+    assert (form.template, page.pages, page.millimetres) == ("cn23-1", 1, (210, 148))
+    for part in ("CN 23", "Stoneware mug", "691200", "PT"):
+        assert part in page.text
+
+
+def test_price_of_the_order_goes_before_that_of_the_article(facility, read_pdf):
+    sent = shipment(1, facility=facility, address=SWISS, articles=[declared()])
+    Order.objects.update(extra={"paymentInfo": {"currency": "CHF"}})
+    line = sent.order.lines.get()
+    line.wire = {"shopPrice": 19.9}
+    line.save(update_fields=["wire"])
+
+    work()
+
+    text = text_of(sent, "CUSTOMS_DECLARATION", read_pdf)
+    assert "19.90" in text
+    assert "CHF" in text
+
+
+def test_there_are_no_customs_papers_inside_the_area(facility):
+    sent = labelled(1, facility=facility, articles=[declared()]).shipment
+
+    assert not sent.papers.filter(kind__in=["CUSTOMS_DECLARATION", "INVOICE"]).exists()
+
+
+def test_each_parcel_declares_what_is_in_it(facility, read_pdf):
+    sent = shipment(3, facility=facility, packages=2, address=SWISS, articles=[declared()])
+
+    work()
+
+    forms = sent.papers.filter(kind="CUSTOMS_DECLARATION").order_by("parcel__package__number")
+    totals = [form.document.snapshot["total_value"] for form in forms]
+    assert totals == ["25.00", "12.50"]
+    assert sent.papers.get(kind="INVOICE").document.snapshot["total_value"] == "37.50"

@@ -1,0 +1,322 @@
+"""What only Shopify has: signatures with two secrets, GraphQL that refuses with 200, fulfilment orders."""
+
+import json
+
+import httpx
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources.base import Item
+from orders import services
+from orders.models import Order
+from orders.sources import inbox, polling
+from orders.sources import services as sources
+from orders.sources.models import Connection, Delivery, Report
+from orders.sources.registry import KINDS
+from tests.factories.core import FacilityFactory
+from tests.sources.conftest import join, work_off
+from tests.sources.test_reports import hand_over, send_again
+
+pytestmark = pytest.mark.django_db
+
+KIND = KINDS["shopify"]
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    return join(fake_of("shopify"), monkeypatch)
+
+
+def draft_of(order, **options):
+    (draft,) = KIND.mapping.drafts(order, KIND.options(options))
+    return draft
+
+
+def receive(connection, headers, body):
+    return inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
+
+
+def arrive(shop, connection, *items, **fields):
+    order = shop.new_order(*items, **fields)
+    polling.run(connection.pk, now=timezone.now())
+    return order
+
+
+# Mapping
+
+
+def test_services_and_gift_cards_are_not_picked(shop):
+    order = shop.payload(shop.new_order(Item("SKU-1"), Item("GIFT"), Item("SETUP")))
+    order["line_items"][1]["gift_card"] = True
+    order["line_items"][2]["requires_shipping"] = False
+
+    assert [line.sku for line in draft_of(order).lines] == ["SKU-1"]
+
+
+def test_open_quantity_falls_back_step_by_step(shop):
+    order = shop.payload(shop.new_order(Item("SKU-1", 5, cancelled=1, shipped=1)))
+    (line,) = order["line_items"]
+
+    assert draft_of(order).lines[0].quantity == 3
+    del line["fulfillable_quantity"]
+    assert draft_of(order).lines[0].quantity == 4
+    del line["current_quantity"]
+    assert draft_of(order).lines[0].quantity == 5
+
+
+def test_everything_taken_out_is_a_cancellation(shop):
+    assert str(draft_of(shop.payload(shop.new_order(Item("SKU-1", 2, cancelled=2)))).action) == "cancel"
+
+
+def test_test_orders_only_where_they_are_allowed(shop):
+    order = shop.payload(shop.new_order()) | {"test": True}
+
+    assert draft_of(order).reason.code == "TEST_ORDER"
+    assert str(draft_of(order, imports_test_orders=True).action) == "import"
+
+
+def test_repeated_attributes_keep_all_values(shop):
+    order = shop.payload(shop.new_order(note="Bitte klingeln")) | {
+        "tags": "vip, gift",
+        "note_attributes": [{"name": "slot", "value": "am"}, {"name": "slot", "value": "pm"}],
+    }
+
+    assert draft_of(order).attributes == {"note": "Bitte klingeln", "slot": "am, pm", "tags": "vip, gift"}
+
+
+def test_order_on_hold_waits(shop):
+    node = shop.page(shop.new_order())["data"]["orders"]["nodes"][0]
+    node["fulfillmentOrders"]["nodes"][0]["status"] = "ON_HOLD"
+
+    draft = draft_of(node)
+
+    assert (str(draft.action), draft.reason.code) == ("ignore", "ON_HOLD")
+
+
+# Webhooks
+
+
+def test_headers_without_x_and_in_any_case_are_read(shop, connect):
+    headers, body = shop.webhook(shop.new_order())
+    headers = {name.removeprefix("X-").lower(): value for name, value in headers.items()}
+
+    assert receive(connect(shop), headers, body).topic == "orders/create"
+
+
+def test_previous_secret_counts_while_it_is_kept(shop, connect):
+    connection = connect(shop)
+    sent = shop.webhook(shop.new_order(), secret="before")
+    with pytest.raises(KIND.inbound.BadSignature):
+        receive(connection, *sent)
+
+    connection.credentials = {**connection.credentials, "previous_secret": "before"}
+    connection.save()
+
+    assert receive(connection, *sent) is not None
+
+
+def test_edited_order_is_read_from_the_shop(shop, connect):
+    order = shop.new_order(("SKU-1", 3))
+    body = json.dumps({"order_edit": {"id": 1, "order_id": int(order.id)}}).encode()
+
+    receive(connect(shop), *shop.webhook(order, "orders/edited", body=body))
+    work_off()
+
+    assert Order.objects.get().lines.get().quantity == 3
+
+
+def test_routed_fulfilment_order_brings_its_order(shop, connect):
+    order = shop.new_order()
+    body = json.dumps({"fulfillment_order": {"id": f"gid://shopify/FulfillmentOrder/{order.id}"}}).encode()
+
+    receive(connect(shop), *shop.webhook(order, "fulfillment_orders/order_routing_complete", body=body))
+    work_off()
+
+    assert Order.objects.count() == 1
+
+
+def test_removed_app_pauses_the_connection(shop, connect):
+    connection = connect(shop)
+
+    receive(connection, *shop.webhook(shop.new_order(), "app/uninstalled", body=b'{"id": 1}'))
+    work_off()
+
+    connection.refresh_from_db()
+    assert connection.is_paused
+    assert "removed" in connection.last_error
+
+
+def test_topic_nobody_needs_is_taken_and_ignored(shop, connect):
+    receive(connect(shop), *shop.webhook(shop.new_order(), "products/update"))
+    work_off()
+
+    assert Delivery.objects.get().reason_code == "OTHER_TOPIC"
+
+
+# Poll
+
+
+def test_throttled_query_waits_as_the_bucket_says(shop, connect):
+    shop.new_order()
+    shop.throttle(seconds=2)
+
+    polling.run(connect(shop).pk, now=timezone.now())
+
+    assert Order.objects.count() == 1
+    assert 2.0 in shop.sleeps
+
+
+def test_query_that_costs_too_much_asks_for_less(shop, connect):
+    shop.new_order()
+    shop.fail(200, body={"errors": [{"message": "Too much", "extensions": {"code": "MAX_COST_EXCEEDED"}}]})
+
+    polling.run(connect(shop).pk, now=timezone.now())
+
+    sizes = [json.loads(request.content)["variables"].get("first") for request in shop.requests[1:]]
+    assert sizes == [50, 25]
+    assert Order.objects.count() == 1
+
+
+def test_order_with_many_lines_is_read_to_its_last(shop, connect):
+    shop.new_order(*((f"SKU-{number}", 1) for number in range(45)))
+
+    polling.run(connect(shop).pk, now=timezone.now())
+
+    assert Order.objects.get().lines.count() == 45
+
+
+def test_refresh_token_is_used_once_and_the_new_one_kept(shop, connect):
+    connection = connect(shop)
+    connection.credentials = {**connection.credentials, "access_token": "old", "refresh_token": "r-1"}
+    connection.save()
+    seen, real = [], shop.answer
+
+    def answer(request):
+        if shop.is_sign_in(request):
+            seen.append(
+                dict(pair.split("=") for pair in request.content.decode().split("&"))["refresh_token"]
+            )
+            token = {
+                "access_token": shop.new_token(),
+                "expires_in": 3600,
+                "refresh_token": f"r-{len(seen) + 1}",
+            }
+            return httpx.Response(200, json=token)
+        return real(request)
+
+    shop.answer = answer
+    polling.run(connection.pk, now=timezone.now())
+    shop.expire_token()
+    Connection.objects.update(poll_due_at=None)
+    polling.run(connection.pk, now=timezone.now())
+
+    assert seen == ["r-1", "r-2"]
+    assert "r-3" not in Connection.objects.get().tokens
+
+
+# Reports
+
+
+def test_user_errors_are_a_refusal_despite_the_status(shop, connect):
+    arrive(shop, connect(shop), ("SKU-1", 1))
+    error = {"data": {"fulfillmentCreate": {"fulfillment": None, "userErrors": [{"message": "Not allowed"}]}}}
+    shop.fail(200, body=error, match=shop.is_write)
+
+    hand_over(Order.objects.get(), (0, 1))
+    work_off()
+
+    report = Report.objects.get()
+    assert (report.state, "Not allowed" in str(report.reason)) == ("PARKED", True)
+
+
+def test_lines_are_always_listed(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 2), ("SKU-2", 1))
+
+    hand_over(Order.objects.get(), (1, 1))
+    work_off()
+
+    (request,) = (request for request in shop.requests if shop.is_write(request))
+    (part,) = json.loads(request.content)["variables"]["fulfillment"]["lineItemsByFulfillmentOrder"]
+    assert [line["quantity"] for line in part["fulfillmentOrderLineItems"]] == [1]
+    assert order.shipments[0]["company"] == "Demo carrier"
+    assert order.shipments[0]["url"] == "https://track.example/TRACK-1"
+
+
+def test_lost_answer_without_tracking_number_is_seen_by_what_is_open(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 3))
+    shop.lose_answer()
+
+    hand_over(Order.objects.get(), (0, 1), tracking="")
+    work_off()
+    send_again()
+
+    assert (Report.objects.get().state, len(order.shipments)) == ("SENT", 1)
+
+
+def test_order_with_nothing_open_is_for_a_person(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 1))
+    order.items[0].shipped = 1
+
+    hand_over(Order.objects.get(), (0, 1))
+    work_off()
+
+    assert Report.objects.get().reason_code == "NOTHING_OPEN"
+
+
+def test_missing_units_are_held_with_the_reason(shop, connect):
+    order = arrive(shop, connect(shop, reports_cancellations=True), ("SKU-1", 2))
+    line = Order.objects.get().lines.get()
+
+    with transaction.atomic():
+        services.record_short(line.pk, FacilityFactory().pk, 1, "NOT_FOUND", now=timezone.now())
+    work_off()
+
+    assert shop.held[order.id]["reason"] == "INVENTORY_OUT_OF_STOCK"
+    assert shop.held[order.id]["fulfillmentOrderLineItems"][0]["quantity"] == 1
+    assert Report.objects.get().state == "SENT"
+    # What was found goes out all the same.
+    hand_over(Order.objects.get(), (0, 1))
+    work_off()
+    assert order.shipments[0]["lines"] == {order.items[0].id: 1}
+
+
+def test_cancelling_there_is_off_by_default(shop, connect):
+    order = arrive(shop, connect(shop, reports_cancellations=True))
+
+    services.cancel(Order.objects.get().pk, by=None, now=timezone.now())
+    work_off()
+
+    assert not order.is_cancelled
+    assert Report.objects.get().state == "SKIPPED"
+
+
+def test_cancelling_there_where_it_is_wanted(shop, connect):
+    order = arrive(shop, connect(shop, reports_cancellations=True, cancels_orders=True))
+
+    services.cancel(Order.objects.get().pk, by=None, now=timezone.now())
+    work_off()
+
+    assert order.is_cancelled
+
+
+# Test of the connection
+
+
+def test_check_names_another_shop(shop, connect):
+    assert sources.check(connect(shop)) == []
+
+    connection = connect(shop, name="Other", shop="other.myshopify.com")
+
+    assert sources.check(connection) == ["The token belongs to the shop fake.myshopify.com."]
+
+
+def test_check_names_refused_credentials(shop, connect):
+    connection = connect(shop)
+    connection.credentials = {"client_id": "fake", "client_secret": "wrong"}
+    connection.save()
+
+    (problem,) = sources.check(connection)
+
+    assert "invalid_client" in problem

@@ -1,0 +1,270 @@
+import json
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources.base import ANNA
+from orders.models import Order
+from orders.sources import polling
+from orders.sources.forms import ADDRESS
+from orders.sources.models import Connection, Delivery, Report
+from tests.factories.core import ChannelFactory, staff
+from tests.factories.sources import ConnectionFactory, parked, refused_report
+from tests.sources.conftest import join
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(client):
+    client.force_login(staff("administrator"))
+    return client
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    return join(fake_of("shopify"), monkeypatch)
+
+
+def test_list_shows_connections_parked_deliveries_and_refused_reports(office):
+    connection = ConnectionFactory(name="Shop Berlin", last_error="The source does not answer.")
+    parked(connection)
+    refused_report(connection=connection)
+
+    page = office.get(reverse("sources:source-list")).content.decode()
+
+    for words in (
+        "Shop Berlin",
+        "does not answer",
+        "1 delivery is",
+        "#1007",
+        "no delivery address",
+        "Tracking number",
+    ):
+        assert words in page
+
+
+def test_list_needs_as_many_queries_for_three_connections(office, django_assert_max_num_queries):
+    for _number in range(3):
+        parked()
+
+    with django_assert_max_num_queries(12):
+        office.get(reverse("sources:source-list"))
+
+
+def test_parked_order_is_corrected_and_imported(office, shop, connect):
+    order = shop.new_order(address=None)
+    delivery = parked(connect(shop), json.dumps(shop.payload(order)).encode())
+    right = {**shop.payload(order), "shipping_address": shop.payload(shop.new_order())["shipping_address"]}
+
+    answer = office.post(
+        reverse("sources:delivery-retry", args=[delivery.pk]), {"content": json.dumps(right, indent=2)}
+    )
+
+    assert answer.status_code == 302
+    delivery.refresh_from_db()
+    assert (delivery.state, Order.objects.get().shipping_address.city) == ("DONE", "Berlin")
+    assert b'"shipping_address": null' in bytes(delivery.body)
+
+
+def test_missing_parts_are_typed_in_and_hold_for_later_versions(office, shop, connect):
+    connection = connect(shop)
+    order = shop.new_order(("", 1), address={**ANNA, "postal_code": "", "house_number": ""})
+    polling.run(connection.pk, now=timezone.now())
+    delivery = Delivery.objects.get()
+    page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    typed = {f"0-{name}": value for name, value in ANNA.items() if name in ADDRESS}
+    (sku,) = (name for name in page.context["repair"].fields if "sku" in name)
+
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {**typed, sku: "SKU-9"})
+
+    placed = Order.objects.get()
+    assert (placed.lines.get().sku, placed.shipping_address.postal_code) == ("SKU-9", "10119")
+    shop.change(order, note="Bitte klingeln")
+    Connection.objects.update(poll_due_at=None)
+    polling.run(connection.pk, now=timezone.now())
+    placed.refresh_from_db()
+    assert placed.custom_attributes == {"note": "Bitte klingeln"}
+    assert not Delivery.objects.parked().exists()
+
+
+def test_still_wrong_order_says_why(office, shop, connect):
+    delivery = parked(connect(shop), json.dumps(shop.payload(shop.new_order(address=None))).encode())
+    detail = reverse("sources:delivery-detail", args=[delivery.pk])
+    content = office.get(detail).context["form"]["content"].value()
+
+    answer = office.post(
+        reverse("sources:delivery-retry", args=[delivery.pk]), {"content": content}, follow=True
+    )
+
+    assert answer.redirect_chain[0][0] == detail
+    assert "still parked" in answer.content.decode()
+    delivery.refresh_from_db()
+    assert delivery.correction == ""
+
+
+def test_table_that_was_missing_lets_the_order_in(office, shop, connect):
+    connection = connect(shop)
+    order = shop.new_order(("", 1))
+    delivery = parked(connection, json.dumps(shop.payload(order)).encode())
+
+    office.post(
+        reverse("sources:connection-tables", args=[connection.pk]),
+        {"default_method": "standard", "delivery_methods": "dhl = carrier DHL", "fallback_sku": "MISC"},
+    )
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]))
+
+    connection.refresh_from_db()
+    assert connection.settings["delivery_methods"] == {"dhl": "carrier DHL"}
+    assert connection.settings["shop"] == "fake.myshopify.com"
+    assert Order.objects.get().lines.get().sku == "MISC"
+
+
+def test_table_with_an_unknown_word_is_refused(office):
+    connection = ConnectionFactory()
+
+    answer = office.post(
+        reverse("sources:connection-tables", args=[connection.pk]),
+        {"default_method": "teleport", "delivery_methods": "a = b"},
+    )
+
+    assert answer.status_code == 422
+    assert set(answer.context["form"].errors) == {"default_method", "delivery_methods"}
+
+
+def test_delivery_is_settled_without_an_order(office):
+    delivery = parked()
+
+    office.post(reverse("sources:delivery-close", args=[delivery.pk]))
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason_code) == ("IGNORED", "CLOSED")
+
+
+def test_settled_delivery_is_not_worked_again(office):
+    delivery = parked(state=Delivery.State.DONE)
+
+    answer = office.post(reverse("sources:delivery-retry", args=[delivery.pk]), follow=True)
+
+    assert "not parked any more" in answer.content.decode()
+    assert Order.objects.count() == 0
+
+
+def test_refused_report_is_sent_again_from_the_order(office):
+    report = refused_report()
+
+    page = office.get(reverse("overview:order-detail", args=[report.imported.order_id])).content.decode()
+    assert "Tracking number is not valid" in page
+    office.post(reverse("sources:report-retry", args=[report.pk]))
+
+    assert Report.objects.get().state == "UNKNOWN"
+
+
+# Administration
+
+
+@pytest.fixture
+def admin(client):
+    person = staff("administrator")
+    person.is_staff = person.is_superuser = True
+    person.save()
+    client.force_login(person)
+    return client
+
+
+def form_of(shop, **fields):
+    return {
+        "name": "New shop",
+        "channel": ChannelFactory().pk,
+        "keep_raw_days": 30,
+        "watermark_0": "2026-11-01",
+        "watermark_1": "00:00:00",
+        "default_method": "standard",
+        "report_at": "handover",
+        "availability_minutes": 0,
+        "api_version": "2026-07",
+        "financial_statuses": "paid",
+        **shop.settings(),
+        **shop.credentials(),
+        **fields,
+    }
+
+
+def test_connection_is_made_and_its_secret_never_shown(admin, shop, settings):
+    shop.base_url = "https://fake.myshopify.com"
+    first = admin.get(reverse("admin:sources_connection_add"))
+    assert b"Shopify" in first.content
+
+    answer = admin.post(reverse("admin:sources_connection_add") + "?kind=shopify", form_of(shop))
+
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    connection = Connection.objects.get()
+    assert connection.credentials == shop.credentials()
+    assert shop.credentials()["client_secret"] not in connection.secrets
+    page = admin.get(reverse("admin:sources_connection_change", args=[connection.pk])).content.decode()
+    assert shop.credentials()["client_secret"] not in page
+    assert f"/sources/{connection.pk}/" in page
+
+
+def test_empty_secret_keeps_the_stored_one(admin, shop, connect):
+    connection = connect(shop)
+    shop.base_url = "https://fake.myshopify.com"
+
+    answer = admin.post(
+        reverse("admin:sources_connection_change", args=[connection.pk]),
+        form_of(shop, client_secret="", name="Renamed"),
+    )
+
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    connection.refresh_from_db()
+    assert (connection.name, connection.credentials) == ("Renamed", shop.credentials())
+
+
+def test_plain_http_is_refused(admin, shop):
+    shop.base_url = "http://fake.example"
+
+    answer = admin.post(reverse("admin:sources_connection_add") + "?kind=shopify", form_of(shop))
+
+    assert "must begin with https" in answer.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_button_tests_the_connection(admin, shop, connect):
+    connection = connect(shop)
+
+    good = admin.post(reverse("admin:sources_connection_test", args=[connection.pk]), follow=True)
+    connection.credentials = {"client_id": "fake", "client_secret": "wrong"}
+    connection.token_store = {}
+    connection.save()
+    bad = admin.post(reverse("admin:sources_connection_test", args=[connection.pk]), follow=True)
+
+    assert "nothing is missing" in good.content.decode()
+    assert "credentials are refused" in bad.content.decode()
+
+
+def test_button_pauses_and_goes_on(admin, connect, shop):
+    connection = connect(shop)
+    url = reverse("admin:sources_connection_pause", args=[connection.pk])
+
+    admin.post(url)
+    connection.refresh_from_db()
+    assert connection.is_paused
+    admin.post(url)
+
+    connection.refresh_from_db()
+    assert not connection.is_paused
+    assert connection.poll_due_at <= timezone.now()
+
+
+def test_lists_of_deliveries_and_reports_open(admin):
+    parked()
+    refused_report()
+
+    for name in ("connection", "delivery", "report"):
+        assert admin.get(reverse(f"admin:sources_{name}_changelist")).status_code == 200
+    assert (
+        admin.get(reverse("admin:sources_delivery_change", args=[Delivery.objects.get().pk])).status_code
+        == 200
+    )
