@@ -15,7 +15,7 @@ PRODUCTION = {
     "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
 }
 PACKAGES = ["fulfillment", "orders", "routing", "picking", "packing", "shipping"]
-TYPED = ["fulfillment/core", *(f"{app}/services.py" for app in PACKAGES[1:])]
+TYPED = ["fulfillment/core", *(str(path) for app in PACKAGES[1:] for path in ROOT.glob(f"{app}/services*"))]
 
 
 def steps():

@@ -1,0 +1,279 @@
+"""How goods leave the house: with a carrier or with the customer, and back within minutes."""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+import orders.services as orders
+from fulfillment.core.codes import parcel_codes
+from fulfillment.core.errors import Refused
+from fulfillment.core.events import emit
+from fulfillment.core.status import check_version, log_created, transit
+from orders.models import Order
+from picking import restow
+from picking.models import RestowItem
+
+from ..events import (
+    HandedOver,
+    HandoverCancelled,
+    HandoverCreated,
+    HandoverReverted,
+    ShipmentUpdated,
+)
+from ..models import HandoverJob, HandoverLine, LoadedParcel, Parcel, Shipment
+
+REFUSED = "REFUSED"
+REVERT_WITHIN = datetime.timedelta(minutes=15)
+
+
+class HandoverNeedsGoods(Refused):
+    text = _("A handover job is opened when goods are ready for it. Name their pick job in pickJobRef.")
+
+
+class UnknownParcel(Refused):
+    text = _("No parcel here has the code %(code)s.")
+
+
+class ParcelNotReady(Refused):
+    text = _("Parcel %(code)s is not ready: %(status)s.")
+
+
+class NotForTheCarrier(Refused):
+    text = _("%(job)s is collected by the customer. Open it to hand it over.")
+
+
+class NotForTheCustomer(Refused):
+    text = _("%(job)s goes to the carrier and cannot be cancelled here. Cancel the order instead.")
+
+
+class TooManyRefused(Refused):
+    text = _("Only %(quantity)s of %(title)s are there to be refused.")
+
+
+class OnlyCustomersRefuse(Refused):
+    text = _("%(job)s goes to the carrier, which takes the whole parcel.")
+
+
+class EverythingRefused(Refused):
+    text = _("The customer refuses everything: cancel the handover instead.")
+
+
+class RevertTooLate(Refused):
+    text = _("A handover can be taken back within %(minutes)s minutes only.")
+
+
+class OnAManifest(Refused):
+    text = _("%(job)s is on the list that the driver signed. A supervisor can reopen the load.")
+
+
+class ReasonMissing(Refused):
+    text = _("Say why.")
+
+
+def await_customer(pack_job, *, by, now):
+    job = HandoverJob.objects.create(
+        channel=HandoverJob.Channel.COLLECT,
+        facility_id=pack_job.facility_id,
+        order=pack_job.order,
+        pick_job_id=pack_job.pick_job_id,
+        short_id=pack_job.short_id,
+        recipient_name=pack_job.order.recipient_name,
+        is_paid=pack_job.order.is_paid,
+        target_time=pack_job.target_time,
+        created_at=now,
+    )
+    HandoverLine.objects.bulk_create(
+        HandoverLine(
+            job=job,
+            order_line_id=line.order_line_id,
+            pick_line_id=line.pick_line_id,
+            title=line.title,
+            quantity=line.quantity,
+        )
+        for line in pack_job.lines.all()
+    )
+    log_created(job, by=by, now=now)
+    emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
+
+
+def await_carrier(parcel, *, by, now):
+    """Open the handover of a labelled parcel. Runs in the transaction that finishes its label."""
+    shipment = parcel.shipment
+    job = HandoverJob.objects.create(
+        channel=HandoverJob.Channel.DELIVERY,
+        facility_id=parcel.facility_id,
+        order_id=parcel.order_id,
+        pick_job_id=shipment.pick_job_id,
+        parcel=parcel,
+        short_id=shipment.short_id,
+        recipient_name=shipment.order.recipient_name,
+        target_time=shipment.target_time,
+        created_at=now,
+    )
+    HandoverLine.objects.bulk_create(
+        HandoverLine(
+            job=job,
+            order_line_id=item.line.order_line_id,
+            pick_line_id=item.line.pick_line_id,
+            title=item.line.title,
+            quantity=item.quantity,
+        )
+        for item in parcel.package.items.select_related("line")
+    )
+    log_created(job, by=by, now=now)
+    emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
+
+
+def lock_handover(job_id):
+    """Lock order, shipment, parcel and handover, in this order, as far as they exist."""
+    job = HandoverJob.objects.select_related("parcel").get(pk=job_id)
+    Order.objects.lock(pk=job.order_id)
+    if job.parcel_id:
+        Shipment.objects.lock(pk=job.parcel.shipment_id)
+        Parcel.objects.lock(pk=job.parcel_id)
+    return HandoverJob.objects.lock(pk=job_id)
+
+
+@transaction.atomic
+def note_on_handover(job_id, custom_attributes, *, by, now, version=None):
+    """Replace the free attributes of a handover job. Refuses an old version."""
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if custom_attributes != job.custom_attributes:
+        job.custom_attributes = custom_attributes
+        job.version += 1
+        job.save(update_fields=["custom_attributes", "version", "modified_at"])
+    return job
+
+
+def find_parcel(facility, code):
+    """The open or finished handover of the parcel that carries this code. Refuses an unknown code."""
+    codes = parcel_codes(code)
+    job = (
+        HandoverJob.objects.at(facility)
+        .filter(
+            Q(parcel__code__in=codes)
+            | Q(parcel__tracking_number__in=codes)
+            | Q(parcel__package__code__in=codes)
+            | Q(pk__in=HandoverJob.objects.filter(parcel__codes__code__in=codes))
+        )
+        .exclude(parcel__status__in=Parcel.GIVEN_UP)
+        .order_by("-created_at")
+        .first()
+    )
+    if job is not None:
+        return job
+    parcel = Parcel.objects.at(facility).filter(Q(code__in=codes) | Q(package__code__in=codes)).first()
+    if parcel is not None:
+        raise ParcelNotReady(code=code, status=parcel.get_status_display())
+    raise UnknownParcel(code=code)
+
+
+@transaction.atomic
+def hand_over(job_id, *, refused=None, by, now, version=None):
+    """Hand a parcel to the carrier or goods to the customer.
+
+    Refuses an old version, more refused units than there are, refused units without a reason, and a handover of nothing.
+
+    Args:
+        refused: ``{handover line id: (units, reason)}``, perhaps with a comment, for what the customer does not take.
+    """
+    job = lock_handover(job_id)
+    check_version(job, version)
+    refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
+    if refused and job.channel != HandoverJob.Channel.COLLECT:
+        raise OnlyCustomersRefuse(job=job)
+    lines = list(job.lines.all())
+    for line in lines:
+        units, reason, comment = (*refused.get(line.pk, (0, "")), "")[:3]
+        if not 0 <= units <= line.quantity:
+            raise TooManyRefused(quantity=line.quantity, title=line.title)
+        if units and not reason.strip():
+            raise ReasonMissing
+        line.handed_over = line.quantity - units
+        line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
+    if not any(line.handed_over for line in lines):
+        raise EverythingRefused
+    for line in lines:
+        line.save(update_fields=["handed_over", "refused"])
+        if line.handed_over < line.quantity:
+            orders.record_short(
+                line.order_line_id, job.facility_id, line.quantity - line.handed_over, REFUSED, now=now
+            )
+    coming = {line.pick_line_id: line.quantity - line.handed_over for line in lines if line.refused}
+    restow.come_back_later(coming, RestowItem.Reason.REFUSED, by=by, now=now)
+    transit(job.hand_over, now, by=by, now=now)
+    if job.parcel_id:
+        orders.record_handed_over(job.parcel_id, now=now)
+        _complete_shipment(job.parcel.shipment, by=by, now=now)
+    emit(HandedOver(handover_job_id=job.pk), by=by, now=now)
+    return job
+
+
+def _complete_shipment(shipment, *, by, now):
+    waiting = shipment.parcels.live().exclude(handover_job__status=HandoverJob.Status.HANDED_OVER)
+    if shipment.status == Shipment.Status.CONFIRMED and not waiting.exists():
+        transit(shipment.complete, by=by, now=now)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+
+
+@transaction.atomic
+def revert(job_id, *, reason, by, now, version=None):
+    """Take a handover back within 15 minutes.
+
+    Refuses without a reason, later, a parcel that a driver signed for, and an old version.
+    """
+    if not reason.strip():
+        raise ReasonMissing
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if job.handed_over_at and now - job.handed_over_at > REVERT_WITHIN:
+        raise RevertTooLate(minutes=REVERT_WITHIN.seconds // 60)
+    if job.parcel_id and LoadedParcel.objects.filter(parcel=job.parcel_id, load__status="CLOSED").exists():
+        raise OnAManifest(job=job)
+    return take_back(job, reason=reason, by=by, now=now)
+
+
+def take_back(job, *, reason, by, now):
+    """``revert`` for a locked job in the caller's transaction, whenever it was."""
+    transit(job.revert, by=by, now=now, reason=reason)
+    for line in job.lines.exclude(handed_over=F("quantity")):
+        orders.withdraw_short(line.order_line_id, job.facility_id, REFUSED)
+    restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
+    job.lines.update(handed_over=0, refused=[])
+    if job.parcel_id:
+        orders.record_handover_reverted(job.parcel_id, now=now)
+        shipment = job.parcel.shipment
+        if shipment.status == Shipment.Status.COMPLETED:
+            transit(shipment.reopen, by=by, now=now, reason=reason)
+            emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    emit(HandoverReverted(handover_job_id=job.pk), by=by, now=now)
+    return job
+
+
+@transaction.atomic
+def cancel_handover(job_id, reason, *, by, now, version=None):
+    """End the handover of collected goods: the customer did not come or refuses everything."""
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if job.channel != HandoverJob.Channel.COLLECT:
+        raise NotForTheCustomer(job=job)
+    if reason not in {
+        HandoverJob.CancelReason.CONSUMER_NO_SHOW,
+        HandoverJob.CancelReason.CONSUMER_REJECTS,
+    }:
+        raise ReasonMissing
+    transit(job.cancel, reason, by=by, now=now)
+    for line in job.lines.all():
+        orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+    is_no_show = reason == HandoverJob.CancelReason.CONSUMER_NO_SHOW
+    restow.come_back_later(
+        {line.pick_line_id: line.quantity for line in job.lines.all()},
+        RestowItem.Reason.NOT_COLLECTED if is_no_show else RestowItem.Reason.REFUSED,
+        by=by,
+        now=now,
+    )
+    emit(HandoverCancelled(handover_job_id=job.pk), by=by, now=now)
+    return job
