@@ -1,4 +1,4 @@
-"""The stored delivery notes and return slips, asked for by pick job or pack job."""
+"""The labels and papers of parcels, and the papers of jobs, in the API."""
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -6,13 +6,65 @@ from django.shortcuts import get_object_or_404
 from fulfillment.core.api.access import READ
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.views import ApiView
+from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.services import documents
 from packing.models import PackJob
 from picking.models import PickJob
 
-from .models import Shipment
-from .models.papers import Kind
-from .queries import papers_of
+from .. import services, wire
+from ..models import Shipment
+from ..models.papers import Kind
+from ..queries import papers_of
+from .parcels import ParcelView
+
+
+class ParcelLabel(ParcelView):
+    access = {"GET": READ}
+
+    @operation(
+        "getParcelLabel",
+        "The labels: all.pdf, send.pdf, return.pdf and customs.pdf, or send.zpl and return.zpl for label printers",
+        answers={200: "application/pdf"},
+        errors=(404, 422),
+    )
+    def get(self, request, pk, document):
+        rows = self.parcels().select_related("label", "return_label", "customs_document")
+        parcel = get_object_or_404(rows, pk=pk)
+        if document not in wire.LABELS:
+            raise Http404
+        form = document.rpartition(".")[2]
+        papers = [getattr(parcel, name) for name in wire.LABELS[document]]
+        stored = [row for row in papers if row is not None and row.format == form.upper()]
+        if not stored:
+            if any(papers):
+                raise Http404  # it is there in the other format
+            raise services.ParcelNotReady(code=parcel.code, status=parcel.get_status_display())
+        files = [documents.read(row) for row in stored]
+        return HttpResponse(
+            join_pdfs(files) if form == "pdf" else b"\n".join(files),
+            content_type=f"application/{form}",
+            headers={
+                "Content-Disposition": f'attachment; filename="{parcel.code}-{document}"',
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+
+class ParcelDeliveryNote(ParcelView):
+    access = {"GET": READ}
+
+    @operation(
+        "getParcelDeliveryNote",
+        "The delivery note of the parcel's shipment as PDF",
+        answers={200: "application/pdf"},
+        errors=(404,),
+    )
+    def get(self, request, pk):
+        parcel = get_object_or_404(self.parcels().select_related("shipment__delivery_note"), pk=pk)
+        note = parcel.shipment.delivery_note
+        if note is None:
+            raise Http404
+        return HttpResponse(documents.read(note), content_type="application/pdf")
 
 
 class NoteView(ApiView):

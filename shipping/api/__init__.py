@@ -1,0 +1,1 @@
+"""Shipping in the API: carriers, shipments, parcels, their papers, and handover jobs."""

@@ -1,0 +1,181 @@
+"""Handover jobs in the API."""
+
+from functools import partial
+
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from fulfillment.core.api import paging
+from fulfillment.core.api.access import HAND_OVER, READ
+from fulfillment.core.api.document import operation
+from fulfillment.core.api.idempotency import once
+from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.schema import Text, validate
+from fulfillment.core.api.search import SEARCH, Field, payload, search
+from fulfillment.core.api.views import ApiView
+from orders import wire as orders_wire
+
+from .. import services, wire
+from ..models import HandoverJob
+from .reading import CHANGED, LIST, filtered
+
+
+class HandoverView(ApiView):
+    def jobs(self):
+        return self.at_my_facilities(HandoverJob.objects.for_api())
+
+    def answer(self, pk):
+        return Response(wire.represent_handover(self.jobs().get(pk=pk)))
+
+
+class HandoverList(HandoverView):
+    access = {"GET": READ, "POST": HAND_OVER}
+
+    @operation(
+        "listHandoverJobs",
+        "Handover jobs, the newest first",
+        query={**LIST, **dict.fromkeys(("shipmentRef", "carrierRefs", "channel"), Text(500))},
+        answers={200: wire.handovers},
+    )
+    def get(self, request):
+        rows = filtered(
+            request,
+            self.jobs(),
+            {"pickJobRef": "pick_job", "shipmentRef": "parcel__shipment", "carrierRefs": "parcel__carrier"},
+        )
+        if channels := paging.values(request, "channel"):
+            rows = rows.filter(channel__in=channels)
+        found, total = paging.page(request, rows)
+        return Response({"handoverjobs": [wire.represent_handover(row) for row in found], "total": total})
+
+    @operation(
+        "createHandoverJob",
+        "The handover job of a pick job: it exists as soon as its goods are ready",
+        body=wire.handover_for_creation,
+        answers={303: None},
+        errors=(422,),
+    )
+    def post(self, request):
+        data = validate(wire.handover_for_creation, request.data)
+        pick_job = paging.as_uuid(data.get("pickJobRef", ""))
+        existing = self.jobs().filter(pick_job=pick_job).order_by("pk").first() if pick_job else None
+        if existing is None:
+            raise services.HandoverNeedsGoods
+        return Response(status=303, headers={"Location": reverse("api-handover", args=[existing.pk])})
+
+
+class HandoverSearch(HandoverView):
+    access = {"POST": READ}
+    fields = {
+        "id": Field("pk", "id"),
+        "channel": Field("channel"),
+        "created": Field("created_at", "time", is_sortable=True),
+        "facilityRef": Field("facility", "id"),
+        "fullIdentifier": Field("recipient_name"),
+        "pickJobRef": Field("pick_job", "id"),
+        "shortIdentifier": Field("short_id"),
+        "status": Field("status"),
+        "targetTime": Field("target_time", "time"),
+        "tenantOrderId": Field("order__tenant_order_id"),
+        "recipientAddress": orders_wire.addresses_of("POSTAL_ADDRESS", "PARCEL_LOCKER", ""),
+        "invoiceAddress": orders_wire.addresses_of("INVOICE_ADDRESS"),
+        "handoverJobParcelInfo": {
+            "carrierKey": Field("parcel__carrier__key"),
+            "carrierRef": Field("parcel__carrier", "id"),
+            "carrierTrackingNumber": Field("parcel__tracking_number"),
+            "shipmentRef": Field("parcel__shipment", "id"),
+        },
+        "handoverJobLineItems": {
+            "article": {"tenantArticleId": Field("lines__order_line__sku"), "title": Field("lines__title")}
+        },
+    }
+
+    @operation(
+        "searchHandoverJobs",
+        "Search handover jobs",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.handover_page},
+    )
+    def post(self, request):
+        rows, info, total = search(request.data, self.jobs(), self.fields)
+        body = {"handoverJobs": [wire.represent_handover(row) for row in rows], "pageInfo": info}
+        return Response(body if total is None else body | {"total": total})
+
+
+class HandoverDetail(HandoverView):
+    access = {"GET": READ, "PATCH": HAND_OVER}
+
+    @operation("getHandoverJob", "One handover job", answers={200: wire.handover}, errors=(404,))
+    def get(self, request, pk):
+        get_object_or_404(self.jobs(), pk=pk)
+        return self.answer(pk)
+
+    @operation(
+        "patchHandoverJob",
+        "Hand over, take back, or cancel",
+        body=wire.handover_patch,
+        answers={200: wire.handover},
+        errors=CHANGED,
+    )
+    def patch(self, request, pk):
+        data = validate(wire.handover_patch, request.data)
+        get_object_or_404(self.jobs(), pk=pk)
+        who = {"by": request.user, "now": timezone.now()}
+        steps = []
+        for action in data["actions"]:
+            if action["action"] == "CancelHandoverjob":
+                steps.append(partial(services.cancel_handover, pk, action["handoverJobCancelReason"], **who))
+            if "customAttributes" in action:
+                steps.append(partial(services.note_on_handover, pk, action["customAttributes"], **who))
+            if action.get("status") == HandoverJob.Status.HANDED_OVER:
+                steps.append(partial(services.hand_over, pk, **who))
+            elif action.get("status") == HandoverJob.Status.OPEN:
+                steps.append(partial(services.revert, pk, reason="API", **who))
+        apply_together(steps, data["version"])
+        return self.answer(pk)
+
+
+class HandoverActions(HandoverView):
+    access = {"POST": HAND_OVER}
+
+    @operation(
+        "actOnHandoverJob",
+        "CANCEL or FINISH_HANDOVER_JOB",
+        body=wire.handover_action,
+        answers={200: wire.handover},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.handover_action, request.data)
+        job = get_object_or_404(self.jobs(), pk=pk)
+        who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
+
+        def step(is_second):
+            if data["name"] == "CANCEL":
+                services.cancel_handover(pk, data["payload"]["handoverJobCancelReason"], **who)
+            else:
+                services.hand_over(pk, refused=_refused(job, data["lineItems"]), **who)
+            return self.answer(pk)
+
+        return once(request, step)
+
+
+def _refused(job, items):
+    """What of each line is not handed over, with the reason: ``{line id: (units, reason)}``."""
+    lines = {str(line.pk): line for line in job.lines.all()}
+    found = {}
+    for index, entry in enumerate(items):
+        line = lines.get(entry["id"])
+        if line is None:
+            raise ValidationError({f"lineItems[{index}].id": [f"There is no line {entry['id']!r}."]})
+        if entry["handedOverQuantity"] > line.quantity:
+            raise ValidationError(
+                {f"lineItems[{index}].handedOverQuantity": [f"must be at most {line.quantity}"]}
+            )
+        words = [note.get("comment") or note.get("reason") or "" for note in entry.get("refused") or []]
+        found[line.pk] = (line.quantity - entry["handedOverQuantity"], ", ".join(filter(None, words)))
+    return found

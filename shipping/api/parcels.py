@@ -1,0 +1,210 @@
+"""Parcels in the API, and the labels that another program brings for them."""
+
+import base64
+import binascii
+from functools import partial
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from fulfillment.core.api import paging
+from fulfillment.core.api.access import READ, SHIP
+from fulfillment.core.api.document import PAGE, operation
+from fulfillment.core.api.idempotency import once
+from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.schema import validate
+from fulfillment.core.api.search import SEARCH, Field, payload, search
+from fulfillment.core.api.views import ApiView
+from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.status import check_version
+from orders import wire as orders_wire
+
+from .. import booking, external, services, tracking, uploads, wire
+from ..carriers import Track
+from ..models import Parcel, TrackEvent
+from .reading import CHANGED, millimetres, refuse_unsupported
+
+
+class ParcelView(ApiView):
+    def parcels(self):
+        return self.at_my_facilities(Parcel.objects.for_api())
+
+    def answer(self, pk):
+        return Response(wire.represent_parcel(self.parcels().get(pk=pk)))
+
+
+class ParcelList(ParcelView):
+    access = {"GET": READ}
+
+    @operation("listParcels", "Parcels, the newest first", query=PAGE, answers={200: wire.parcels})
+    def get(self, request):
+        found, total = paging.page(request, self.at_my_facilities(Parcel.objects.all()))
+        return Response({"parcels": [wire.represent_stripped_parcel(row) for row in found], "total": total})
+
+
+# As it stands on the label.
+_RECIPIENT = {
+    name: Field(f"shipment__recipient__{field}")
+    for name, field in {
+        "companyName": "company",
+        "email": "email",
+        "firstName": "first_name",
+        "lastName": "last_name",
+    }.items()
+}
+
+
+class ParcelSearch(ParcelView):
+    access = {"POST": READ}
+    fields = {
+        "id": Field("pk", "id"),
+        "carrierRef": Field("carrier", "id"),
+        "created": Field("created_at", "time", is_sortable=True),
+        "lastModified": Field("modified_at", "time", is_sortable=True),
+        "facilityRef": Field("facility", "id"),
+        "shipmentRef": Field("shipment", "id"),
+        "shortId": Field("shipment__short_id"),
+        "status": Field("status"),
+        "tenantOrderId": Field("order__tenant_order_id"),
+        "carrierTrackingNumber": Field("tracking_number"),
+        "result": {"carrierTrackingNumber": Field("tracking_number")},
+        "recipient": _RECIPIENT,
+        "invoice": orders_wire.addresses_of("INVOICE_ADDRESS"),
+        "items": {
+            "article": {
+                "tenantArticleId": Field("package__items__line__order_line__sku"),
+                "title": Field("package__items__line__title"),
+            }
+        },
+    }
+
+    @operation(
+        "searchParcels",
+        "Search parcels",
+        body=payload,
+        request_example=SEARCH,
+        answers={200: wire.parcel_page},
+    )
+    def post(self, request):
+        rows, info, total = search(request.data, self.parcels(), self.fields)
+        body = {"parcels": [wire.represent_parcel(row) for row in rows], "pageInfo": info}
+        return Response(body if total is None else body | {"total": total})
+
+
+class ParcelDetail(ParcelView):
+    access = {"GET": READ, "PATCH": SHIP}
+
+    @operation("getParcel", "One parcel", answers={200: wire.parcel}, errors=(404,))
+    def get(self, request, pk):
+        get_object_or_404(self.parcels(), pk=pk)
+        return self.answer(pk)
+
+    @operation(
+        "patchParcel",
+        "Change dimensions or product, enter a tracking number, ask the carrier again, or cancel the label",
+        body=wire.parcel_patch,
+        answers={200: wire.parcel},
+        errors=CHANGED,
+    )
+    def patch(self, request, pk):
+        data = validate(wire.parcel_patch, request.data)
+        check_version(get_object_or_404(self.parcels(), pk=pk), data["version"])
+        who = {"by": request.user, "now": timezone.now()}
+        steps = []
+        for action in data["actions"]:
+            refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
+            if {"dimensions", "customAttributes", "carrierProduct"} & action.keys():
+                changes = {
+                    "dimensions": millimetres(action.get("dimensions") or {}),
+                    "product": action.get("carrierProduct"),
+                    "custom_attributes": action.get("customAttributes"),
+                }
+                steps.append(partial(services.modify_parcel, pk, **changes, **who))
+            if action.get("status") == Parcel.Status.CANCELED:
+                steps.append(partial(services.cancel_parcel, pk, **who))
+            elif "status" in action:
+                steps.append(partial(services.request_again, pk, **who))
+            if number := (action.get("result") or {}).get("carrierTrackingNumber"):
+                steps.append(partial(booking.enter_number, pk, number, **who))
+        apply_together(steps, data["version"])
+        return self.answer(pk)
+
+
+class ParcelActions(ParcelView):
+    access = {"POST": SHIP}
+
+    @operation(
+        "actOnParcel",
+        "ADD_LABELS_TO_PARCEL: bring labels that another program got; UPDATE_TRACKING_DATA: say where it is",
+        body=wire.parcel_action,
+        answers={200: wire.parcel},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.parcel_action, request.data)
+        parcel = get_object_or_404(self.parcels(), pk=pk)
+        who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
+
+        def step(is_second):
+            if data["name"] == "ADD_LABELS_TO_PARCEL":
+                brought = _brought(data)
+                if own := data.get("tenantParcelId"):
+                    attributes = {**parcel.custom_attributes, wire.TENANT_PARCEL_ID: own}
+                    services.modify_parcel(pk, custom_attributes=attributes, **who)
+                    who["version"] = None
+                external.add_labels(pk, brought, closes=data.get("closeParcel", False), **who)
+            else:
+                _track(parcel, data["trackingData"], who)
+            return self.answer(pk)
+
+        return once(request, step)
+
+
+def _brought(data):
+    """What ADD_LABELS_TO_PARCEL brings. Raises ValidationError, naming the file that is none."""
+    docs, numbers, failures = [], {}, []
+    for index, label in enumerate(data["labels"]):
+        kind = wire.LABEL_TYPES[label["labelType"]]
+        if "errorDescription" in label:
+            failures.append((label.get("errorCode", ""), label["errorDescription"]))
+            continue
+        docs.append(_doc(label["labelFile"], kind, f"labels[{index}].labelFile.content"))
+        numbers[kind] = label
+    if customs := data.get("customsDocument"):
+        docs.append(_doc(customs["labelFile"], "customs", "customsDocument.labelFile.content"))
+    label = numbers.get("label", {})
+    code, failure = failures[0] if failures else ("", "")
+    return external.Brought(
+        docs=tuple(docs),
+        number=label.get("trackingNumber", ""),
+        tracking_url=label.get("trackingUrl", ""),
+        return_number=numbers.get("return_label", {}).get("trackingNumber", ""),
+        failure=failure,
+        failure_code=code,
+    )
+
+
+def _doc(file, kind, path):
+    try:
+        return uploads.read_label(base64.b64decode(file["content"], validate=True), kind)
+    except (binascii.Error, ValueError) as error:
+        raise ValidationError({path: ["must be base64"]}) from error
+    except (uploads.NotALabel, uploads.UploadTooLarge) as refusal:
+        raise ValidationError({path: [refusal.english]}) from refusal
+
+
+def _track(parcel, entries, who):
+    """Keep what a program says of the way of a parcel. The way of return labels is not kept."""
+    tracks = []
+    for index, entry in enumerate(entries):
+        if entry["type"] != "SEND_LABEL":
+            raise NotSupportedYet(feature=f"trackingData[{index}].type RETURN_LABEL")
+        if entry["trackingNumber"] != parcel.tracking_number:
+            raise ValidationError(
+                {f"trackingData[{index}].trackingNumber": [f"is not {parcel.tracking_number or 'known yet'}"]}
+            )
+        status = entry["status"].lower()
+        tracks.append(Track(parcel.tracking_number, status, who["now"], entry.get("carrierStatus", status)))
+    tracking.record(parcel.pk, tracks, TrackEvent.Source.API, **who)

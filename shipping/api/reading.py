@@ -1,0 +1,83 @@
+"""What the requests for shipments, parcels and handover jobs have in common."""
+
+from django.db.models import Q
+from rest_framework.exceptions import ValidationError
+
+from fulfillment.core.api import paging
+from fulfillment.core.api.document import PAGE
+from fulfillment.core.api.references import at_facilities
+from fulfillment.core.api.schema import Text, moment
+from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.models import Carrier
+from orders.models import Address
+
+LIST = {
+    **PAGE,
+    **dict.fromkeys(("facilityRef", "pickJobRef", "tenantOrderId", "status", "searchTerm"), Text(500)),
+    "startTargetTime": moment,
+    "endTargetTime": moment,
+}
+CHANGED = (404, 409, 422)
+
+
+def filtered(request, rows, paths):
+    """Filter by the query parameters that shipments and handover jobs share.
+
+    Args:
+        paths: ``{name of an id parameter: ORM path}``.
+    """
+    if references := paging.values(request, "facilityRef"):
+        rows = at_facilities(rows, references)
+    for name, path in paths.items():
+        found = paging.ids(request, name)
+        if found is not None:
+            rows = rows.filter(**{f"{path}__in": found})
+    if statuses := paging.values(request, "status"):
+        rows = rows.filter(status__in=statuses)
+    if number := request.query_params.get("tenantOrderId"):
+        rows = rows.filter(order__tenant_order_id=number)
+    if begin := paging.moment(request, "startTargetTime"):
+        rows = rows.filter(target_time__gte=begin)
+    if end := paging.moment(request, "endTargetTime"):
+        rows = rows.filter(target_time__lte=end)
+    if term := request.query_params.get("searchTerm", "")[:200]:
+        rows = rows.filter(
+            Q(short_id__iexact=term)
+            | Q(order__tenant_order_id__icontains=term)
+            | Q(order__recipient_name__icontains=term)
+        )
+    return rows
+
+
+def carrier_of(reference, path):
+    """The carrier that a body names by its id or key, None when it names none."""
+    if not reference:
+        return None
+    lookup = Q(key=reference)
+    if found := paging.as_uuid(reference):
+        lookup |= Q(pk=found)
+    carrier = Carrier.objects.filter(lookup).first()
+    if carrier is None:
+        raise ValidationError({path: [f"There is no carrier {reference!r}."]})
+    return carrier
+
+
+def recipient_of(data):
+    """An address in wire form as fields of ``orders.models.Address``; only what is given."""
+    given = vars(Address.from_wire(data))
+    return {name: value for name, value in given.items() if value}
+
+
+def millimetres(data):
+    """``ParcelDimensions`` (centimetres and grams) as fields of a parcel."""
+    names = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
+    found = {names[name]: round(value * 10) for name, value in data.items() if name in names}
+    return found | ({"weight_g": round(data["weight"])} if "weight" in data else {})
+
+
+def refuse_unsupported(data, names):
+    """Empty objects and false are not given: there are clients that always send them."""
+    for name in names:
+        value = data.get(name)
+        if any(value.values()) if isinstance(value, dict) else value:
+            raise NotSupportedYet(feature=name)
