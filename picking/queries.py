@@ -34,7 +34,12 @@ class Walk:
 
     @property
     def done(self):
+        """With nothing left to do. Those without a unit, picked as something else, are kept for undo, and hidden."""
         return [line for line in self.lines if not line.open_units]
+
+    @property
+    def shown_done(self):
+        return [line for line in self.done if line.quantity]
 
     @property
     def units(self):
@@ -48,9 +53,7 @@ class Walk:
 def walk_of(job):
     """The lines of a job with article, codes and ``places``; ``current`` is the next one to pick."""
     lines = list(
-        job.lines.filter(quantity__gt=0)  # all of it is picked as something else
-        .select_related("article", "order_line", "listing", "replaces")
-        .prefetch_related(
+        job.lines.select_related("article", "order_line", "listing", "replaces").prefetch_related(
             "article__codes",
             "photos",
             Prefetch("allocations", Allocation.objects.select_related("stock__location__zone")),

@@ -281,7 +281,7 @@ def _marks(walk):
         locations = [one.stock.location for one in stop.allocations.all() if one.stock.location]
         here = {place.pk: place for place in locations}
         place = here.get(stop.places[0].pk) if stop.places else next(iter(locations), None)
-        if place is not None and place.aisle is not None:
+        if place is not None and place.aisle is not None and stop.quantity:
             keys = (str(stop.pk),)
             marks.append(floor_map.Mark(place.aisle, place.bay, place.name, keys, not stop.open_units))
     return marks

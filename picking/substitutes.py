@@ -27,8 +27,11 @@ class Choice:
 
 
 def choices_for(lines, facility, today):
-    """``{article id: [Choice]}`` for lines of a job, the best first; only what the facility offers and has."""
-    wanted = {line.article_id for line in lines if line.open_units and not line.replaces_id}
+    """``{article id: [Choice]}`` for lines of a job, the best first; only what the facility offers and has.
+
+    For lines without open units too: with undo they have some again.
+    """
+    wanted = {line.article_id for line in lines if not line.replaces_id}
     pairs = list(Substitute.objects.at(facility).filter(article__in=wanted)) if wanted else []
     if not pairs:
         return {}

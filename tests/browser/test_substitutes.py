@@ -52,7 +52,6 @@ def test_substitute_is_taken_picked_and_taken_back(phone, job, is_offline):
         phone.expect_sent()
         first.refresh_from_db()
         assert (first.quantity, first.picked) == (2, 1)
-        return
     page.get_by_role("button", name="Missing", exact=True).tap()
     page.get_by_role("button", name="Take it").tap()
     phone.scan(blue)
@@ -63,3 +62,29 @@ def test_substitute_is_taken_picked_and_taken_back(phone, job, is_offline):
     assert figures(job) == sorted([("Blue mug", 1, 1), (first.title, 1, 1), (second.title, 1, 0)])
     expect(page.locator("#done")).to_contain_text("Blue mug")
     phone.inspect()
+
+
+def test_all_of_a_line_is_replaced_and_wanted_again(phone, job):
+    page = phone.page
+    first, second = job.lines.all()
+    page.get_by_role("button", name="Missing", exact=True).tap()
+    page.get_by_role("button", name="Take it").tap()
+    phone.expect_sent()
+    page.reload()
+    expect(page.locator("#card h2")).to_have_text("Blue mug")
+    expect(page.locator("#open li:visible")).to_have_count(1)
+
+    phone.scan(CODES["undo"])
+
+    expect(page.locator("#card h2")).to_have_text(first.title)
+    phone.expect_sent()
+    page.reload()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Missing", exact=True).tap()
+    page.get_by_role("button", name="Take it").tap()
+    page.get_by_role("button", name="Units", exact=True).tap()
+    page.get_by_role("button", name="Book units").tap()
+    phone.expect_progress("2/3")
+    page.context.set_offline(False)
+    phone.expect_sent()
+    assert figures(job) == sorted([("Blue mug", 2, 2), (first.title, 0, 0), (second.title, 1, 0)])
