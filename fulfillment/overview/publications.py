@@ -31,7 +31,6 @@ from picking.models import PickJob
 from routing import wire as routing_wire
 from routing.events import PlanFellBack, PlanNotRoutable, PlanRouted, PlanSplit, PlanWaiting
 from routing.models import DecisionLog, RoutingPlan
-from shipping import wire as shipping_wire
 from shipping.events import (
     HandedOver,
     HandoverCancelled,
@@ -46,6 +45,7 @@ from shipping.events import (
     ShipmentUpdated,
 )
 from shipping.models import HandoverJob, Parcel, Shipment
+from shipping.wire import handovers, parcels, shipments
 
 from .models import Subscription, WebhookDelivery, WebhookEvent, WebhookStream
 
@@ -93,9 +93,9 @@ ORDER = Source(
 PLAN = Source("plan_id", _plans, _represent_plan)
 PICK_JOB = _stage("pick_job_id", PickJob, picking_wire.represent)
 PACK_JOB = _stage("pack_job_id", PackJob, packing_wire.represent)
-SHIPMENT = _stage("shipment_id", Shipment, shipping_wire.represent_shipment)
-PARCEL = _stage("parcel_id", Parcel, shipping_wire.represent_parcel)
-HANDOVER = _stage("handover_job_id", HandoverJob, shipping_wire.represent_handover)
+SHIPMENT = _stage("shipment_id", Shipment, shipments.represent_shipment)
+PARCEL = _stage("parcel_id", Parcel, parcels.represent_parcel)
+HANDOVER = _stage("handover_job_id", HandoverJob, handovers.represent_handover)
 
 PUBLICATIONS = {
     OrderPlaced: Publication("ORDER_CREATED", ORDER, "An order came in."),

@@ -21,10 +21,10 @@ from fulfillment.core.api.schema import validate
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.models import Carrier, FacilityCarrier
 
-from .. import carrier_wire as wire
 from .. import connecting
 from ..carriers.calls import url_problems
 from ..models import CarrierConnection
+from ..wire import carriers as wire
 
 
 class CarrierView(ApiView):

@@ -11,10 +11,11 @@ from fulfillment.core.services import documents
 from packing.models import PackJob
 from picking.models import PickJob
 
-from .. import services, wire
+from .. import services
 from ..models import Shipment
 from ..models.papers import Kind
 from ..queries import papers_of
+from ..wire.parcels import LABELS
 from .parcels import ParcelView
 
 
@@ -30,10 +31,10 @@ class ParcelLabel(ParcelView):
     def get(self, request, pk, document):
         rows = self.parcels().select_related("label", "return_label", "customs_document")
         parcel = get_object_or_404(rows, pk=pk)
-        if document not in wire.LABELS:
+        if document not in LABELS:
             raise Http404
         form = document.rpartition(".")[2]
-        papers = [getattr(parcel, name) for name in wire.LABELS[document]]
+        papers = [getattr(parcel, name) for name in LABELS[document]]
         stored = [row for row in papers if row is not None and row.format == form.upper()]
         if not stored:
             if any(papers):

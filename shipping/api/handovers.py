@@ -18,8 +18,9 @@ from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from orders import wire as orders_wire
 
-from .. import services, wire
+from .. import services
 from ..models import HandoverJob
+from ..wire import handovers as wire
 from .reading import CHANGED, LIST, filtered
 
 

@@ -5,6 +5,7 @@ import binascii
 from functools import partial
 
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -21,10 +22,48 @@ from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
 from orders import wire as orders_wire
 
-from .. import booking, external, services, tracking, uploads, wire
+from .. import booking, external, services, tracking, uploads
 from ..carriers import Track
 from ..models import Parcel, TrackEvent
-from .reading import CHANGED, millimetres, refuse_unsupported
+from ..wire import parcels as wire
+from ..wire.shipments import represent_stripped_parcel
+from .reading import CHANGED, carrier_of, millimetres, recipient_of, refuse_unsupported
+from .shipments import ShipmentView
+
+
+class ShipmentParcels(ShipmentView):
+    access = {"POST": SHIP}
+
+    @operation(
+        "createParcel",
+        "Ask for the labels of a packed shipment; a parcel per package. Answers the first one",
+        body=wire.parcel_for_creation,
+        answers={201: wire.parcel},
+        errors=(404, 409, 422),
+    )
+    def post(self, request, pk):
+        data = validate(wire.parcel_for_creation, request.data)
+        refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
+        get_object_or_404(self.shipments(), pk=pk)
+        who = {"by": request.user, "now": timezone.now()}
+
+        def step(is_second):
+            if "recipient" in data:
+                services.correct_recipient(pk, recipient_of(data["recipient"]), **who)
+            carrier = carrier_of(data.get("carrierRef"), "carrierRef")
+            services.request_labels(pk, carrier=carrier, product=data.get("carrierProduct", ""), **who)
+            parcels = list(Parcel.objects.live().for_api().filter(shipment=pk).order_by("package__number"))
+            changes = {
+                "dimensions": millimetres(data.get("dimensions") or {}),
+                "custom_attributes": data.get("customAttributes"),
+            }
+            if any(changes.values()) and len(parcels) == 1:
+                services.modify_parcel(parcels[0].pk, **changes, **who)
+                parcels = [Parcel.objects.for_api().get(pk=parcels[0].pk)]
+            location = reverse("api-parcel", args=[parcels[0].pk])
+            return Response(wire.represent_parcel(parcels[0]), status=201, headers={"Location": location})
+
+        return once(request, step)
 
 
 class ParcelView(ApiView):
@@ -41,7 +80,7 @@ class ParcelList(ParcelView):
     @operation("listParcels", "Parcels, the newest first", query=PAGE, answers={200: wire.parcels})
     def get(self, request):
         found, total = paging.page(request, self.at_my_facilities(Parcel.objects.all()))
-        return Response({"parcels": [wire.represent_stripped_parcel(row) for row in found], "total": total})
+        return Response({"parcels": [represent_stripped_parcel(row) for row in found], "total": total})
 
 
 # As it stands on the label.

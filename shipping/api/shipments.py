@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import READ, SHIP
 from fulfillment.core.api.document import operation
-from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.schema import Text, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
@@ -18,9 +17,10 @@ from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
 
-from .. import services, wire
-from ..models import Parcel, Shipment
-from .reading import CHANGED, LIST, carrier_of, filtered, millimetres, recipient_of, refuse_unsupported
+from .. import services
+from ..models import Shipment
+from ..wire import shipments as wire
+from .reading import CHANGED, LIST, carrier_of, filtered, recipient_of, refuse_unsupported
 
 
 class ShipmentView(ApiView):
@@ -136,38 +136,3 @@ class ShipmentDetail(ShipmentView):
                 steps.append(partial(services.request_labels, pk, **wanted, **who))
         apply_together(steps, data["version"])
         return self.answer(pk)
-
-
-class ShipmentParcels(ShipmentView):
-    access = {"POST": SHIP}
-
-    @operation(
-        "createParcel",
-        "Ask for the labels of a packed shipment; a parcel per package. Answers the first one",
-        body=wire.parcel_for_creation,
-        answers={201: wire.parcel},
-        errors=(404, 409, 422),
-    )
-    def post(self, request, pk):
-        data = validate(wire.parcel_for_creation, request.data)
-        refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
-        get_object_or_404(self.shipments(), pk=pk)
-        who = {"by": request.user, "now": timezone.now()}
-
-        def step(is_second):
-            if "recipient" in data:
-                services.correct_recipient(pk, recipient_of(data["recipient"]), **who)
-            carrier = carrier_of(data.get("carrierRef"), "carrierRef")
-            services.request_labels(pk, carrier=carrier, product=data.get("carrierProduct", ""), **who)
-            parcels = list(Parcel.objects.live().for_api().filter(shipment=pk).order_by("package__number"))
-            changes = {
-                "dimensions": millimetres(data.get("dimensions") or {}),
-                "custom_attributes": data.get("customAttributes"),
-            }
-            if any(changes.values()) and len(parcels) == 1:
-                services.modify_parcel(parcels[0].pk, **changes, **who)
-                parcels = [Parcel.objects.for_api().get(pk=parcels[0].pk)]
-            location = reverse("api-parcel", args=[parcels[0].pk])
-            return Response(wire.represent_parcel(parcels[0]), status=201, headers={"Location": location})
-
-        return once(request, step)

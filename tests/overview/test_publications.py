@@ -21,8 +21,8 @@ from picking.models import PickJob
 from routing import services as routing
 from routing import wire as routing_wire
 from shipping import services as shipping
-from shipping import wire as shipping_wire
 from shipping.models import HandoverJob
+from shipping.wire import handovers, parcels, shipments
 from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory, wire_order
 from tests.factories.overview import subscribe
@@ -36,9 +36,9 @@ PARTS = {
     "ROUTING_PLAN": routing_wire.plan,
     "PICK_": picking_wire.pick_job,
     "PACK_JOB": packing_wire.pack_job,
-    "SHIPMENT": shipping_wire.shipment,
-    "PARCEL": shipping_wire.parcel,
-    "HANDOVERJOB": shipping_wire.handover,
+    "SHIPMENT": shipments.shipment,
+    "PARCEL": parcels.parcel,
+    "HANDOVERJOB": handovers.handover,
 }
 
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import Facility, FacilityCarrier
 from packing.models import PackJob
-from shipping import labels, wire
+from shipping import labels
 from shipping.models import HandoverJob, Parcel, Shipment
+from shipping.wire import handovers, parcels, shipments
 from tests.apiclient import Api, described
 from tests.carrierstub import PARCEL
 from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory, api_token
@@ -40,9 +41,9 @@ def test_shipment_answers_in_the_wire_format(api):
 
     assert answer.status_code == 200
     body = answer.json()
-    validate(wire.shipment, body)
+    validate(shipments.shipment, body)
     assert (body["status"], body["pickJobRef"]) == ("CONFIRMED", str(row.pick_job_id))
-    assert body["parcels"] == [wire.represent_stripped_parcel(row.parcels.get())]
+    assert body["parcels"] == [shipments.represent_stripped_parcel(row.parcels.get())]
     assert [item["quantity"] for item in body["lineItems"]] == [2, 1]
     assert body["hasActiveCarrier"] is True
 
@@ -53,7 +54,7 @@ def test_list_of_shipments_filters_and_pages(api):
 
     def found(**query):
         body = api.get("/api/shipments", query).json()
-        validate(wire.shipments, body)
+        validate(shipments.shipments, body)
         return [entry["id"] for entry in body["shipments"]]
 
     newest = [str(row.pk) for row in [waiting, *reversed(rows)]]
@@ -180,7 +181,7 @@ def test_parcel_is_asked_for_once_per_key(api):
     second = api.post(f"/api/shipments/{row.pk}/parcels", body, **{"Idempotency-Key": "k"})
 
     assert (first.status_code, second.status_code) == (201, 201)
-    validate(wire.parcel, first.json())
+    validate(parcels.parcel, first.json())
     created = Parcel.objects.get()
     assert first["Location"] == f"/api/parcels/{created.pk}"
     assert second.json() == first.json()
@@ -215,7 +216,7 @@ def test_parcel_answers_with_its_tracking_and_labels(api):
 
     body = api.get(f"/api/parcels/{row.pk}").json()
 
-    validate(wire.parcel, body)
+    validate(parcels.parcel, body)
     assert body["result"]["carrierTrackingNumber"] == row.tracking_number
     assert [item["quantity"] for item in body["items"]] == [2, 1]
     for address in (body["result"]["sendLabelUrl"], body["result"]["returnLabelUrl"]):
@@ -358,7 +359,7 @@ def test_labels_of_another_program_finish_a_parcel(api, external_parcel):
 
     assert (answer.status_code, answer.json()["status"]) == (200, "DONE")
     found = answer.json()
-    validate(wire.parcel, found)
+    validate(parcels.parcel, found)
     assert found["tenantParcelId"] == "WMS-7"
     assert found["result"]["carrierTrackingNumber"] == "EXT-1"
     assert found["result"]["trackingUrl"] == "https://track.example/EXT-1"
@@ -452,7 +453,7 @@ def test_handover_answers_in_the_wire_format(api):
 
     body = api.get(f"/api/handoverjobs/{job.pk}").json()
 
-    validate(wire.handover, body)
+    validate(handovers.handover, body)
     assert (body["channel"], body["status"], body["parcelRef"]) == ("DELIVERY", "OPEN", str(row.pk))
     assert body["shipmentRef"] == str(row.shipment_id)
     assert api.get("/api/handoverjobs", {"pickJobRef": body["pickJobRef"]}).json()["handoverjobs"] == [body]
@@ -538,7 +539,7 @@ def test_search_finds_by_conditions_and_pages_by_cursor(api):
     first = api.post("/api/parcels/search", {**query, "options": {"withTotal": True}}).json()
     second = api.post("/api/parcels/search", {**query, "after": first["pageInfo"]["endCursor"]}).json()
 
-    validate(wire.parcel_page, first)
+    validate(parcels.parcel_page, first)
     assert first["total"] == 3
     assert [row["id"] for row in first["parcels"] + second["parcels"]] == [
         str(row.pk) for row in reversed(rows)
@@ -585,7 +586,7 @@ def test_search_answers_whole_entities(api, path, name):
     body = api.post(f"/api/{path}/search", {"query": {}, "sort": [{"created": "ASC"}]}).json()
 
     assert len(body[name]) == 1
-    validate({"shipments": wire.shipment_page, "handoverJobs": wire.handover_page}[name], body)
+    validate({"shipments": shipments.shipment_page, "handoverJobs": handovers.handover_page}[name], body)
 
 
 # Access

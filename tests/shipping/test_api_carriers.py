@@ -2,8 +2,8 @@ import pytest
 
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import Carrier, FacilityCarrier
-from shipping import carrier_wire as wire
 from shipping.models import CarrierConnection
+from shipping.wire import carriers as wire
 from tests.apiclient import Api, described
 from tests.factories.core import CarrierFactory, FacilityCarrierFactory, FacilityFactory, api_token
 from tests.factories.shipping import connected

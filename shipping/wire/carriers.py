@@ -18,7 +18,7 @@ from fulfillment.core.models import Carrier, Document
 from fulfillment.core.models.facility import WEEKDAYS
 from orders.wire import short, time, versioned
 
-from .carriers import ADAPTERS
+from ..carriers import ADAPTERS
 
 MOST_SIDE, MOST_WEIGHT = 10_000, 1_000_000  # centimetres, grams
 DEFAULTS = {

@@ -1,0 +1,1 @@
+"""Shipping in the wire format: carriers, shipments, parcels and handover jobs."""

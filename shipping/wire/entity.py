@@ -1,0 +1,68 @@
+"""What shipments, parcels and handover jobs have in common in the wire format."""
+
+from fulfillment.core.api.schema import Integer, Number, Object, boolean, free
+from orders.wire import address as consumer_address
+from orders.wire import short, time
+
+unavailable = Object({"isAvailable": boolean})
+loose_address = Object(optional=consumer_address.parts)
+item = Object({"id": short, "quantity": Integer(0)}, {"article": free})
+dimensions = Object(
+    optional={"length": Number(0), "width": Number(0), "height": Number(0), "weight": Number(0)}
+)
+version = Integer(0, 2**31 - 1)
+
+
+def without_empty(body):
+    return {name: value for name, value in body.items() if value not in (None, "")}
+
+
+def entity_to_wire(row):
+    return {
+        "id": str(row.pk),
+        "version": row.version,
+        "created": time(row.created_at),
+        "lastModified": time(row.modified_at),
+        "status": row.status,
+        "customAttributes": row.order.custom_attributes | row.custom_attributes,
+        "anonymized": False,
+        "workflowInformation": {"isAvailable": False},
+    }
+
+
+def target_time_to_wire(row):
+    return time(row.target_time or row.order.order_date)
+
+
+def recipient_to_wire(recipient):
+    """The recipient on a label (fields of ``orders.models.Address``) as ``ConsumerAddress``."""
+    phone = recipient.get("phone")
+    return without_empty(
+        {
+            "firstName": recipient.get("first_name"),
+            "lastName": recipient.get("last_name"),
+            "companyName": recipient.get("company"),
+            "street": recipient.get("street"),
+            "houseNumber": recipient.get("house_number"),
+            "additionalAddressInfo": recipient.get("addition"),
+            "postalCode": recipient.get("postal_code"),
+            "city": recipient.get("city"),
+            "province": recipient.get("province"),
+            "country": recipient.get("country"),
+            "email": recipient.get("email"),
+            "phoneNumbers": [{"type": "PHONE", "value": phone}] if phone else None,
+        }
+    )
+
+
+def sender_to_wire(facility):
+    return without_empty(
+        {
+            "companyName": facility.company_name,
+            "street": facility.street,
+            "houseNumber": facility.house_number,
+            "postalCode": facility.postal_code,
+            "city": facility.city,
+            "country": facility.country,
+        }
+    )

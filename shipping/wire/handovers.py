@@ -1,0 +1,172 @@
+"""Handover jobs in the wire format."""
+
+from fulfillment.core.api.schema import Choice, Integer, List, Object, Text, boolean, free, moment
+from fulfillment.core.api.search import page_info
+from orders.wire import short, text, time, versioned
+
+from ..models import HandoverJob
+from .entity import (
+    entity_to_wire,
+    item,
+    loose_address,
+    recipient_to_wire,
+    target_time_to_wire,
+    unavailable,
+    version,
+    without_empty,
+)
+
+handover = Object(
+    {
+        "id": short,
+        "version": Integer(1),
+        "status": Text(choices=HandoverJob.Status.values),
+        "channel": Text(choices=HandoverJob.Channel.values),
+        "facilityRef": short,
+        "orderDate": moment,
+        "targetTime": moment,
+        "workflowInformation": unavailable,
+    },
+    {
+        **versioned,
+        "anonymized": boolean,
+        "cancelReason": Text(choices=HandoverJob.CancelReason.values),
+        "carrierKey": short,
+        "carrierRef": short,
+        "carrierTrackingNumber": short,
+        "customAttributes": free,
+        "fullIdentifier": text,
+        "shortIdentifier": short,
+        "handoverJobLineItems": List(item),
+        "handoverJobParcelInfo": Object(
+            optional=dict.fromkeys(("parcelRef", "shipmentRef", "carrierRef", "carrierKey"), short)
+        ),
+        "loadUnitRefs": List(short),
+        "paid": boolean,
+        "parcelRef": short,
+        "pickJobRef": short,
+        "processId": short,
+        "recipientAddress": loose_address,
+        "shipmentRef": short,
+        "tenantOrderId": short,
+    },
+    name="Handoverjob",
+)
+handovers = Object({"handoverjobs": List(handover), "total": Integer(0)}, name="StrippedHandoverjobs")
+handover_page = Object(
+    {"handoverJobs": List(handover), "pageInfo": page_info},
+    {"total": Integer(0)},
+    name="HandoverJobPaginatedResult",
+)
+handover_for_creation = Object({"pickJobRef": short}, name="HandoverjobForCreation")
+handover_patch = Object(
+    {
+        "version": version,
+        "actions": List(
+            Choice(
+                "action",
+                {
+                    "ModifyHandoverjob": Object(
+                        {"action": short},
+                        {"customAttributes": free, "status": Text(choices=["HANDED_OVER", "OPEN"])},
+                        closed=True,
+                    ),
+                    "CancelHandoverjob": Object(
+                        {
+                            "action": short,
+                            "handoverJobCancelReason": Text(choices=HandoverJob.CancelReason.values),
+                        },
+                        closed=True,
+                    ),
+                },
+            ),
+            least=1,
+        ),
+    },
+    closed=True,
+    name="HandoverjobPatchActions",
+)
+refused = Object(
+    {"quantity": Integer(0)}, {"comment": Text(200), "reason": Text(200), "reasonLocalized": free}
+)
+handover_action = Choice(
+    "name",
+    {
+        "CANCEL": Object(
+            {
+                "name": short,
+                "version": version,
+                "payload": Object(
+                    {"handoverJobCancelReason": Text(choices=HandoverJob.CancelReason.values)}, closed=True
+                ),
+            },
+            closed=True,
+            name="HandoverJobCancelActionParameter",
+        ),
+        "FINISH_HANDOVER_JOB": Object(
+            {
+                "name": short,
+                "version": version,
+                "lineItems": List(
+                    Object(
+                        {"id": short, "handedOverQuantity": Integer(0)},
+                        {"refused": List(refused), "substituteLineItems": List(free)},
+                        closed=True,
+                    )
+                ),
+            },
+            closed=True,
+            name="FinishHandoverJobActionParameter",
+        ),
+    },
+)
+
+
+def represent_handover(row):
+    """A handover job as ``Handoverjob``. Reads what ``HandoverJobQuerySet.for_api`` loads."""
+    body = entity_to_wire(row) | {
+        "channel": row.channel,
+        "facilityRef": str(row.facility_id),
+        "orderDate": time(row.order.order_date),
+        "targetTime": target_time_to_wire(row),
+        "paid": row.is_paid,
+        "fullIdentifier": row.recipient_name,
+        "shortIdentifier": row.short_id,
+        "pickJobRef": str(row.pick_job_id),
+        "processId": str(row.order.process_id),
+        "tenantOrderId": row.order.tenant_order_id,
+        "cancelReason": row.cancel_reason,
+        "loadUnitRefs": [],
+        "recipientAddress": _handover_recipient(row),
+        "handoverJobLineItems": [
+            {
+                "id": str(line.pk),
+                "article": {"tenantArticleId": line.sku, "title": line.title},
+                "quantity": line.quantity,
+                "handedOverQuantity": line.handed_over,
+                "refused": line.refused,
+                "status": "CLOSED" if row.status == HandoverJob.Status.HANDED_OVER else "OPEN",
+            }
+            for line in row.lines.all()
+        ],
+    }
+    if row.parcel is not None:
+        reference = {
+            "parcelRef": str(row.parcel_id),
+            "shipmentRef": str(row.parcel.shipment_id),
+            "carrierRef": str(row.parcel.carrier_id),
+            "carrierKey": row.parcel.carrier.key,
+        }
+        body |= {
+            **reference,
+            "carrierTrackingNumber": row.parcel.tracking_number,
+            "handoverJobParcelInfo": reference,
+        }
+    return without_empty(body)
+
+
+def _handover_recipient(row):
+    if row.parcel is not None:
+        return recipient_to_wire(row.parcel.shipment.recipient)
+    addresses = row.order.consumer.get("addresses") or []
+    return addresses[0] if addresses else None
