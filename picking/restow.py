@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
-from fulfillment.core.models import StockMovement, User
+from fulfillment.core.models import Listing, Stock, StockMovement, User
 from fulfillment.core.queries import find_article, find_location
 from fulfillment.core.services import stock
 from fulfillment.core.status import log_created, transit
@@ -68,6 +68,38 @@ def come_back_later(units, reason, *, by, now):
         come_back(job, lines, reason, by=by, now=now)
 
 
+def take_in(facility, order_id, returned, *, by, now):
+    """Make the work of putting away what a customer returned; runs in the caller's transaction.
+
+    Defective units have places of their own: nothing of that stock is ever available.
+
+    Args:
+        returned: ``[(article, units, is defective)]``.
+    """
+    items = []
+    for article, quantity, is_defective in returned:
+        listing, _created = Listing.objects.get_or_create(facility=facility, article=article)
+        shelves = Stock.objects.filter(listing=listing, is_defective=is_defective, location__isnull=False)
+        shelf = shelves.order_by("-value", "location__running_sequence", "pk").first()
+        items.append(
+            RestowItem(
+                facility=facility,
+                order_id=order_id,
+                article=article,
+                listing=listing,
+                quantity=quantity,
+                reason=RestowItem.Reason.RETURNED,
+                is_defective=is_defective,
+                location_id=shelf and shelf.location_id,
+                created_at=now,
+            )
+        )
+    RestowItem.objects.bulk_create(items)
+    if items:
+        log_created(*items, by=by, now=now, reason=RestowItem.Reason.RETURNED.label)
+    return items
+
+
 def withdraw(order_id, facility_id, reason, *, by, now):
     """Take the work back: the goods are wanted after all. Refuses when some are on their shelf already."""
     items = RestowItem.objects.filter(order_id=order_id, facility_id=facility_id, reason=reason)
@@ -109,13 +141,15 @@ def put_back(item_id, *, location=None, by, now):
         item.quantity,
         location=location,
         expires_on=item.expires_on,
+        is_defective=item.is_defective,
         kind=StockMovement.Kind.RETURN,
         order_id=item.order_id,
         by=by,
         now=now,
         reason=str(item.get_reason_display()),
     )
-    load_units.free_unless_waiting(item.job_id, by=by, now=now)
+    if item.job_id:
+        load_units.free_unless_waiting(item.job_id, by=by, now=now)
     return item
 
 
@@ -134,5 +168,6 @@ def write_off(item_id, *, note, by, now):
         now=now,
         reason=note,
     )
-    load_units.free_unless_waiting(item.job_id, by=by, now=now)
+    if item.job_id:
+        load_units.free_unless_waiting(item.job_id, by=by, now=now)
     return item

@@ -38,15 +38,18 @@ class RestowItem(Stateful):
         CANCELLED = "CANCELLED", _("The order was cancelled.")
         REFUSED = "REFUSED", _("The customer did not take it.")
         NOT_COLLECTED = "NOT_COLLECTED", _("The customer did not come.")
+        RETURNED = "RETURNED", _("The customer returned it.")
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.OPEN, protected=True)
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="restow_items")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="restow_items")
-    job = models.ForeignKey(PickJob, on_delete=models.PROTECT, related_name="restow_items")
+    # None for what a customer returned: it may come back to a facility that never picked it.
+    job = models.ForeignKey(PickJob, on_delete=models.PROTECT, null=True, related_name="restow_items")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="+")
     quantity = models.PositiveIntegerField(_("units"))
     reason = models.CharField(_("reason"), max_length=20, choices=Reason.choices)
+    is_defective = models.BooleanField(_("defective"), default=False)
     # Where they lay; once put back, where they lie.
     location = models.ForeignKey(
         StorageLocation, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("place")
@@ -68,8 +71,14 @@ class RestowItem(Stateful):
                 condition=Q(status__in=["OPEN", "CLOSED", "CANCELED"]), name="restow_status"
             ),
             models.CheckConstraint(
-                condition=Q(reason__in=["ABORTED", "REROUTED", "CANCELLED", "REFUSED", "NOT_COLLECTED"]),
+                condition=Q(
+                    reason__in=["ABORTED", "REROUTED", "CANCELLED", "REFUSED", "NOT_COLLECTED", "RETURNED"]
+                ),
                 name="restow_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason="RETURNED", job=None) | ~Q(reason="RETURNED") & Q(job__isnull=False),
+                name="restow_job",
             ),
             models.CheckConstraint(condition=Q(quantity__gte=1), name="restow_quantity"),
         ]

@@ -1,14 +1,16 @@
 """What was picked and is not wanted any more goes back on its shelf."""
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from fulfillment.core.models import Stock, StockMovement
+from fulfillment.core.models import Listing, Stock, StockMovement
 from picking import restow
 from picking import services as picking
 from picking.models import RestowItem
-from tests.factories.core import FacilityFactory, StorageLocationFactory
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock
+from tests.factories.orders import OrderFactory
 from tests.factories.picking import book, started_pick_job
 
 pytestmark = pytest.mark.django_db
@@ -127,3 +129,51 @@ def test_place_must_be_scanned_where_the_facility_asks_for_it(client, item):
     item.refresh_from_db()
     assert "Scan the place first" in page.content.decode()
     assert (before, item.status) == ("OPEN", "CLOSED")
+
+
+# What a customer returned
+
+
+def take_in(facility, order, article, units, *, is_defective=False):
+    with transaction.atomic():
+        (item,) = restow.take_in(
+            facility, order.pk, [(article, units, is_defective)], by=None, now=timezone.now()
+        )
+    return item
+
+
+def test_returned_units_go_to_a_facility_that_never_had_the_article(client, picker):
+    here, article = FacilityFactory(), ArticleFactory()
+    item = take_in(here, OrderFactory((article, 2)), article, 2)
+
+    restow.put_back(item.pk, by=picker, now=timezone.now())
+
+    listing = Listing.objects.with_available(timezone.localdate()).get(facility=here, article=article)
+    assert listing.available == 2
+
+
+def test_returned_units_lie_where_most_of_their_kind_lie(facility):
+    article, shelf = ArticleFactory(), StorageLocationFactory(facility=facility)
+    put_stock(facility, article, 1, location=StorageLocationFactory(facility=facility))
+    put_stock(facility, article, 4, location=shelf)
+
+    assert take_in(facility, OrderFactory((article, 1)), article, 1).location == shelf
+
+
+def test_defective_units_are_never_available(client, facility, picker):
+    article, shelf = ArticleFactory(), StorageLocationFactory(facility=facility)
+    put_stock(facility, article, 1, location=shelf)
+    item = take_in(facility, OrderFactory((article, 2)), article, 2, is_defective=True)
+    page = client.get(reverse("picking:restow-list", args=[facility.slug])).content.decode()
+
+    act(client, item, code=shelf.name)
+
+    listing = Listing.objects.with_available(timezone.localdate()).get(facility=facility, article=article)
+    assert "Defective" in page
+    assert item.location is None
+    assert (listing.available, Stock.objects.get(listing=listing, is_defective=True).value) == (1, 2)
+
+
+def test_only_returned_units_have_no_pick_job(item):
+    with pytest.raises(IntegrityError, match="restow_job"), transaction.atomic():
+        RestowItem.objects.filter(pk=item.pk).update(job=None)

@@ -121,6 +121,7 @@ def receive(
     *,
     location=None,
     expires_on=None,
+    is_defective=False,
     kind=StockMovement.Kind.RECEIPT,
     order_id=None,
     by,
@@ -140,10 +141,11 @@ def receive(
     listing, _created = Listing.objects.get_or_create(facility=facility, article=article)
     lock_listings([listing.pk])
     stock, _created = Stock.objects.get_or_create(
-        listing=listing, location=location, expires_on=expires_on, is_defective=False
+        listing=listing, location=location, expires_on=expires_on, is_defective=is_defective
     )
     _book({stock.pk: units}, kind, by=by, now=now, reason=reason, order_id=order_id)
-    _announce_increase([facility.pk], by=by, now=now)
+    if not is_defective:
+        _announce_increase([facility.pk], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
 
