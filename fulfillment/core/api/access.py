@@ -24,6 +24,7 @@ PICK = Access(ApiToken.Scope.OPERATIONS, Permission.PICK)
 PACK = Access(ApiToken.Scope.OPERATIONS, Permission.PACK)
 SHIP = Access(ApiToken.Scope.OPERATIONS, Permission.SHIP)
 HAND_OVER = Access(ApiToken.Scope.OPERATIONS, Permission.HAND_OVER)
+RETURNS = Access(ApiToken.Scope.OPERATIONS, Permission.RETURNS)
 
 
 def require(caller, access):

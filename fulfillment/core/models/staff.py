@@ -20,6 +20,7 @@ class Permission(models.TextChoices):
     PACK = "PACK", _("Pack")
     SHIP = "SHIP", _("Ship")
     HAND_OVER = "HAND_OVER", _("Hand over")
+    RETURNS = "RETURNS", _("Take returns")
     STOCK = "STOCK", _("Receive and correct stock")
     SUPERVISE = "SUPERVISE", _("Supervise")
     ORDERS = "ORDERS", _("Manage orders")
