@@ -53,7 +53,7 @@ TEXTS = {
     "LINK_MISSING": _("The source takes parcels only with a tracking number and a link to it."),
     "NO_ROUTE": _("This source takes no such report; tell the shop."),
     "SWITCHED_OFF": _("Switched off in the connection."),
-    "TAKEN_BACK": _("The handover was taken back before the shop was told."),
+    "TAKEN_BACK": _("It was taken back before the shop was told."),
     "TAKEN_BACK_LATE": _("The handover was taken back after the shop was told; correct it there."),
 }
 

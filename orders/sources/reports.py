@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from fulfillment.core.events import emit
 from fulfillment.core.models import Carrier
-from fulfillment.core.outbox import RetryLater
+from fulfillment.core.outbox import GIVE_UP_AFTER, RetryLater
 from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
 
 from . import http
@@ -86,16 +86,21 @@ def _options(connection):
 
 
 def ask(imported, what, subject_id, *, by, now):
-    """Note what has to be reported; the same thing again makes the same row due."""
+    """Note what has to be reported; the same thing again makes the same row due.
+
+    More missing units of a line are told with every event: the row may be on its way with those before.
+    """
     report, is_new = Report.objects.get_or_create(
         connection=imported.connection,
         what=what,
         subject_id=subject_id,
         defaults={"imported": imported, "created_at": now},
     )
-    if not is_new and what == What.SHORT and report.state in {State.SENT, State.SKIPPED}:
-        report.state = State.DUE
-        report.save(update_fields=["state"])
+    if not is_new and what == What.SHORT:
+        if report.state in {State.SENT, State.SKIPPED}:
+            report.state = State.DUE
+            report.because(None)
+            report.save(update_fields=["state", "reason_code", "reason_params"])
     elif not is_new and report.reason_code != "TAKEN_BACK_LATE":
         return report
     elif not is_new:
@@ -104,6 +109,20 @@ def ask(imported, what, subject_id, *, by, now):
         report.because(None)
         report.save(update_fields=["state", "reason_code", "reason_params"])
     emit(ReportDue(report_id=report.pk), by=by, now=now)
+    return report
+
+
+@transaction.atomic
+def close(report_id, *, by):
+    """Settle a refused report: a person told the shop, or need not. Others stay as they are."""
+    report = Report.objects.lock(pk=report_id)
+    if report.state != State.PARKED:
+        return report
+    if report.what == What.SHORT:
+        report.notes = _all_told(report)
+    report.state = State.SKIPPED
+    report.because(reason("CLOSED", person=by))
+    report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
     return report
 
 
@@ -131,19 +150,23 @@ def send(event):
         .filter(pk=event.report_id)
         .first()
     )
-    if report is None or report.state not in OPEN:
+    if report is None or not _is_wanted(report):
         return
     if report.connection.is_paused:
         raise RetryLater("The connection is paused.", seconds=60)
     free = Report.objects.filter(
-        Q(sending_until=None) | Q(sending_until__lt=now), pk=report.pk, state__in=OPEN
+        Q(sending_until=None) | Q(sending_until__lt=now), pk=report.pk, state=report.state
     )
-    if not free.update(sending_until=now + LEASE, attempts=F("attempts") + 1):
+    report.state = State.UNKNOWN if report.state == State.UNKNOWN else State.DUE
+    if not free.update(state=report.state, sending_until=now + LEASE, attempts=F("attempts") + 1):
         raise RetryLater("Another worker is at it.")
     is_first = report.attempts == 0 and report.state == State.DUE
     job = prepare(report)
     if job is None:
-        _finish(report, State.SKIPPED, why=reason("TAKEN_BACK"))
+        if report.notes.get("units"):  # it was told, and all that is left of it came after all
+            _finish(report, State.SENT)
+        else:
+            _finish(report, State.SKIPPED, why=reason("TAKEN_BACK"))
         return
     try:
         remote_id = _deliver(job, is_first)
@@ -152,21 +175,37 @@ def send(event):
     except http.Rejected as failure:
         _finish(report, State.PARKED, why=reason("SOURCE_REFUSED", message=failure))
     except http.Unknown as failure:
-        _finish(report, State.UNKNOWN)
-        raise RetryLater(str(failure)) from failure
+        _put_off(report, State.UNKNOWN, failure)
     except http.Throttled as failure:
-        _finish(report, report.state)
-        raise RetryLater(str(failure), seconds=failure.seconds) from failure
+        _put_off(report, report.state, failure, seconds=failure.seconds)
     except http.SourceError as failure:
-        _finish(report, report.state)
         Connection.objects.filter(pk=report.connection_id).note_error(failure, now=timezone.now())
-        raise RetryLater(str(failure)) from failure
+        _put_off(report, report.state, failure)
     except BaseException:
         # What broke off inside may have arrived.
         _finish(report, State.UNKNOWN)
         raise
     else:
         _finish(report, State.SENT, remote_id=remote_id)
+        send(event)  # what went missing meanwhile
+
+
+def _is_wanted(report):
+    """Whether there is something to tell: also of what is told already, when more units of it went missing."""
+    if report.what == What.SHORT and report.state == State.SENT:
+        return _missing(report) > report.notes.get("units", 0)
+    return report.state in OPEN
+
+
+def _missing(report):
+    records = ShortRecord.objects.filter(line=report.subject_id)
+    return records.aggregate(units=Sum("quantity"))["units"] or 0
+
+
+def _all_told(report):
+    return {name: note for name, note in report.notes.items() if name != "asked"} | {
+        "units": _missing(report)
+    }
 
 
 def _deliver(job, is_first):
@@ -177,11 +216,25 @@ def _deliver(job, is_first):
         return connector.send(client, job)
 
 
+def _put_off(report, state, failure, *, seconds=None):
+    """Try again later; what fails for days is for a person."""
+    if timezone.now() - report.created_at > GIVE_UP_AFTER:
+        _finish(report, State.PARKED, why=reason("SOURCE_REFUSED", message=failure))
+        return
+    _finish(report, state)
+    raise RetryLater(str(failure), seconds=seconds) from failure
+
+
+@transaction.atomic
 def _finish(report, state, *, remote_id="", why=None):
+    stored = Report.objects.lock(pk=report.pk)
+    if stored.reason_code == "TAKEN_BACK_LATE":  # while it was sent
+        state, why = State.PARKED, stored.reason
     report.state, report.sending_until = state, None
     report.sent_at = timezone.now() if state == State.SENT else None
     if state == State.SENT and "asked" in report.notes:
-        report.notes = {**report.notes, "units": report.notes["asked"]}
+        told = report.notes.pop("asked")
+        report.notes = {**report.notes, "units": told}
     report.remote_id = remote_id[:255] or report.remote_id
     report.because(why)
     report.save(
@@ -229,15 +282,16 @@ def _parcel_job(report, lines):
 
 
 def _short_job(report, lines):
-    line = lines.get(str(report.subject_id))
-    missing = (
-        ShortRecord.objects.filter(line=report.subject_id).aggregate(units=Sum("quantity"))["units"] or 0
-    )
-    units = missing - report.notes.get("units", 0)
-    if line is None or units < 1:
+    """Units that were not told yet. Until an answer comes, an attempt is repeated with the units of the first one:
+    what went missing since is told after it.
+    """
+    line, told = lines.get(str(report.subject_id)), report.notes.get("units", 0)
+    asked = report.notes.get("asked") or _missing(report)
+    if line is None or asked <= told:
         return None
-    report.notes = {**report.notes, "asked": missing}  # told once it is sent
-    return _job(report, [_line(report.imported, line, units)])
+    report.notes = {**report.notes, "asked": asked}
+    report.save(update_fields=["notes"])
+    return _job(report, [_line(report.imported, line, asked - told)])
 
 
 def _line(imported, line, quantity):

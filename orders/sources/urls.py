@@ -11,4 +11,5 @@ urlpatterns = [
     path("hq/sources/deliveries/<uuid:pk>/retry/", views.delivery_retry, name="delivery-retry"),
     path("hq/sources/deliveries/<uuid:pk>/close/", views.delivery_close, name="delivery-close"),
     path("hq/sources/reports/<uuid:pk>/retry/", views.report_retry, name="report-retry"),
+    path("hq/sources/reports/<uuid:pk>/close/", views.report_close, name="report-close"),
 ]

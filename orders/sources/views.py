@@ -131,6 +131,20 @@ def report_retry(request, pk):
     report = get_object_or_404(Report.objects.select_related("imported"), pk=pk)
     reports.retry(report.pk, by=request.user, now=timezone.now())
     messages.success(request, _("It is sent again within seconds."))
+    return _to_order(report)
+
+
+@require_POST
+@network(Permission.ORDERS)
+def report_close(request, pk):
+    """Settle a refused report: a person told the shop."""
+    report = get_object_or_404(Report.objects.select_related("imported"), pk=pk)
+    reports.close(report.pk, by=request.user)
+    messages.success(request, _("It is settled; the shop hears nothing more of it from here."))
+    return _to_order(report)
+
+
+def _to_order(report):
     if report.imported.order_id:
         return redirect("overview:order-detail", report.imported.order_id)
     return redirect("sources:source-list")

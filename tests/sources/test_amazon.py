@@ -15,8 +15,7 @@ from orders.sources.models import Connection, Delivery, Report
 from orders.sources.reading import NotOfThisSource, iso
 from orders.sources.registry import KINDS, open_client
 from tests.sources.conftest import join, work_off
-from tests.sources.test_otto import miss
-from tests.sources.test_reports import hand_over, send_again, shipped
+from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS, open_client
 from tests.factories.core import FacilityFactory
 from tests.sources.conftest import join, work_off
-from tests.sources.test_reports import hand_over, send_again, shipped
+from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -396,17 +396,6 @@ def test_forwarder_needs_no_numbers(shop, connect):
     assert body["trackingKey"] == {"carrier": "OTHER_FORWARDER"}
     assert set(body["positionItems"][0]) == {"positionItemId", "salesOrderId"}
     assert (Report.objects.get().state, len(order.shipments)) == ("SENT", 1)
-
-
-@transaction.atomic
-def miss(order, units):
-    services.record_short(
-        order.lines.get().pk,
-        facility_id=FacilityFactory().pk,
-        quantity=units,
-        reason="NOT_FOUND",
-        now=timezone.now(),
-    )
 
 
 def test_missing_units_are_cancelled_and_their_echo_changes_nothing(shop, connect):

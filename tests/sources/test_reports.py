@@ -1,5 +1,7 @@
 """What every connector reports back, against a shop that behaves like the original."""
 
+import datetime
+import functools
 import uuid
 
 import pytest
@@ -7,13 +9,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.core.models import OutboxEntry
+from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources.salesforce import Management
 from orders import services
-from orders.models import Order
+from orders.models import Order, ShortRecord
 from orders.sources import polling, reports
 from orders.sources.models import Report
-from tests.factories.core import CarrierFactory, FacilityFactory
+from orders.sources.registry import KINDS
+from tests.factories.core import CarrierFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
-from tests.sources.conftest import work_off
+from tests.sources.conftest import join, work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +53,17 @@ def hand_over(order, *items, tracking="TRACK-1", parcel_id=None):
     )
     services.record_handed_over(parcel_id, now=timezone.now())
     return parcel_id
+
+
+@transaction.atomic
+def miss(order, units):
+    services.record_short(
+        order.lines.first().pk,
+        facility_id=FacilityFactory().pk,
+        quantity=units,
+        reason="NOT_FOUND",
+        now=timezone.now(),
+    )
 
 
 def send_again():
@@ -209,3 +225,148 @@ def test_cancellation_of_the_shop_is_not_reported_back(shop, connection, arrive)
 
     assert Order.objects.get().status == "CANCELLED"
     assert not Report.objects.exists()
+
+
+# Missing units
+
+TELLERS = {kind: functools.partial(fake_of, kind) for kind in sorted(KINDS)} | {"management": Management}
+
+
+@pytest.fixture(params=[name for name, make in TELLERS.items() if make().takes_missing_units])
+def teller(request, monkeypatch):
+    """A shop of each kind that can be told of missing units."""
+    return join(TELLERS[request.param](), monkeypatch)
+
+
+@pytest.fixture
+def lack(teller, connect):
+    """Let an order of four units come in; returns it as the shop and as we have it."""
+    order = teller.new_order(("SKU-1", 4))
+    polling.run(connect(teller, reports_cancellations=True).pk, now=timezone.now())
+    return order, Order.objects.get()
+
+
+def test_missing_units_are_told_as_they_go_missing(teller, lack):
+    order, ours = lack
+
+    miss(ours, 1)
+    work_off()
+    miss(ours, 2)
+    work_off()
+
+    assert teller.missing(order) == {order.items[0].id: 3}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_more_missing_units_while_a_report_is_unanswered_are_all_told_once(teller, lack):
+    order, ours = lack
+    teller.lose_answer(teller.is_short)
+
+    miss(ours, 1)
+    work_off()
+    assert Report.objects.get().state == "UNKNOWN"
+    miss(ours, 2)
+    send_again()
+
+    assert teller.missing(order) == {order.items[0].id: 3}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_more_missing_units_after_a_report_that_never_arrived_are_all_told(teller, lack):
+    order, ours = lack
+    teller.fail(502, match=teller.is_short)
+
+    miss(ours, 1)
+    work_off()
+    miss(ours, 2)
+    send_again()
+
+    assert teller.missing(order) == {order.items[0].id: 3}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_units_that_go_missing_while_others_are_told_are_told_too(teller, lack):
+    order, ours = lack
+    real, seen = teller.answer, []
+
+    def answer(request):
+        if teller.is_short(request) and not seen:
+            seen.append(request)
+            miss(ours, 2)
+        return real(request)
+
+    teller.answer = answer
+    miss(ours, 1)
+    work_off()
+
+    assert teller.missing(order) == {order.items[0].id: 3}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_units_found_after_they_were_told_missing_leave_the_report(teller, lack):
+    order, ours = lack
+    miss(ours, 1)
+    work_off()
+    ShortRecord.objects.all().delete()
+
+    miss(ours, 1)
+    work_off()
+
+    assert teller.missing(order) == {order.items[0].id: 1}
+    assert Report.objects.get().state == "SENT"
+
+
+@pytest.mark.parametrize("kind", [name for name, make in TELLERS.items() if not make().takes_missing_units])
+def test_source_that_takes_no_missing_units_is_told_by_a_person(kind, monkeypatch, connect):
+    shop = join(fake_of(kind), monkeypatch)
+    shop.new_order(("SKU-1", 4))
+    polling.run(connect(shop, reports_cancellations=True).pk, now=timezone.now())
+    person = staff("administrator")
+
+    miss(Order.objects.get(), 1)
+    work_off()
+    report = Report.objects.get()
+    assert (report.state, report.reason_code) == ("PARKED", "NO_ROUTE")
+    reports.close(report.pk, by=person)
+    work_off()
+
+    report.refresh_from_db()
+    assert (report.state, report.reason_code) == ("SKIPPED", "CLOSED")
+    miss(Order.objects.get(), 1)
+    work_off()
+    report.refresh_from_db()
+    assert (report.state, report.reason_code) == ("PARKED", "NO_ROUTE")
+
+
+# What lasts
+
+
+def test_handover_taken_back_while_it_is_reported_is_for_a_person(shop, arrive):
+    order, ours = arrive(("SKU-1", 1))
+    parcel_id = hand_over(ours, (0, 1))
+    real = shop.answer
+
+    def answer(request):
+        if shop.is_write(request):
+            with transaction.atomic():
+                services.record_handover_reverted(parcel_id, now=timezone.now())
+        return real(request)
+
+    shop.answer = answer
+    work_off()
+
+    assert len(order.shipments) == 1
+    assert Report.objects.get().reason_code == "TAKEN_BACK_LATE"
+
+
+def test_report_that_fails_for_days_is_for_a_person(shop, arrive):
+    _order, ours = arrive(("SKU-1", 1))
+    hand_over(ours, (0, 1))
+    Report.objects.update(created_at=timezone.now() - datetime.timedelta(days=8))
+    for _attempt in range(4):
+        shop.fail(502)
+
+    work_off()
+
+    report = Report.objects.get()
+    assert (report.state, report.reason_code) == ("PARKED", "SOURCE_REFUSED")

@@ -18,7 +18,7 @@ from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS, open_client
 from tests.factories.core import CarrierFactory, FacilityFactory
 from tests.sources.conftest import join, work_off
-from tests.sources.test_reports import hand_over, send_again, shipped
+from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -62,17 +62,6 @@ def sent(shop, end, method="POST"):
         for call in shop.requests
         if call.method == method and call.url.path.endswith(end)
     ]
-
-
-@transaction.atomic
-def miss(order, units):
-    services.record_short(
-        order.lines.get().pk,
-        facility_id=FacilityFactory().pk,
-        quantity=units,
-        reason="NOT_FOUND",
-        now=timezone.now(),
-    )
 
 
 # Mapping

@@ -4,7 +4,6 @@ import json
 
 import httpx
 import pytest
-from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
@@ -15,9 +14,8 @@ from orders.sources import inbox, polling
 from orders.sources import services as sources
 from orders.sources.models import Connection, Delivery, Report
 from orders.sources.registry import KINDS
-from tests.factories.core import FacilityFactory
 from tests.sources.conftest import join, work_off
-from tests.sources.test_reports import hand_over, send_again
+from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -267,19 +265,63 @@ def test_order_with_nothing_open_is_for_a_person(shop, connect):
 
 def test_missing_units_are_held_with_the_reason(shop, connect):
     order = arrive(shop, connect(shop, reports_cancellations=True), ("SKU-1", 2))
-    line = Order.objects.get().lines.get()
-
-    with transaction.atomic():
-        services.record_short(line.pk, FacilityFactory().pk, 1, "NOT_FOUND", now=timezone.now())
+    miss(Order.objects.get(), 1)
     work_off()
 
-    assert shop.held[order.id]["reason"] == "INVENTORY_OUT_OF_STOCK"
-    assert shop.held[order.id]["fulfillmentOrderLineItems"][0]["quantity"] == 1
+    assert [hold["reason"] for hold in shop.holds] == ["INVENTORY_OUT_OF_STOCK"]
+    assert shop.held == {order.id: {order.items[0].id: 1}}
     assert Report.objects.get().state == "SENT"
     # What was found goes out all the same.
     hand_over(Order.objects.get(), (0, 1))
     work_off()
     assert order.shipments[0]["lines"] == {order.items[0].id: 1}
+
+
+def test_missing_units_of_several_fulfilment_orders_are_all_held(shop, connect):
+    order = arrive(shop, connect(shop, reports_cancellations=True), ("SKU-1", 3))
+    real, (item,) = shop._fulfillment_orders, order.items
+
+    def two(order):
+        """Moved in the shop: the units of the line are in two fulfilment orders."""
+        own, *held = real(order)
+        units = own["lineItems"]["nodes"][0]["remainingQuantity"]
+        line = own["lineItems"]["nodes"][0]
+        parts = [
+            own
+            | {"id": f"{own['id']}?{number}", "lineItems": {"nodes": [line | {"remainingQuantity": part}]}}
+            for number, part in enumerate((units - units // 2, units // 2))
+        ]
+        return [*parts, *held]
+
+    shop._fulfillment_orders = two
+    miss(Order.objects.get(), 3)
+    work_off()
+
+    assert shop.held == {order.id: {item.id: 3}}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_our_own_hold_is_no_hold_of_the_shop(shop, connect):
+    connection = connect(shop, reports_cancellations=True)
+    arrive(shop, connection, ("SKU-1", 1))
+    miss(Order.objects.get(), 1)
+    work_off()
+
+    Connection.objects.update(poll_due_at=None)
+    polling.run(connection.pk, now=timezone.now())
+
+    assert not Delivery.objects.exists()
+
+
+def test_parcel_that_is_only_partly_open_there_is_for_a_person(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 2), ("SKU-2", 1))
+    order.items[1].shipped = 1
+
+    hand_over(Order.objects.get(), (0, 2), (1, 1))
+    work_off()
+
+    assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
+    assert (Report.objects.get().state, Report.objects.get().reason_code) == ("PARKED", "NOTHING_OPEN")
 
 
 def test_cancelling_there_is_off_by_default(shop, connect):

@@ -162,6 +162,18 @@ def test_refused_report_is_sent_again_from_the_order(office):
     assert Report.objects.get().state == "UNKNOWN"
 
 
+def test_refused_report_is_settled_by_who_told_the_shop(office):
+    report = refused_report()
+
+    page = office.get(reverse("sources:source-list")).content.decode()
+    assert reverse("sources:report-close", args=[report.pk]) in page
+    office.post(reverse("sources:report-close", args=[report.pk]))
+
+    report.refresh_from_db()
+    assert (report.state, report.reason_code) == ("SKIPPED", "CLOSED")
+    assert not Report.objects.failed().exists()
+
+
 # Administration
 
 

@@ -15,6 +15,7 @@ MARKETPLACE = "A1PA6795UKMFR9"
 
 class Fake(FakeSource):
     kind = "amazon"
+    takes_missing_units = False
     sends_signals = True
 
     def settings(self):

@@ -77,6 +77,7 @@ class FakeSource:
     Attributes:
         has_webhooks, has_ship_groups: what the source knows.
         sends_signals: its webhooks only name an order.
+        takes_missing_units: whether it can be told that units of a line will not come.
         page_size: orders on a page, small so that tests see several.
     """
 
@@ -84,8 +85,7 @@ class FakeSource:
     has_webhooks = True
     has_ship_groups = False
     sends_signals = False
-    #: of a call that writes a shipment, for faults
-    write_path = ""
+    takes_missing_units = True
 
     def __init__(self, *, base_url="https://shop.test", page_size=2):
         self.base_url, self.page_size = base_url, page_size
@@ -194,9 +194,9 @@ class FakeSource:
         answer = httpx.Response(status, json=body if body is not None else {}, headers=headers or {})
         self.faults.append(Fault(answer=answer, match=match or self.is_call))
 
-    def lose_answer(self):
-        """Accept the next shipment, but never answer."""
-        self.faults.append(Fault(is_lost=True, match=self.is_write))
+    def lose_answer(self, match=None):
+        """Accept the next shipment, or the next call that matches, but never answer."""
+        self.faults.append(Fault(is_lost=True, match=match or self.is_write))
 
     def conflict(self):
         """The next shipment meets somebody else's change (409)."""
@@ -215,6 +215,14 @@ class FakeSource:
 
     def is_write(self, request):
         raise NotImplementedError
+
+    def is_short(self, request):
+        """Whether a call reports missing units."""
+        return False
+
+    def missing(self, order):
+        """{line id: units} that the shop was told are missing."""
+        return {}
 
     def is_sign_in(self, request):
         return "token" in request.url.path

@@ -15,6 +15,7 @@ SECRET = "push-secret-of-the-fake"  # noqa: S105 - of a project that is not ther
 
 class Fake(FakeSource):
     kind = "commercetools"
+    takes_missing_units = False
     has_ship_groups = True
 
     def __init__(self, **options):

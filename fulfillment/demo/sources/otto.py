@@ -55,7 +55,7 @@ class Fake(FakeSource):
         return body
 
     def _units(self, order, item):
-        ids = [f"{item.id}-{number}" for number in range(1, item.quantity + 1)]
+        ids = _unit_ids(item)
         known = [self.states.get(unit, "") for unit in ids]
         free = [unit for unit, state in zip(ids, known, strict=True) if not state]
         # What the shop's people did before it was told to this fake one by one.
@@ -79,6 +79,16 @@ class Fake(FakeSource):
 
     def is_write(self, request):
         return request.method == "POST" and request.url.path == "/v1/shipments"
+
+    def is_short(self, request):
+        return request.method == "POST" and request.url.path.endswith("/cancellation")
+
+    def missing(self, order):
+        return {
+            item.id: units
+            for item in order.items
+            if (units := sum(self.states.get(unit) == "CANCELLED_BY_PARTNER" for unit in _unit_ids(item)))
+        }
 
     def refusal(self, words):
         error = {"title": "Bad request", "detail": words, "jsonPath": "$.positionItems[0]"}
@@ -197,6 +207,10 @@ class Fake(FakeSource):
         if adds_units:
             return self._send(shipment, json.loads(request.content)) or httpx.Response(204)
         return httpx.Response(200, json=shipment)
+
+
+def _unit_ids(item):
+    return [f"{item.id}-{number}" for number in range(1, item.quantity + 1)]
 
 
 def _unit(order, item, identifier, state):

@@ -91,6 +91,16 @@ class Fake(FakeSource):
     def is_write(self, request):
         return request.method == "POST" and request.url.path.endswith("/oms-status-events")
 
+    def is_short(self, request):
+        return self.is_write(request) and b'"adjustment"' in request.content
+
+    def missing(self, order):
+        units: dict[str, int] = {}
+        for event in self.events.values():
+            for line in event["lineItems"] if event["type"] == "cancellation" else ():
+                units[line["id"]] = units.get(line["id"], 0) - line["quantity"]
+        return {item.id: units[item.id] for item in order.items if item.id in units}
+
     def refusal(self, words):
         return {"title": "Bad Request", "type": "https://api.commercecloud.salesforce.com/x", "detail": words}
 
@@ -225,6 +235,12 @@ class Management(FakeSource):
 
     def is_write(self, request):
         return request.method == "POST" and request.url.path.endswith("/sobjects/Shipment")
+
+    def is_short(self, request):
+        return request.url.path.endswith("/cancel-item")
+
+    def missing(self, order):
+        return {item.id: item.cancelled for item in order.items if item.cancelled}
 
     def refusal(self, words):
         return [{"errorCode": "INVALID", "message": words}]

@@ -20,7 +20,8 @@ class Fake(FakeSource):
         super().__init__(**options)
         self.articles = {"SKU-1", "SKU-2"}
         self.stock: dict[str, int] = {}
-        self.held: dict[str, dict] = {}
+        self.held: dict[str, dict[str, int]] = {}  # units by order and line
+        self.holds: list[dict] = []
 
     def settings(self):
         return {"shop": "fake.myshopify.com", "base_url": self.base_url, "stock_location": "1"}
@@ -122,9 +123,7 @@ class Fake(FakeSource):
                 "phone": address["phone"],
             },
             "shippingLine": {"code": order.method, "title": order.method.title()},
-            "fulfillmentOrders": {
-                "nodes": [{"id": f"gid://shopify/FulfillmentOrder/{order.id}", "status": "OPEN"}]
-            },
+            "fulfillmentOrders": {"nodes": self._fulfillment_orders(order)},
             "lineItems": {
                 "nodes": lines[start:end],
                 "pageInfo": {"hasNextPage": end < len(lines), "endCursor": str(end)},
@@ -168,6 +167,12 @@ class Fake(FakeSource):
         name = re.search(r"(?:query|mutation)\s+(\w+)", call["query"])
         method = getattr(self, f"_{name[1].lower()}" if name else "_shop")
         return httpx.Response(200, json=method(call["variables"]))
+
+    def is_short(self, request):
+        return b"fulfillmentOrderHold" in request.content
+
+    def missing(self, order):
+        return self.held.get(order.id, {})
 
     def refusal(self, words):
         return {"errors": words}
@@ -218,7 +223,7 @@ class Fake(FakeSource):
         return {"data": {"inventorySetQuantities": {"inventoryAdjustmentGroup": group, "userErrors": []}}}
 
     def _find(self, identifier):
-        return self.orders.get(identifier.rpartition("/")[2])
+        return self.orders.get(identifier.rpartition("/")[2].partition("?")[0])
 
     def _order(self, variables):
         order = self._find(variables["id"])
@@ -241,29 +246,6 @@ class Fake(FakeSource):
         order = self._find(variables["id"])
         if order is None:
             return {"data": {"order": None}}
-        held = {
-            line["id"].rpartition("/")[2]: line["quantity"]
-            for line in self.held.get(order.id, {}).get("fulfillmentOrderLineItems", ())
-        }
-        left = {
-            item.id: item.quantity - item.cancelled - item.shipped - held.get(item.id, 0)
-            for item in order.items
-        }
-        is_open = any(left.values()) and not order.is_cancelled
-        own = {
-            "id": f"gid://shopify/FulfillmentOrder/{order.id}",
-            "status": "IN_PROGRESS" if is_open else "CLOSED",
-            "supportedActions": [{"action": "CREATE_FULFILLMENT"}] if is_open else [],
-            "assignedLocation": {"location": {"id": "gid://shopify/Location/1"}},
-            "lineItems": {"nodes": _work_lines(left)},
-        }
-        # What is held is split off into a fulfilment order of its own.
-        on_hold = own | {
-            "id": f"gid://shopify/FulfillmentOrder/{order.id}-held",
-            "status": "ON_HOLD",
-            "supportedActions": [],
-            "lineItems": {"nodes": _work_lines(held)},
-        }
         made = [
             {
                 "id": f"gid://shopify/Fulfillment/{shipment['id']}",
@@ -284,12 +266,39 @@ class Fake(FakeSource):
                     "cancelledAt": _shop_time(order.updated_at) if order.is_cancelled else None,
                     "fulfillments": made,
                     "fulfillmentOrders": {
-                        "nodes": [own, *([on_hold] if held else [])],
+                        "nodes": self._fulfillment_orders(order),
                         "pageInfo": {"hasNextPage": False},
                     },
                 }
             }
         }
+
+    def _fulfillment_orders(self, order):
+        """What is held is split off into a fulfilment order of its own."""
+        held = self.held.get(order.id, {})
+        left = {
+            item.id: item.quantity - item.cancelled - item.shipped - held.get(item.id, 0)
+            for item in order.items
+        }
+        is_open = any(left.values()) and not order.is_cancelled
+        own = {
+            "id": f"gid://shopify/FulfillmentOrder/{order.id}",
+            "status": "IN_PROGRESS" if is_open else "CLOSED",
+            "fulfillmentHolds": [],
+            "supportedActions": [{"action": "CREATE_FULFILLMENT"}] if is_open else [],
+            "assignedLocation": {"location": {"id": "gid://shopify/Location/1"}},
+            "lineItems": {"nodes": _work_lines(left)},
+        }
+        if not held:
+            return [own]
+        on_hold = {
+            "id": f"gid://shopify/FulfillmentOrder/{order.id}-held",
+            "status": "ON_HOLD",
+            "fulfillmentHolds": [{"reasonNotes": hold["reasonNotes"]} for hold in self.holds[-1:]],
+            "supportedActions": [],
+            "lineItems": {"nodes": _work_lines(held)},
+        }
+        return [own, on_hold]
 
     def _ship(self, variables):
         wanted, name = variables["fulfillment"], "fulfillmentCreate"
@@ -327,9 +336,13 @@ class Fake(FakeSource):
 
     def _hold(self, variables):
         order = self._find(variables["id"])
-        self.held[order.id] = variables["hold"]
+        self.holds.append(variables["hold"])
+        held = self.held.setdefault(order.id, {})
+        for line in variables["hold"]["fulfillmentOrderLineItems"]:
+            key = line["id"].rpartition("/")[2]
+            held[key] = held.get(key, 0) + line["quantity"]
         self.change(order)
-        held = {"id": variables["id"], "status": "ON_HOLD"}
+        held = {"id": f"{variables['id']}-held", "status": "ON_HOLD"}
         return {"data": {"fulfillmentOrderHold": {"fulfillmentOrder": held, "userErrors": []}}}
 
     def _cancel(self, variables):

@@ -17,7 +17,7 @@ fragment Whole on Order {
   id legacyResourceId name createdAt updatedAt cancelledAt test currencyCode email phone note tags
   displayFinancialStatus displayFulfillmentStatus customAttributes { key value }
   shippingAddress { ...Address } shippingLine { code title }
-  fulfillmentOrders(first: 5) { nodes { id status } }
+  fulfillmentOrders(first: 5) { nodes { id status fulfillmentHolds { reasonNotes } } }
   lineItems(first: $lines) { nodes { ...Line } pageInfo { hasNextPage endCursor } }
 }
 """

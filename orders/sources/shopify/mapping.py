@@ -15,6 +15,7 @@ from orders.sources.reading import (
 )
 
 CLOSED = {"CLOSED", "CANCELLED", "INCOMPLETE"}
+HELD_BY_US = "Not found when it was picked."  # the note of our own holds
 
 
 def unwrap(payload):
@@ -146,7 +147,11 @@ def _as_webhook(order):
     if "lineItems" not in order:
         return order
     address, method = order.get("shippingAddress"), order.get("shippingLine")
-    states = {text(entry.get("status")).upper() for entry in items(order.get("fulfillmentOrders"))} - CLOSED
+    states = {
+        text(entry.get("status")).upper()
+        for entry in items(order.get("fulfillmentOrders"))
+        if not is_held_by_us(entry)
+    } - CLOSED
     return {
         "id": order.get("id"),
         "legacyResourceId": order.get("legacyResourceId"),
@@ -195,6 +200,13 @@ def _as_webhook(order):
             for line in items(order.get("lineItems"))
         ],
     }
+
+
+def is_held_by_us(entry):
+    """Whether a fulfilment order is on hold because we reported missing units of it."""
+    holds = items(entry.get("fulfillmentHolds"))
+    is_held = text(entry.get("status")).upper() == "ON_HOLD"
+    return is_held and bool(holds) and all(hold.get("reasonNotes") == HELD_BY_US for hold in holds)
 
 
 def _pairs(owner):

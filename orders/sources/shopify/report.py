@@ -5,6 +5,7 @@ from orders.sources.kind import NotReportable
 from orders.sources.models import Report
 from orders.sources.reading import items, part, text, whole
 
+from . import mapping
 from .client import gid, number_of
 
 STATE = """
@@ -18,7 +19,8 @@ query State($id: ID!, $after: String) {
     fulfillmentOrders(first: 20, after: $after) {
       pageInfo { hasNextPage endCursor }
       nodes {
-        id status supportedActions { action } assignedLocation { location { id } }
+        id status fulfillmentHolds { reasonNotes }
+        supportedActions { action } assignedLocation { location { id } }
         lineItems(first: 100) { nodes { id remainingQuantity lineItem { id } } }
       }
     }
@@ -55,7 +57,8 @@ def find(client, job):
     if job.what == Report.What.CANCELLED:
         return "cancelled" if order.get("cancelledAt") else None
     if job.what == Report.What.SHORT:
-        return next((number_of(entry["id"]) for entry in _held(order, job)), None)
+        units, ids = _held(order, job)
+        return ids[0] if ids and units >= job.report.notes["asked"] else None
     if not job.parcel.tracking_number:
         return "arrived" if _has_shrunk(order, job) else None
     missing, ids = _missing(order, job)
@@ -170,32 +173,45 @@ def _ship(client, order, job):
         }
         made = client.mutate("fulfillmentCreate", CREATE, fulfillment=fulfillment)
         ids.append(number_of(part(made, "fulfillment", "id")))
+    if any(missing.values()):  # the rest is not open there, or not ours to ship
+        raise NotReportable("NOTHING_OPEN")
     return ids[0]
 
 
 def _held(order, job):
-    wanted = {line.line_id for line in job.lines}
-    for entry in order["fulfillmentOrders"]:
-        lines = {number_of(part(line, "lineItem", "id")) for line in items(entry.get("lineItems"))}
-        if entry.get("status") == "ON_HOLD" and wanted & lines:
-            yield entry
+    """(units of the line that we hold, ids of the fulfilment orders they are in)."""
+    units, ids = 0, []
+    for entry in filter(mapping.is_held_by_us, order["fulfillmentOrders"]):
+        if own := sum(units for _line, units in _of_line(entry, job)):
+            units += own
+            ids.append(number_of(entry["id"]))
+    return units, ids
+
+
+def _of_line(entry, job):
+    """(line, units) of a fulfilment order that are of the line the job is about."""
+    (wanted,) = job.lines
+    for line in items(entry.get("lineItems")):
+        if number_of(part(line, "lineItem", "id")) == wanted.line_id:
+            yield line, whole(line.get("remainingQuantity")) or 0
 
 
 def _hold(client, order, job):
     """Missing units stay open in the shop, held with the reason, for the merchant to decide."""
-    wanted = {line.line_id: line.quantity for line in job.lines}
+    there, ids = _held(order, job)
+    left = min(job.lines[0].quantity, job.report.notes["asked"] - there)
     for _location, entry in _open(client, order):
-        lines = [
-            {"id": line["id"], "quantity": min(wanted[key], whole(line.get("remainingQuantity")) or 0)}
-            for line in items(entry.get("lineItems"))
-            if (key := number_of(part(line, "lineItem", "id"))) in wanted
-        ]
-        if lines := [line for line in lines if line["quantity"]]:
+        for line, units in _of_line(entry, job):
+            if (units := min(left, units)) < 1:
+                continue
             hold = {
                 "reason": "INVENTORY_OUT_OF_STOCK",
-                "reasonNotes": "Not found when it was picked.",
-                "fulfillmentOrderLineItems": lines,
+                "reasonNotes": mapping.HELD_BY_US,
+                "fulfillmentOrderLineItems": [{"id": line["id"], "quantity": units}],
             }
             made = client.mutate("fulfillmentOrderHold", HOLD, id=entry["id"], hold=hold)
-            return number_of(part(made, "fulfillmentOrder", "id"))
-    raise NotReportable("NOTHING_OPEN")
+            ids.append(number_of(part(made, "fulfillmentOrder", "id")))
+            left -= units
+    if left > 0:
+        raise NotReportable("NOTHING_OPEN")
+    return ids[0]
