@@ -13,12 +13,10 @@ from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import PickingMethod
 
 from . import floor, floor_map, run_queries, run_scans, runs, scans
-from .forms import ActionForm, RunForm, ScanForm, new_action_id
+from .forms import ActionForm, RunForm
 from .models import PickRun
 from .rules import rules_of
-from .screen import asked_parts
-from .texts import reasons_at, screen_texts
-from .views import action_of, answer_action, kept
+from .views import action_of, answer_action, kept, loop_context
 
 
 def _methods(facility):
@@ -146,28 +144,20 @@ def run_detail(request, pk):
     walk = run_queries.walk_of(run)
     lines = [line for stop in walk.lines for line in stop.lines]
     context = {
+        **loop_context(request, walk, is_mine=is_mine),
         "job": run,
-        "walk": walk,
-        "is_mine": is_mine,
         "is_open": run.is_active,
-        "listed": [stop for stop in walk.open if not is_mine or stop is not walk.current],
         "targets": run_queries.targets_of(run, lines),
         "run_units": run.load_units.filter(job=None),
         "act_url": reverse("picking:run-act", args=[request.facility.slug, run.pk]),
-        "scan_form": ScanForm(),
-        "reasons": reasons_at(request.facility),
         "job_data": run_queries.screen_data(
             walk, run, may_override=scans.may_override(request.user, request.facility)
         )
         if is_mine
         else None,
-        "parts": asked_parts(walk),
-        "scan_texts": screen_texts() | {"job_done": _("Everything is picked. Close the run.")},
-        "action_ids": {
-            name: new_action_id() for name in ("scan", "plus", "all", "short", "undo", "close", "pause")
-        },
         "map": run_queries.map_of(walk, request.facility),
     }
+    context["scan_texts"]["job_done"] = _("Everything is picked. Close the run.")
     template = "picking/pickrun_detail.html"
     return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
 

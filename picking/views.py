@@ -52,18 +52,12 @@ def job_detail(request, pk):
     context = {
         "job": job,
         "act_url": reverse("picking:job-act", args=[request.facility.slug, job.pk]),
-        "walk": walk,
-        "is_mine": is_mine,
-        # The picker sees the current line above, large.
-        "listed": [line for line in walk.open if not is_mine or line is not walk.current],
         "is_open": job.status in PickJob.UNFINISHED,
         "fates": found,
         "is_looking": any(fate.is_open for fate in found),
         "totes": LoadUnit.objects.of_job(job.pk).in_use().select_related("location"),
         "run": run,
         "map": map_of(walk, request.facility) if is_mine else None,
-        "scan_form": ScanForm(),
-        "reasons": reasons_at(request.facility),
         "may_count": scans.may_count(request.user, request.facility),
         "photo_url": reverse("picking:photo-keep", args=[request.facility.slug, job.pk]),
         "job_data": screen_data(
@@ -78,17 +72,28 @@ def job_detail(request, pk):
         "choices": choices.get(walk.current.article_id, [])
         if walk.current and not walk.current.replaces_id
         else [],
-        "parts": asked_parts(walk),
-        "scan_texts": screen_texts(),
-        "action_ids": {
-            name: new_action_id()
-            for name in ("scan", "plus", "all", "short", "undo", "close", "pause", "substitute")
-        },
+        **loop_context(request, walk, is_mine=is_mine),
     }
     template = "picking/pickjob_detail.html"
     if request.GET.get("part") == "fate":
         return render(request, f"{template}#fate", context)
     return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
+
+
+def loop_context(request, walk, *, is_mine):
+    """What ``picking/_loop.html`` shows on every page that has the scan loop."""
+    kinds = ("scan", "plus", "short", "substitute", "undo", "close", "pause")
+    return {
+        "walk": walk,
+        "is_mine": is_mine,
+        # The picker sees the current line above, large.
+        "listed": [line for line in walk.open if not is_mine or line is not walk.current],
+        "scan_form": ScanForm(),
+        "reasons": reasons_at(request.facility),
+        "parts": asked_parts(walk),
+        "scan_texts": screen_texts(),
+        "action_ids": {kind: new_action_id() for kind in kinds},
+    }
 
 
 def kept(request, response):
