@@ -223,6 +223,16 @@ def add(load_id, code, *, by, now):
     return loaded
 
 
+@transaction.atomic
+def add_anywhere(facility, code, *, by, now):
+    """Load the parcel with this code onto the load of its carrier, which is opened when there is none.
+
+    Refuses what ``add`` refuses; a load is not opened for a parcel that does not go onto it.
+    """
+    carrier = _find(facility, code).parcel.carrier
+    return add(open_load(facility, carrier, by=by, now=now).pk, code, by=by, now=now)
+
+
 def _find(facility, code):
     """The handover of the parcel with this code. A label that was cancelled may still stick on a box: it is told."""
     try:

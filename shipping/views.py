@@ -20,7 +20,7 @@ from fulfillment.core.printing import station_of
 from fulfillment.core.services import documents, printing
 from packing.models import Package, PackJob
 
-from . import booking, external, papers, pickup, services, uploads
+from . import booking, external, loads, papers, pickup, services, uploads
 from .choosing import products_at
 from .forms import (
     CancelForm,
@@ -323,7 +323,7 @@ def handover_list(request):
 @require_POST
 @at_facility(Permission.HAND_OVER)
 def handover_scan(request):
-    """A parcel scanned at the door is handed over; a typed short id opens its handover."""
+    """A parcel scanned at the door goes onto its carrier's load; what a customer shows and a short id open a handover."""
     form = ScanOutForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Scan or type a code."))
@@ -341,10 +341,9 @@ def handover_scan(request):
     if named:
         address = reverse("shipping:handover-list", args=[request.facility.slug])
         return redirect(f"{address}?{urlencode({'q': code})}")
-    job = services.find_parcel(request.facility, code)
-    services.hand_over(job.pk, **who)
-    messages.success(request, _("%(job)s is handed over to the carrier.") % {"job": job})
-    return redirect("shipping:handover-list", request.facility.slug)
+    loaded = loads.add_anywhere(request.facility, code, **who)
+    messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
+    return redirect("shipping:load-detail", request.facility.slug, loaded.load_id)
 
 
 def _handover(request, pk):

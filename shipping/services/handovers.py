@@ -40,10 +40,6 @@ class ParcelNotReady(Refused):
     text = _("Parcel %(code)s is not ready: %(status)s.")
 
 
-class NotForTheCarrier(Refused):
-    text = _("%(job)s is collected by the customer. Open it to hand it over.")
-
-
 class NotForTheCustomer(Refused):
     text = _("%(job)s goes to the carrier and cannot be cancelled here. Cancel the order instead.")
 

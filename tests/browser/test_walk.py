@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from picking.models import PickJob
 from routing import services as routing
-from shipping.models import HandoverJob, Parcel
+from shipping.models import HandoverJob, LoadedParcel, Parcel
 from tests.browser.phone import Phone
 from tests.factories.picking import code_of, route
 
@@ -18,9 +18,7 @@ IN_GERMAN = pytest.mark.browser_context_args(locale="de-DE")
 
 
 @pytest.mark.parametrize("language", ["en", pytest.param("de", marks=IN_GERMAN)])
-def test_order_is_picked_packed_and_handed_over(
-    new_context, live_server, worker, order, picker, packer, language
-):
+def test_order_is_picked_packed_and_loaded(new_context, live_server, worker, order, picker, packer, language):
     phone = Phone(new_context().new_page(), live_server.url)
     routing.route_order(order.pk, by=None, now=order.created_at)
     job = PickJob.objects.get(order=order)
@@ -30,7 +28,7 @@ def test_order_is_picked_packed_and_handed_over(
 
     job.refresh_from_db()
     assert job.status == "CLOSED"
-    assert HandoverJob.objects.get().status == HandoverJob.Status.HANDED_OVER
+    assert LoadedParcel.objects.get().parcel == HandoverJob.objects.get().parcel
     assert [stock.value for line in job.lines.all() for stock in line.listing.stocks.all()] == [7, 8]
 
 
@@ -100,7 +98,8 @@ def pack(phone, job, packer):
     phone.open("shipping:handover-list", "here")
     phone.page.locator("input[name=code]").focus()
     phone.scan(parcel.code)
-    expect(phone.page.locator("main .notice-good")).to_contain_text(parcel.handover_job.short_id)
+    phone.page.wait_for_url("**/handover/loads/**")
+    expect(phone.page.locator("main .notice-good").first).to_contain_text(parcel.code)
     phone.inspect()
 
 

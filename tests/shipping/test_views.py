@@ -11,10 +11,10 @@ from fulfillment.core.models import Document
 from fulfillment.core.services import documents
 from packing.models import PackJob
 from picking.models import RestowItem
-from shipping import booking, labels, services, tracking
+from shipping import booking, labels, loads, services, tracking
 from shipping.carriers import Track
 from shipping.events import ParcelRequested
-from shipping.models import HandoverJob, Parcel
+from shipping.models import HandoverJob, Load, LoadedParcel, Parcel
 from tests.carrierstub import PARCEL
 from tests.factories.core import FacilityCarrierFactory, FacilityFactory, staff
 from tests.factories.packing import pack_job, started_pack_job
@@ -531,17 +531,30 @@ def test_handovers_are_grouped_by_carrier_and_for_customers(client, facility):
     [(carrier, jobs)] = page.context["handovers"].by_carrier
     assert (carrier.key, [job.parcel for job in jobs]) == ("demo", [done])
     assert [str(job.order) for job in page.context["handovers"].to_customers] == ["1002"]
-    assert primaries(page) == ["Hand over"]
+    assert primaries(page) == ["Load or find"]
 
 
 @pytest.mark.parametrize("what", ["code", "tracking_number"])
-def test_scanned_parcel_is_handed_over(client, facility, what):
+def test_scanned_parcel_goes_onto_the_load_of_its_carrier(client, facility, what):
     done = labelled(facility=facility)
 
     answer = client.post(address("handover-scan"), {"code": getattr(done, what)}, follow=True)
 
-    assert "is handed over to the carrier" in text(answer)
-    assert HandoverJob.objects.get().status == "HANDED_OVER"
+    load = Load.objects.get()
+    assert answer.redirect_chain[-1][0] == address("load-detail", load.pk)
+    assert f"{done.code} is loaded." in text(answer)
+    assert (load.carrier, load.loaded.get().parcel) == (done.carrier, done)
+    # Nothing has left before the driver signs for it.
+    assert HandoverJob.objects.get().status == "OPEN"
+
+
+def test_scanned_parcel_joins_the_load_that_is_open(client, facility, packer):
+    done = labelled(facility=facility)
+    load = loads.open_load(facility, done.carrier, by=packer, now=timezone.now())
+
+    client.post(address("handover-scan"), {"code": done.code})
+
+    assert load.loaded.get().parcel == done
 
 
 @pytest.mark.parametrize("make", [labelled, collected])
@@ -574,10 +587,10 @@ def test_code_nobody_knows_hands_nothing_over(client, facility, code, words):
     answer = client.post(address("handover-scan"), {"code": code}, follow=True)
 
     assert words in text(answer)
-    assert HandoverJob.objects.get().status == "OPEN"
+    assert not Load.objects.exists()
 
 
-def test_parcel_without_a_label_is_not_handed_over(client, facility):
+def test_parcel_without_a_label_is_not_loaded(client, facility):
     waiting = parcel(facility=facility)
 
     answer = client.post(address("handover-scan"), {"code": waiting.code}, follow=True)
@@ -585,14 +598,24 @@ def test_parcel_without_a_label_is_not_handed_over(client, facility):
     assert "is not ready" in text(answer)
 
 
-def test_parcel_scanned_twice_is_handed_over_once(client, facility):
+def test_no_load_is_opened_for_a_parcel_that_is_gone(client, facility, packer):
+    done = labelled(facility=facility)
+    services.hand_over(HandoverJob.objects.get().pk, by=packer, now=timezone.now())
+
+    answer = client.post(address("handover-scan"), {"code": done.code}, follow=True)
+
+    assert "was handed over already" in text(answer)
+    assert not Load.objects.exists()
+
+
+def test_parcel_scanned_twice_is_loaded_once(client, facility):
     done = labelled(facility=facility)
     client.post(address("handover-scan"), {"code": done.code})
 
     again = client.post(address("handover-scan"), {"code": done.code}, follow=True)
 
-    assert "Handed over" in text(again)
-    assert HandoverJob.objects.get().version == 2
+    assert "is on this load already" in text(again)
+    assert LoadedParcel.objects.count() == 1
 
 
 def test_parcel_is_handed_over_by_a_click(client, facility):
@@ -694,7 +717,7 @@ def test_parcel_of_another_facility_is_not_touched(client):
         assert client.post(address(page, done.pk)).status_code == 404
     client.post(address("handover-scan"), {"code": done.code})
 
-    assert HandoverJob.objects.get().status == "OPEN"
+    assert not Load.objects.exists()
     assert Parcel.objects.get().version == done.version
 
 
