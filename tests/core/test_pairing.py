@@ -5,7 +5,6 @@ import datetime
 import pytest
 import time_machine
 from django.contrib.auth.hashers import identify_hasher
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,11 +16,6 @@ from tests.factories.core import FacilityFactory, staff
 
 pytestmark = pytest.mark.django_db
 PIN = "294817"
-
-
-@pytest.fixture(autouse=True)
-def no_counts():
-    cache.clear()
 
 
 @pytest.fixture
