@@ -27,6 +27,8 @@ class Receiver:
         self.calls: list[Call] = []
         self.count = self.at_once = self.most_at_once = self.connections = 0
         self.lock = threading.Lock()
+        self.opened = threading.Event()  # while it is not set, calls are held and not answered
+        self.opened.set()
 
     @property
     def events(self):
@@ -35,6 +37,12 @@ class Receiver:
     @property
     def sequences(self):
         return [int(call.headers["webhook-sequence"]) for call in self.calls]
+
+    def wait_for(self, count, seconds=20):
+        """Wait until so many calls are there, answered or not."""
+        until = time.monotonic() + seconds
+        while self.count < count and time.monotonic() < until:
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def listening(self):
@@ -59,6 +67,7 @@ class Receiver:
                     receiver.at_once += 1
                     receiver.most_at_once = max(receiver.most_at_once, receiver.at_once)
                 time.sleep(receiver.delay)
+                receiver.opened.wait()
                 status, headers, content = (
                     receiver.answer(call) if receiver.answer else (receiver.status, {}, b"ok")
                 )
@@ -89,5 +98,6 @@ class Receiver:
             try:
                 yield self
             finally:
+                self.opened.set()
                 server.shutdown()
                 thread.join()

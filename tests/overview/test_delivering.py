@@ -1,8 +1,8 @@
 """Calling receivers: order, attempts, signatures, and that nobody waits for somebody else."""
 
+import contextlib
 import datetime
 import threading
-import time
 import uuid
 
 import pytest
@@ -31,6 +31,27 @@ pytestmark = pytest.mark.django_db
 def receiver():
     with Receiver().listening() as receiver:
         yield receiver
+
+
+@contextlib.contextmanager
+def beside(step):
+    """Something happens in another thread meanwhile."""
+    thread = threading.Thread(target=step)
+    thread.start()
+    yield
+    thread.join()
+
+
+def held(receiver, count, then=lambda: None):
+    """No call is answered until so many are there."""
+    receiver.opened.clear()
+
+    def open_later():
+        receiver.wait_for(count)
+        then()
+        receiver.opened.set()
+
+    return beside(open_later)
 
 
 def states():
@@ -112,23 +133,24 @@ def test_the_events_of_an_order_are_told_one_by_one_across_subscriptions_of_a_re
     assert receiver.most_at_once == 1
 
 
-def test_different_orders_do_not_wait_for_each_other():
-    with Receiver(delay=0.3).listening() as receiver:
-        subscription = subscribe(receiver.url)
-        for _number in range(4):
-            happened(subscription)
+def test_different_orders_do_not_wait_for_each_other(receiver):
+    subscription = subscribe(receiver.url)
+    for _number in range(4):
+        happened(subscription)
 
+    with held(receiver, 4):
         delivering.run()
 
     assert receiver.most_at_once == 4
 
 
-def test_a_receiver_is_called_so_many_times_at_once_and_no_more():
-    with Receiver(delay=0.2).listening() as receiver:
-        subscription = subscribe(receiver.url)
-        for _number in range(20):
-            happened(subscription)
+def test_a_receiver_is_called_so_many_times_at_once_and_no_more(receiver):
+    subscription = subscribe(receiver.url)
+    for _number in range(20):
+        happened(subscription)
+    receiver.delay = 0.1
 
+    with held(receiver, delivering.PARALLEL):
         delivering.run()
 
     assert (receiver.count, receiver.most_at_once) == (20, delivering.PARALLEL)
@@ -227,31 +249,33 @@ def test_attempts_slow_down_and_end_after_a_week(receiver):
 
 def test_a_receiver_that_does_not_answer_in_time_has_failed(receiver, monkeypatch):
     monkeypatch.setattr(targets, "SECONDS", 0.5)
-    receiver.delay = 2
+    receiver.opened.clear()
     happened(subscribe(receiver.url))
 
-    begin = time.monotonic()
     delivering.run()
 
-    assert time.monotonic() - begin < 1.5
+    assert receiver.at_once == 1
     assert WebhookAttempt.objects.get().error == "No answer within 0.5 seconds."
 
 
-def test_a_slow_receiver_delays_nobody(monkeypatch):
+def test_a_slow_receiver_delays_nobody(receiver):
     """The fast one has all its events before the slow one answers once."""
-    with Receiver(delay=1.5).listening() as slow, Receiver().listening() as fast:
-        subscriptions = subscribe(slow.url), subscribe(fast.url)
+    stop = threading.Event()
+
+    def wait_for_the_fast_one():
+        receiver.wait_for(30)
+        stop.set()
+
+    with Receiver().listening() as slow:
+        subscriptions = subscribe(slow.url), subscribe(receiver.url)
         for _number in range(30):
             happened(*subscriptions)
-        begin = time.monotonic()
-        thread_stop = threading.Event()
-        threading.Timer(1.2, thread_stop.set).start()
 
-        delivering.run(stop=thread_stop)
+        with held(slow, delivering.PARALLEL, then=wait_for_the_fast_one):
+            delivering.run(stop=stop)
 
-        assert fast.count == 30
-        assert max(call.at for call in fast.calls) - begin < 1.2
-        assert slow.count == delivering.PARALLEL
+    assert receiver.count == 30
+    assert slow.count == delivering.PARALLEL
 
 
 def test_a_paused_subscription_keeps_its_events_and_holds_nobody(receiver):
@@ -337,19 +361,18 @@ def test_a_lease_that_ended_is_taken_over(receiver):
         assert delivering.run() == 1
 
 
-def test_a_stopped_worker_gives_its_leases_back():
-    with Receiver(delay=0.3).listening() as receiver:
-        subscription = subscribe(receiver.url)
-        for _number in range(20):
-            happened(subscription)
-        stop = threading.Event()
-        threading.Timer(0.1, stop.set).start()
+def test_a_stopped_worker_gives_its_leases_back(receiver):
+    subscription = subscribe(receiver.url)
+    for _number in range(20):
+        happened(subscription)
+    stop = threading.Event()
 
+    with held(receiver, delivering.PARALLEL, then=stop.set):
         delivering.run(stop=stop)
 
-        assert receiver.count == delivering.PARALLEL
-        assert not WebhookStream.objects.exclude(lease=None).exists()
-        assert delivering.run() == 20 - delivering.PARALLEL
+    assert receiver.count == delivering.PARALLEL
+    assert not WebhookStream.objects.exclude(lease=None).exists()
+    assert delivering.run() == 20 - delivering.PARALLEL
 
 
 def test_old_events_are_forgotten_save_those_that_are_open(receiver):
