@@ -14,8 +14,9 @@ export class ScanInput {
     }, true);
   }
 
+  /** What stands in the field, behind what was typed before the field had the focus. */
   take(field) {
-    const code = field.value.trim();
+    const code = (this.buffer + field.value).trim();
     field.value = "";
     this.buffer = "";
     if (code) this.onCode(code);
@@ -25,13 +26,15 @@ export class ScanInput {
   begun() {
     const buffer = performance.now() - this.last < this.idle ? this.buffer : "";
     this.buffer = "";
-    return (document.querySelector("[data-scan]")?.value ?? "") + buffer;
+    return buffer + (document.querySelector("[data-scan]")?.value ?? "");
   }
 
   key(event) {
     const element = document.activeElement;
-    const scanning = element?.matches("[data-scan]");
-    const typing = element?.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+    // A field that a scan just hid keeps the focus until the page is drawn: what is typed into it would be lost.
+    const isShown = element?.checkVisibility();
+    const scanning = isShown && element.matches("[data-scan]");
+    const typing = isShown && element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
     const fast = event.timeStamp - this.last < this.gap;
     this.last = event.timeStamp;
     const ends = event.key === "Enter" || (event.key === "Tab" && fast) || (event.ctrlKey && event.key === "j");
@@ -42,13 +45,14 @@ export class ScanInput {
       else this.buffer += "\x1d";
       return;
     }
+    if (typing && !fast) this.buffer = "";
     if (typing || event.isComposing || event.altKey || event.metaKey || event.ctrlKey || event.key.length !== 1) return;
     this.buffer = fast ? this.buffer + event.key : event.key;
-    if (fast) event.preventDefault(); // a space of the code must not press a button
+    if (fast || !isShown) event.preventDefault(); // a space of the code must not press a button
   }
 
   end(event, element, scanning, typing, fast) {
-    if (scanning && element.value) {
+    if (scanning && this.buffer + element.value) {
       event.preventDefault();
       event.stopPropagation();
       return this.take(element);

@@ -14,6 +14,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A wrong code that stands in the field is replaced by the next scan, not continued.
+const selectScanned = (field) => field?.matches("input[autofocus]") && field.select();
+document.addEventListener("focusin", (event) => selectScanned(event.target));
+selectScanned(document.activeElement);
+
 // Keeps the pick pages for a device without a connection; needs https.
 navigator.serviceWorker?.register("/sw.js");
 
