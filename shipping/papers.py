@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from fulfillment.core.codes import new_code
 from fulfillment.core.customs import form_for
 from fulfillment.core.models import Document
+from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from orders.models import Order
 from packing import customs
@@ -44,11 +45,10 @@ class Draft:
 
 
 def make_papers(event):
-    """Draw and store the papers of a confirmed shipment. Called again, it does nothing."""
+    """Draw and store the papers of a shipment that has all its labels. Called again, it does nothing."""
     shipment = (
         Shipment.objects.select_related("order__channel", "facility", "pick_job__pack_job")
-        .filter(pk=event.shipment_id, papers_made_at=None)
-        .exclude(status=Shipment.Status.CANCELED)
+        .filter(pk=event.shipment_id, papers_made_at=None, status__in=Shipment.LABELLED)
         .first()
     )
     if shipment is None:
@@ -64,6 +64,8 @@ def _store(shipment, drafts, *, now):
     locked = Shipment.objects.lock(pk=shipment.pk)
     if locked.papers_made_at is not None:
         return
+    if locked.version != shipment.version:
+        raise RetryLater("The shipment was changed while its papers were drawn.", seconds=0)
     for number, draft in enumerate(drafts, start=1):
         name = f"{draft.kind.lower().replace('_', '-')}-{draft.parcel.code if draft.parcel else shipment.order}.pdf"
         stored = documents.store(

@@ -91,7 +91,7 @@ def papers_of(shipment):
     """The papers of a shipment with their documents, in the order they are printed."""
     if shipment is None:
         return []
-    papers = list(shipment.papers.select_related("document", "parcel"))
+    papers = list(shipment.papers.current().select_related("document", "parcel"))
     known = {paper.document_id for paper in papers}
     note = shipment.delivery_note
     if note is not None and note.pk not in known:  # made before there were other papers

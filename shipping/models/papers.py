@@ -153,8 +153,17 @@ class PaperRule(models.Model):
         return any(tag.get("id") == self.tag and self.value in ("", tag.get("value")) for tag in tags)
 
 
+class PaperQuerySet(models.QuerySet):
+    def current(self):
+        """Without those that name a label that was cancelled."""
+        return self.filter(replaced_at=None)
+
+
 class Paper(models.Model):
-    """A document of a shipment, or of one of its parcels. Made once; printed as often as wanted."""
+    """A document of a shipment, or of one of its parcels. Made once; printed as often as wanted.
+
+    When a label is cancelled its shipment gets new papers with the next one; the earlier ones are kept as they were.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="papers")
@@ -162,6 +171,9 @@ class Paper(models.Model):
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveSmallIntegerField(_("printed as"), default=0)
+    replaced_at = models.DateTimeField(_("no longer right since"), null=True, editable=False)
+
+    objects = PaperQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]
@@ -169,10 +181,14 @@ class Paper(models.Model):
         verbose_name_plural = _("papers")
         constraints = [
             models.UniqueConstraint(
-                fields=["shipment", "kind"], condition=Q(parcel=None), name="paper_of_shipment_once"
+                fields=["shipment", "kind"],
+                condition=Q(parcel=None, replaced_at=None),
+                name="paper_of_shipment_once",
             ),
             models.UniqueConstraint(
-                fields=["parcel", "kind"], condition=Q(parcel__isnull=False), name="paper_of_parcel_once"
+                fields=["parcel", "kind"],
+                condition=Q(parcel__isnull=False, replaced_at=None),
+                name="paper_of_parcel_once",
             ),
             models.CheckConstraint(
                 condition=Q(

@@ -38,6 +38,7 @@ class Shipment(Stateful):
         OBSOLETE = "OBSOLETE", _("Obsolete")
 
     UNFINISHED = ["INITIAL", "REQUEST", "CONFIRMED", "RETRYABLE"]
+    LABELLED = ["CONFIRMED", "COMPLETED"]
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.INITIAL, protected=True)
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="shipments")
@@ -88,7 +89,8 @@ class Shipment(Stateful):
 
     @transition(field=status, source=[Status.REQUEST, Status.CONFIRMED], target=Status.RETRYABLE)
     def retry(self):
-        """A label was cancelled: its package needs another one."""
+        """A label was cancelled: its package needs another one, and the papers name a parcel that is none any more."""
+        self.delivery_note = self.papers_made_at = None
 
     @transition(field=status, source=Status.CONFIRMED, target=Status.COMPLETED)
     def complete(self):

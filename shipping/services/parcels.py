@@ -47,7 +47,7 @@ def give_up(parcel, *, by, now, reason):
 
 @transaction.atomic
 def cancel_parcel(parcel_id, *, by, now, version=None):
-    """Give the label of a parcel up, until the daily closing; its package can get another one.
+    """Give the label of a parcel up, until the daily closing; its package can get another one, and other papers.
 
     Refuses a parcel that is handed over, closed at the carrier or being booked, and an old version.
     """
@@ -70,6 +70,7 @@ def cancel_parcel(parcel_id, *, by, now, version=None):
     shipment = parcel.shipment
     if shipment.status in {Shipment.Status.REQUEST, Shipment.Status.CONFIRMED}:
         transit(shipment.retry, by=by, now=now, reason=reason)
+        shipment.papers.current().update(replaced_at=now)
         emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
     return parcel
 

@@ -3,15 +3,18 @@ import io
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from PIL import Image
 
 from fulfillment.core.codes import is_own_code
 from fulfillment.core.models import Channel, Document
+from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from orders.models import Order
-from shipping import papers
+from shipping import papers, services
 from shipping.events import ShipmentConfirmed
-from shipping.models import Paper, PaperRule, PaperSettings, PaperText, Shipment
+from shipping.models import Paper, PaperRule, PaperSettings, PaperText, Parcel, Shipment
+from shipping.queries import papers_of, printable
 from tests.factories.core import ArticleFactory
 from tests.factories.shipping import labelled, shipment, work
 
@@ -76,6 +79,64 @@ def test_papers_are_made_once(facility):
     assert set(Document.objects.values_list("pk", "sha256")) == before
     with pytest.raises(IntegrityError), transaction.atomic():
         Paper.objects.create(shipment=sent, kind="DELIVERY_NOTE", document=sent.delivery_note)
+
+
+def made_again(parcel):
+    """The parcel that takes the place of this one when its label is cancelled and another is asked for."""
+    who = {"by": None, "now": timezone.now()}
+    services.cancel_parcel(parcel.pk, **who)
+    services.correct_recipient(parcel.shipment_id, {"street": "Herengracht"}, **who)
+    services.request_labels(parcel.shipment_id, **who)
+    work()
+    return Parcel.objects.live().get(package=parcel.package)
+
+
+def test_label_that_is_made_again_gets_papers_that_name_it(facility, read_pdf):
+    first = labelled(facility=facility)
+    sent = Shipment.objects.get()
+    note, code = sent.delivery_note, sent.return_code
+    bytes_before = documents.read(note)
+
+    second = made_again(first)
+
+    sent.refresh_from_db()
+    assert sent.delivery_note != note
+    assert "Herengracht" in read_pdf(documents.read(sent.delivery_note)).text
+    slip = papers_of(sent)[0]
+    assert second.code in read_pdf(documents.read(slip.document)).text
+    assert [(paper.kind, paper.parcel) for paper in papers_of(sent)] == [
+        ("PACKING_SLIP", second),
+        ("DELIVERY_NOTE", None),
+        ("RETURN_SLIP", None),
+    ]
+    assert sent.return_code == code
+    # What was printed before stays as it was.
+    assert documents.read(note) == bytes_before
+    assert "Keizersgracht" in read_pdf(bytes_before).text
+    assert sent.papers.count() == 6
+
+
+def test_cancelled_label_leaves_no_paper_to_print(facility):
+    first = labelled(facility=facility)
+
+    services.cancel_parcel(first.pk, by=None, now=timezone.now())
+
+    sent = Shipment.objects.get()
+    assert printable(sent, list(sent.parcels.live())) == []
+    papers.make_papers(ShipmentConfirmed(shipment_id=sent.pk))
+    assert papers_of(sent) == []
+
+
+def test_papers_of_a_shipment_that_changed_while_they_were_drawn_are_not_kept(facility):
+    first = labelled(facility=facility)
+    services.cancel_parcel(first.pk, by=None, now=timezone.now())
+    before = Shipment.objects.get()
+    services.request_labels(before.pk, by=None, now=timezone.now())
+
+    with pytest.raises(RetryLater):
+        papers._store(before, [], now=timezone.now())
+
+    assert Shipment.objects.get().papers_made_at is None
 
 
 def test_every_paper_keeps_what_it_was_made_from(facility):
