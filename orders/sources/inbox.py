@@ -19,7 +19,7 @@ from fulfillment.core.outbox import RetryLater
 from . import importing
 from .drafts import Action, Draft, repair
 from .http import Rejected, SourceError, Throttled
-from .kind import BadSignature
+from .kind import BadSignature, Gone
 from .models import Connection, Delivery
 from .reading import NotOfThisSource, Unmappable, read_json
 from .reasons import Reason, reason
@@ -37,6 +37,8 @@ CALL = "inbox"
 _known: dict[uuid.UUID, tuple[Connection, float]] = {}
 _called_at = 0.0
 
+# What our own code raises for a payload that nobody thought of.
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 SETTLING = {"imported", "updated", "cancelled"}
 STATES = {"parked": State.PARKED, "ignored": State.IGNORED}
 
@@ -167,6 +169,9 @@ def _work(connection, deliveries, *, now):
             except Unmappable as failure:
                 early.append((delivery, State.PARKED, failure.reason))
                 continue
+            except Gone:
+                early.append((delivery, State.IGNORED, reason("NOT_FOUND")))
+                continue
             except Throttled as failure:
                 raise RetryLater(str(failure), seconds=failure.seconds) from failure
             except Rejected as failure:
@@ -207,6 +212,9 @@ def _orders_of(kind, client, delivery):
         return kind.inbound.read(client, delivery.topic, payload)
     except NotOfThisSource:
         raise Unmappable("NOT_OF_THIS_SOURCE", source=kind.label) from None
+    except UNEXPECTED as error:
+        why = _unreadable(delivery, error)
+        raise Unmappable(why.code, **why.params) from error
 
 
 def mapped_orders(kind, order, options):
@@ -215,7 +223,7 @@ def mapped_orders(kind, order, options):
         return kind.mapping.drafts(order, options)
     except Unmappable as failure:
         why = failure.reason
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except UNEXPECTED as error:
         why = _unreadable(kind.key, error)
     order_id, number = kind.mapping.identify(order)
     return [Draft(order_id=order_id, number=number, action=Action.PARK, reason=why)]

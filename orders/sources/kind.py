@@ -141,6 +141,17 @@ class BadSignature(Exception):
     """The webhook is not from this source; nothing of it is stored."""
 
 
+class Gone(Exception):
+    """A message names an order that the source does not have any more."""
+
+
+def found_or_gone(order):
+    """The order that was read. Raises ``Gone`` without one."""
+    if not order:
+        raise Gone
+    return order
+
+
 class NotReportable(Exception):
     """A connector says that this report has no way into its source; carries the reason."""
 

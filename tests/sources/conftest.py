@@ -23,6 +23,12 @@ def shop(request, monkeypatch):
     return join(fake_of(request.param), monkeypatch)
 
 
+def kinds(has):
+    """Run a shared test only for the kinds of which this is true."""
+    able = [key for key in sorted(KINDS) if has(fake_of(key))]
+    return pytest.mark.parametrize("shop", able, indirect=True)
+
+
 def join(fake, monkeypatch):
     monkeypatch.setattr(http, "transport", fake.transport)
     monkeypatch.setattr(http, "_sleep", fake.sleeps.append)

@@ -8,15 +8,15 @@ from orders.sources import availability
 from orders.sources.models import Connection, SentStock
 from orders.sources.registry import KINDS
 from tests.factories.core import ArticleFactory, FacilityFactory, put_stock
+from tests.sources.conftest import kinds
 
 pytestmark = pytest.mark.django_db
+with_figures = kinds(lambda shop: KINDS[shop.kind].has_availability)
 
 
 @pytest.fixture
 def pushing(shop, connect):
     """A connection that wants figures, and a mug of which two facilities have 5 and 3."""
-    if not KINDS[shop.kind].has_availability:
-        pytest.skip("This source takes no stock figures.")
     mug = ArticleFactory(sku="SKU-1")
     for units in (5, 3):
         put_stock(FacilityFactory(), mug, units)
@@ -28,6 +28,7 @@ def push(connection):
     return availability.push(connection.pk, now=timezone.now())
 
 
+@with_figures
 def test_sum_over_the_network_is_sent_once(shop, pushing):
     assert push(pushing) == 1
     assert shop.stock == {"SKU-1": 8}
@@ -37,6 +38,7 @@ def test_sum_over_the_network_is_sent_once(shop, pushing):
     assert len(shop.requests) == asked
 
 
+@with_figures
 def test_change_is_sent_and_replaces_the_earlier_figure(shop, pushing):
     push(pushing)
     put_stock(FacilityFactory(), Article.objects.get(), 4)
@@ -47,6 +49,7 @@ def test_change_is_sent_and_replaces_the_earlier_figure(shop, pushing):
     assert SentStock.objects.get().units == 12
 
 
+@with_figures
 def test_figures_wait_for_their_pace(shop, pushing):
     now = timezone.now()
     availability.push(pushing.pk, now=now)
@@ -57,6 +60,7 @@ def test_figures_wait_for_their_pace(shop, pushing):
     assert availability.due(now + datetime.timedelta(minutes=6)) == [pushing.pk]
 
 
+@with_figures
 def test_failure_is_noted_and_tried_again(shop, pushing):
     shop.fail(400, body=shop.refusal("Not today"))
 

@@ -175,6 +175,16 @@ def test_old_message_of_a_known_order_reads_it_anew(shop, connect):
     assert Delivery.objects.get().state == "IGNORED"
 
 
+def test_deleted_order_is_cancelled_though_its_message_carries_it(shop, connect):
+    connection = connect(shop)
+    order = arrive(shop, connection)
+
+    receive(connection, *shop.webhook(order, "OrderDeleted", order=shop.payload(order)))
+    work_off()
+
+    assert Order.objects.get().status == "CANCELLED"
+
+
 def test_deleted_order_is_cancelled_with_all_its_groups(shop, connect):
     connection = connect(shop)
     order = shop.new_order(("SKU-1", 1), ("SKU-2", 1), addresses=[ANNA, {**ANNA, "city": "Potsdam"}])
@@ -277,6 +287,25 @@ def test_push_with_another_claim_is_refused(shop, pushed, google, changes):
     with pytest.raises(inbound.BadSignature):
         receive(pushed, google(**changes), body)
     assert not Delivery.objects.exists()
+
+
+def test_push_that_cannot_be_checked_is_refused_and_comes_again(shop, pushed, google):
+    _headers, body = shop.webhook(shop.new_order())
+    shop.fail(502, match=lambda call: str(call.url) == inbound.KEYS_URL)
+
+    with pytest.raises(inbound.BadSignature):
+        receive(pushed, google(), body)
+
+
+def test_keys_that_do_not_exist_are_asked_for_once_in_a_while(shop, pushed, google):
+    _headers, body = shop.webhook(shop.new_order())
+    token = jwt.encode({}, "secret-of-somebody-else-who-guesses", headers={"kid": "k9"})
+
+    for _attempt in range(3):
+        with pytest.raises(inbound.BadSignature):
+            receive(pushed, {"Authorization": f"Bearer {token}"}, body)
+
+    assert [str(call.url) for call in shop.requests] == [inbound.KEYS_URL]
 
 
 def test_token_counts_for_nothing_without_an_audience(shop, connect, google):

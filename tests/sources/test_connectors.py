@@ -15,9 +15,10 @@ from orders.sources.models import Connection, Delivery, ImportedOrder
 from orders.sources.reading import NotOfThisSource
 from orders.sources.registry import KINDS
 from tests.factories.sources import parked
-from tests.sources.conftest import work_off
+from tests.sources.conftest import kinds, work_off
 
 pytestmark = pytest.mark.django_db
+with_webhooks = kinds(lambda shop: shop.has_webhooks)
 
 
 def previews(shop, *orders, as_page=False, **options):
@@ -142,9 +143,8 @@ def test_currency_without_decimals_keeps_its_price(shop):
     assert (found["currency"], found["lines"][0]["unit_price"]) == ("JPY", "1500")
 
 
+@kinds(lambda shop: shop.has_ship_groups)
 def test_several_addresses_become_several_groups(shop):
-    if not shop.has_ship_groups:
-        pytest.skip("This source has one address per order.")
     order = shop.new_order(("SKU-1", 1), ("SKU-2", 2), addresses=[ANNA, {**ANNA, "city": "Potsdam"}])
 
     found = previews(shop, order)
@@ -368,6 +368,7 @@ def test_parked_order_is_settled_by_the_next_good_version(shop, connection):
 # Webhooks
 
 
+@with_webhooks
 def test_echo_does_not_settle_what_a_person_has_to_decide(shop, hooked):
     order = shop.new_order()
     hooked.send(order)
@@ -384,8 +385,6 @@ def test_echo_does_not_settle_what_a_person_has_to_decide(shop, hooked):
 
 @pytest.fixture
 def hooked(shop, connection):
-    if not shop.has_webhooks:
-        pytest.skip("This source is polled only.")
     return Hooks(shop, connection)
 
 
@@ -402,6 +401,7 @@ class Hooks:
         return self.post(*self.shop.webhook(order, **options))
 
 
+@with_webhooks
 def test_webhook_is_stored_before_the_answer_and_imported_after(shop, hooked):
     order = shop.new_order(("SKU-1", 2))
 
@@ -415,6 +415,7 @@ def test_webhook_is_stored_before_the_answer_and_imported_after(shop, hooked):
     assert Order.objects.get().lines.get().quantity == 2
 
 
+@with_webhooks
 def test_repeated_delivery_changes_nothing(shop, hooked):
     sent = shop.webhook(shop.new_order())
 
@@ -426,6 +427,7 @@ def test_repeated_delivery_changes_nothing(shop, hooked):
     assert Delivery.objects.count() == Order.objects.count() == 1
 
 
+@with_webhooks
 def test_older_after_newer_changes_nothing(shop, hooked):
     order = shop.new_order(("SKU-1", 1))
     old = shop.webhook(order)
@@ -439,6 +441,7 @@ def test_older_after_newer_changes_nothing(shop, hooked):
     assert Order.objects.get().shipping_address.city == "Potsdam"
 
 
+@with_webhooks
 def test_create_after_its_cancellation_stays_out(shop, hooked):
     order = shop.new_order()
     old = shop.webhook(order)
@@ -452,6 +455,7 @@ def test_create_after_its_cancellation_stays_out(shop, hooked):
     assert Order.objects.count() == 0
 
 
+@with_webhooks
 def test_bad_signature_stores_nothing(shop, hooked):
     order = shop.new_order()
 
@@ -464,11 +468,13 @@ def test_webhook_for_an_unknown_connection_is_401(client):
     assert client.post("/sources/01890000-0000-7000-8000-000000000000/").status_code == 401
 
 
+@with_webhooks
 def test_another_shop_is_refused(shop, hooked):
     assert hooked.post(*shop.foreign_webhook(shop.new_order())) == 401
     assert Delivery.objects.count() == 0
 
 
+@with_webhooks
 def test_signed_text_that_is_not_json_is_parked(shop, hooked):
     order = shop.new_order()
 
@@ -480,6 +486,33 @@ def test_signed_text_that_is_not_json_is_parked(shop, hooked):
     assert bytes(delivery.body) == b"\xff not json"
 
 
+@with_webhooks
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b'{"message": {"data": 7}}', b'{"order": []}'])
+def test_odd_webhooks_are_settled_or_parked(shop, hooked, body):
+    topics = {"shopify": ("orders/create", "orders/edited", "fulfillment_orders/placed_on_hold")}
+    for number, topic in enumerate(topics.get(shop.kind, (None,))):
+        options = {"topic": topic} if topic else {}
+        sent = shop.webhook(shop.new_order(), body=body, key=f"odd-{number}", **options)
+        assert hooked.post(*sent) == 200
+
+    work_off()
+
+    assert set(Delivery.objects.values_list("state", flat=True)) <= {"PARKED", "IGNORED"}
+
+
+@with_webhooks
+def test_message_of_an_order_that_is_gone_is_settled_with_the_reason(shop, hooked):
+    order = shop.new_order()
+    sent = shop.signal(order)
+    del shop.orders[order.id]
+
+    assert hooked.post(*sent) == 200
+    work_off()
+
+    assert (Delivery.objects.get().state, Delivery.objects.get().reason_code) == ("IGNORED", "NOT_FOUND")
+
+
+@with_webhooks
 def test_body_of_5_mb_is_taken(shop, hooked):
     order = shop.new_order(note="x" * 5_000_000)
 
@@ -489,10 +522,12 @@ def test_body_of_5_mb_is_taken(shop, hooked):
     assert Delivery.objects.get().state in {"DONE", "PARKED"}
 
 
-def test_body_without_end_is_refused(hooked):
+@with_webhooks
+def test_body_without_end_is_refused(shop, hooked):
     assert hooked.post({}, b"x" * (8 * 1024 * 1024 + 1)) == 413
 
 
+@with_webhooks
 def test_paused_connection_stores_and_waits(shop, hooked):
     Connection.objects.update(paused_at=timezone.now())
 
@@ -502,6 +537,7 @@ def test_paused_connection_stores_and_waits(shop, hooked):
     assert (Delivery.objects.get().state, Order.objects.count()) == ("RECEIVED", 0)
 
 
+@with_webhooks
 def test_several_deliveries_become_one_batch(shop, hooked):
     for number in range(20):
         hooked.send(shop.new_order((f"SKU-{number}", 1)))
@@ -512,6 +548,7 @@ def test_several_deliveries_become_one_batch(shop, hooked):
     assert set(Delivery.objects.values_list("state", flat=True)) == {"DONE"}
 
 
+@with_webhooks
 def test_poll_and_webhook_of_the_same_order_import_it_once(shop, hooked):
     order = shop.new_order()
     hooked.send(order)

@@ -64,6 +64,20 @@ def test_open_quantity_falls_back_step_by_step(shop):
     assert draft_of(order).lines[0].quantity == 5
 
 
+@pytest.mark.parametrize(
+    ("table", "method"),
+    [({}, "ups_03"), ({"ups_03": "express"}, "ups_03"), ({"UPS Ground": "express"}, "UPS Ground")],
+)
+def test_delivery_method_is_known_by_its_code_or_its_title(shop, table, method):
+    order = shop.payload(shop.new_order())
+    order["shipping_lines"] = [{"code": "ups_03", "title": "UPS Ground"}]
+
+    draft = draft_of(order, delivery_methods=table)
+
+    assert draft.delivery_method == method
+    assert draft.service == ("express" if table else "standard")
+
+
 def test_everything_taken_out_is_a_cancellation(shop):
     assert str(draft_of(shop.payload(shop.new_order(Item("SKU-1", 2, cancelled=2)))).action) == "cancel"
 

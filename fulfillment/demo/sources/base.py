@@ -158,6 +158,10 @@ class FakeSource:
         """(headers, body) of a signed webhook about an order."""
         raise NotImplementedError
 
+    def signal(self, order):
+        """(headers, body) of a webhook that only names an order."""
+        return self.webhook(order)
+
     def forged_webhook(self, order):
         """(headers, body) of a webhook that is not from this source."""
         raise NotImplementedError

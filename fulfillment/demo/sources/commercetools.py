@@ -141,7 +141,7 @@ class Fake(FakeSource):
             "results": [self.payload(order) for order in orders],
         }
 
-    def message(self, order, topic="OrderCreated", **fields):
+    def message(self, order, topic="OrderCreated", /, **fields):
         return {
             "notificationType": "Message",
             "id": f"message-{next(self._deliveries)}",
@@ -154,7 +154,7 @@ class Fake(FakeSource):
             **fields,
         }
 
-    def webhook(self, order, topic="OrderCreated", *, key=None, secret=SECRET, body=None, **fields):
+    def webhook(self, order, topic="OrderCreated", /, *, key=None, secret=SECRET, body=None, **fields):
         if body is None:
             message = self.message(order, topic, **({"id": key} if key else {}), **fields)
             data = base64.b64encode(to_json(message)).decode()
@@ -164,6 +164,9 @@ class Fake(FakeSource):
             }
             body = to_json(push)
         return {"X-Push-Secret": secret}, body
+
+    def signal(self, order):
+        return self.webhook(order, "OrderStateChanged", orderState="Confirmed")
 
     def forged_webhook(self, order):
         headers, body = self.webhook(order)

@@ -141,6 +141,10 @@ class Fake(FakeSource):
         }
         return headers, body
 
+    def signal(self, order):
+        body = to_json({"order_edit": {"id": 1, "order_id": int(order.id)}})
+        return self.webhook(order, "orders/edited", body=body)
+
     def forged_webhook(self, order):
         """One byte more than was signed."""
         headers, body = self.webhook(order)

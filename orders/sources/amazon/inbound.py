@@ -7,7 +7,7 @@ import hmac
 from django.utils import timezone
 
 from orders.sources import http
-from orders.sources.kind import BadSignature, Page, Received
+from orders.sources.kind import BadSignature, Page, Received, found_or_gone
 from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time
 
 from . import mapping
@@ -43,8 +43,7 @@ def read(client, topic, payload):
     (signal,) = mapping.unwrap(payload)
     if not mapping.is_signal(signal):
         raise NotOfThisSource
-    order = client.order(mapping.identify(signal)[0])
-    return [order] if order else []
+    return [found_or_gone(client.order(mapping.identify(signal)[0]))]
 
 
 def pages(client, connection):

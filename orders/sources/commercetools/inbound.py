@@ -8,7 +8,7 @@ import jwt
 from django.core.cache import cache
 
 from orders.sources import http
-from orders.sources.kind import BadSignature, Page, Received
+from orders.sources.kind import BadSignature, Page, Received, found_or_gone
 from orders.sources.models import ImportedOrder
 from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time, whole
 
@@ -17,7 +17,7 @@ from . import mapping
 LIMIT = 500
 KEYS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 ISSUERS = ["https://accounts.google.com", "accounts.google.com"]
-KEPT = 3600  # seconds
+KEPT, ASKED_EVERY = 3600, 10  # seconds
 # What follows from our own reports, or says nothing of what is to be shipped.
 NOT_NEEDED = (
     "Delivery",
@@ -57,17 +57,23 @@ def _check_token(token, settings):
     try:
         key = _key(jwt.get_unverified_header(token).get("kid", ""))
         claims = jwt.decode(token, key, algorithms=["RS256"], audience=audience, issuer=ISSUERS)
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, httpx.HTTPError) as error:
+        # Without Google's keys nothing can be checked; it pushes again.
         raise BadSignature from error
     if claims.get("email") != account or claims.get("email_verified") is not True:
         raise BadSignature
 
 
 def _key(kid):
-    """One of Google's keys; they are kept for an hour, and asked for again when one is new."""
+    """One of Google's keys; they are kept for an hour, and asked for again when one is new.
+
+    That at most once in a while: anybody can send a token that names a key which does not exist.
+    """
     for is_fresh in (False, True):
         found = None if is_fresh else cache.get("sources:google-keys")
         if found is None:
+            if not cache.add("sources:google-keys-asked", 1, ASKED_EVERY):
+                break
             with httpx.Client(transport=http.transport(), timeout=5) as client:
                 found = client.get(KEYS_URL).raise_for_status().json()
             cache.set("sources:google-keys", found, KEPT)
@@ -89,8 +95,9 @@ def read(client, topic, payload):
     identifier, order = text(part(message, "resource", "id")), message.get("order")
     if isinstance(order, dict) and not message.get("payloadNotIncluded") and not _is_old(client, order):
         return [order]
-    found = client.order(identifier) if identifier else None
-    return [found] if found else []
+    if not identifier:
+        raise NotOfThisSource
+    return [found_or_gone(client.order(identifier))]
 
 
 def _is_old(client, order):

@@ -67,7 +67,8 @@ def message_of(payload):
 def _of_message(message):
     if text(part(message, "resource", "typeId")) != "order":
         return []
-    if isinstance(message.get("order"), dict):
+    # A deleted order comes as it was before.
+    if isinstance(message.get("order"), dict) and message.get("type") != DELETED:
         return [message["order"]]
     state = "Cancelled" if message.get("type") == DELETED else message.get("orderState")
     return [

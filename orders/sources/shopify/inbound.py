@@ -6,7 +6,7 @@ import hmac
 
 from django.utils import timezone
 
-from orders.sources.kind import BadSignature, Page, Received
+from orders.sources.kind import BadSignature, Page, Received, found_or_gone
 from orders.sources.models import Connection
 from orders.sources.reading import NotOfThisSource, first, iso, items, part, text, time
 
@@ -67,8 +67,7 @@ def read(client, topic, payload):
 def _read(client, identifier):
     if not text(identifier):
         raise NotOfThisSource
-    order = client.order(identifier)
-    return [order] if order else []
+    return [found_or_gone(client.order(identifier))]
 
 
 def pages(client, connection):

@@ -70,7 +70,7 @@ def _draft(order, options):
             email=first(order.get("email"), order.get("contact_email")),
             address=_address(given, order) if isinstance(given, dict) else None,
             lines=tuple(_lines(order)),
-            delivery_method=first(method.get("code"), method.get("title")),
+            delivery_method=_method(method, options),
             attributes=attributes(
                 ("note", order.get("note")),
                 *((entry.get("name"), entry.get("value")) for entry in items(order.get("note_attributes"))),
@@ -96,6 +96,13 @@ def _judge(draft, order, options):
     if order.get("is_on_hold"):
         return draft.but(Action.IGNORE, "ON_HOLD")
     return draft
+
+
+def _method(line, options):
+    """The code of the shipping line; its title where the table of the connection only knows that."""
+    code, title = text(line.get("code")), text(line.get("title"))
+    table = options.get("delivery_methods") or {}
+    return title if title in table and code not in table else code or title
 
 
 def _address(given, order):
