@@ -16,8 +16,12 @@ from .addresses import Address, is_country
 from .reading import iso, text
 from .reasons import Reason, reason
 
-# What an operator can repair by typing it in.
-REPAIRABLE = {"ADDRESS_MISSING", "ADDRESS_INCOMPLETE", "ADDRESS_HIDDEN", "COUNTRY_UNKNOWN", "SKU_MISSING"}
+# What an operator can repair by typing it in, or by a decision.
+REPAIRABLE = {
+    *("ADDRESS_MISSING", "ADDRESS_INCOMPLETE", "ADDRESS_HIDDEN", "COUNTRY_UNKNOWN", "SKU_MISSING"),
+    *("QUANTITY_NOT_WHOLE", "CANCEL_ASKED"),
+}
+KEEP, DROP = "keep", "drop"  # what an operator decides of a line whose customer wants to cancel it
 
 
 class Action(enum.StrEnum):
@@ -41,6 +45,7 @@ class Line:
     line_ids: tuple[str, ...] = ()  # where the source counts units one by one
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     facility: str = ""  # of the source, translated by the table of the connection
+    is_doubtful: bool = False  # its customer asks to cancel it; somebody has to decide
 
     @property
     def wanted(self):
@@ -181,6 +186,8 @@ def complete(draft, options):
 def _check(draft):
     """Park what cannot be sent as it is."""
     lines = draft.lines
+    if doubtful := [line.line_id for line in lines if line.is_doubtful]:
+        return draft.but(Action.PARK, "CANCEL_ASKED", lines=", ".join(doubtful))
     without_number = [line.line_id for line in lines if line.quantity is None]
     if without_number:
         return draft.but(Action.PARK, "QUANTITY_NOT_WHOLE", line=", ".join(without_number))
@@ -197,26 +204,42 @@ def _check(draft):
 
 
 def repair(draft, corrections):
-    """Put in what an operator typed where the source lacks it, and check again; every other draft stays as it is.
+    """Put in what an operator typed or decided where the source lacks it, and check again; others stay as they are.
 
     Args:
-        corrections: ``{ship group: {"address": {...}, "skus": {line id: SKU}}}``.
+        corrections: ``{ship group: {"address": {...}, "skus": {line id: SKU}, "quantities": {line id: units},
+            "decisions": {line id: KEEP or DROP}}}``.
     """
     typed = corrections.get(draft.group)
     if not typed or draft.action != Action.PARK or draft.reason.code not in REPAIRABLE:
         return draft
-    skus, address = typed.get("skus") or {}, draft.address
+    address, decisions = draft.address, typed.get("decisions") or {}
     if typed.get("address"):
         address = dataclasses.replace(address or Address(), **typed["address"])
-    return _check(
-        dataclasses.replace(
-            draft.but(Action.IMPORT),
-            address=address,
-            lines=tuple(
-                dataclasses.replace(line, sku=line.sku or skus.get(line.line_id, "")) for line in draft.lines
-            ),
-            facts={**draft.facts, "corrections": {draft.group: typed}},  # for later versions of the order
-        )
+    dropped = {
+        line.line_id for line in draft.lines if line.is_doubtful and decisions.get(line.line_id) == DROP
+    }
+    lines = tuple(_repaired(line, typed) for line in draft.lines if line.line_id not in dropped)
+    known = {key: units for key, units in draft.ordered.items() if key not in dropped}
+    repaired = dataclasses.replace(
+        draft.but(Action.IMPORT),
+        address=address,
+        lines=lines,
+        ordered={**known, **{line.line_id: line.wanted for line in lines if line.wanted is not None}},
+        facts={**draft.facts, "corrections": {draft.group: typed}},  # for later versions of the order
+    )
+    return _check(repaired) if lines else repaired.but(Action.CANCEL, "CANCELLED")
+
+
+def _repaired(line, typed):
+    units = (typed.get("quantities") or {}).get(line.line_id)
+    is_decided = line.line_id in (typed.get("decisions") or {})
+    return dataclasses.replace(
+        line,
+        sku=line.sku or (typed.get("skus") or {}).get(line.line_id, ""),
+        quantity=units if line.quantity is None else line.quantity,
+        ordered=units if line.ordered is None and line.quantity is None else line.ordered,
+        is_doubtful=line.is_doubtful and not is_decided,
     )
 
 

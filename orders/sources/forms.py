@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from fulfillment.core.countries import COUNTRIES
 
 from .addresses import Address, is_country
-from .drafts import REPAIRABLE, Action
+from .drafts import DROP, KEEP, REPAIRABLE, Action
 from .fields import TableField
 from .kind import COMMON
 from .models import Connection
@@ -139,25 +139,51 @@ class RepairForm(forms.Form):
                 self.initial[key] = getattr(address, name)
             if names and not is_country(address.country):
                 self.initial[names["country"]] = ""
-            lines = {line.line_id: f"{index}-sku-{line.line_id}" for line in draft.lines if not line.sku}
+            found: dict[str, dict[str, str]] = {"address": names}
             for line in draft.lines:
-                if line.line_id in lines:
-                    label = _("SKU of “%(title)s”") % {"title": line.title or line.line_id}
-                    self.fields[lines[line.line_id]] = forms.CharField(
-                        label=label, required=False, max_length=255
-                    )
-            self.parts.append((draft.group, names, lines))
+                for name, field in _fields_of(line):
+                    key = f"{index}-{name}-{line.line_id}"
+                    self.fields[key] = field
+                    found.setdefault(name, {})[line.line_id] = key
+            self.parts.append((draft.group, found))
 
     def corrections(self):
         """What was typed, as of ``drafts.repair``."""
         typed = self.cleaned_data
         return {
             group: {
-                "address": {name: typed[key] for name, key in names.items()},
-                "skus": {line: typed[key] for line, key in lines.items() if typed[key]},
+                name: {of: typed[key] for of, key in keys.items() if name == "address" or typed[key]}
+                for name, keys in found.items()
             }
-            for group, names, lines in self.parts
+            for group, found in self.parts
         }
+
+
+def _fields_of(line):
+    """(name in the corrections, form field) for each thing that a line lacks."""
+    title = {"title": line.title or line.line_id}
+    if not line.sku:
+        field: forms.Field = forms.CharField(
+            label=_("SKU of “%(title)s”") % title, required=False, max_length=255
+        )
+        yield "skus", field
+    if line.quantity is None:
+        label = _("Units of “%(title)s”") % title
+        yield "quantities", forms.IntegerField(label=label, required=False, min_value=1, max_value=100_000)
+    if line.is_doubtful:
+        yield (
+            "decisions",
+            forms.ChoiceField(
+                label=_("“%(title)s”: the customer wants to cancel it") % title,
+                required=False,
+                choices=[
+                    ("", _("Not decided yet")),
+                    (DROP, _("Leave it out")),
+                    (KEEP, _("Ship it all the same")),
+                ],
+                help_text=_("The shop is not told of it from here: confirm the cancellation there."),
+            ),
+        )
 
 
 class TablesForm(forms.Form):

@@ -20,7 +20,7 @@ from orders.models import Order
 
 from .drafts import Action, Draft, repair
 from .models import ImportedOrder
-from .reasons import Reason, reason
+from .reasons import Reason, reason, refused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _place(connection, new, links, outcomes, now):
     made = []
     for (index, draft, _body), result in zip(new, placed, strict=True):
         if isinstance(result, Refused):
-            outcomes[index] = Outcome(draft, "parked", reason("REFUSED", why=result.english))
+            outcomes[index] = Outcome(draft, "parked", refused("REFUSED", result))
             continue
         order, _is_new = result
         link = _link(connection, draft, order, now)
@@ -195,7 +195,7 @@ def _compare(connection, link, draft, newer, now):
             outcome = _change(connection, link, draft, now)
     except Refused as refusal:
         code = "CANCEL_TOO_LATE" if draft.action == Action.CANCEL else "CHANGE_TOO_LATE"
-        outcome = Outcome(draft, "parked", reason(code, why=refusal.english))
+        outcome = Outcome(draft, "parked", refused(code, refusal))
     if is_newer and draft.action != Action.PARK:
         link.version, link.source_updated_at = draft.version, draft.updated_at
         newer.append(link)
@@ -228,6 +228,9 @@ def _change(connection, link, draft, now):
         is_hidden = draft.reason.code in {"ADDRESS_MISSING", "ADDRESS_INCOMPLETE", "ADDRESS_HIDDEN"}
         return Outcome(draft, *(("ignored", reason("UNCHANGED")) if is_hidden else ("parked", draft.reason)))
     if draft.digest == link.digest:
+        if draft.facts.get("corrections") != link.facts.get("corrections"):
+            link.facts = dict(draft.facts)  # what somebody decided holds for later versions
+            link.save(update_fields=["facts"])
         return Outcome(draft, "ignored", reason("UNCHANGED"))
     outcome, body = _judge(draft)
     return outcome if body is None else _update(connection, link, order, draft, body, now)

@@ -28,6 +28,16 @@ def parked(text=""):
     return rows
 
 
+def imported(delivery):
+    """What became of earlier versions of the order in a delivery, one row per ship group."""
+    if not delivery.external_id:
+        return []
+    same = ImportedOrder.objects.filter(
+        connection=delivery.connection, external_id=delivery.external_id, order__isnull=False
+    )
+    return list(same.order_by("group"))
+
+
 def refused():
     """Reports that a source refused, newest first."""
     return (

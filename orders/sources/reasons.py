@@ -5,8 +5,8 @@ No reason carries personal data: they stand in logs, lists and error texts.
 
 import dataclasses
 
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
 TEXTS = {
     # Nothing to do
@@ -58,6 +58,40 @@ TEXTS = {
 }
 
 
+# What a person can do about a parked delivery.
+ADVICE = {
+    "NOT_JSON": _("Nothing can be read of it: let the shop send it again, then settle this one."),
+    "NOT_OF_THIS_SOURCE": _("It is for another address, or no order. Settle it when no order is missing."),
+    "ADDRESS_MISSING": _(
+        "Type the address in below, or correct it in the shop: its newer version comes in by itself."
+    ),
+    "ADDRESS_INCOMPLETE": _(
+        "Type in below what is missing, or correct it in the shop: its newer version comes in by itself."
+    ),
+    "ADDRESS_HIDDEN": _(
+        "Type the address in below if the order cannot wait. The app needs the right to read addresses: an administrator gives it in the seller account."
+    ),
+    "COUNTRY_UNKNOWN": _("Choose the country below."),
+    "SKU_MISSING": _("Type the SKU in below. One for all such lines can stand in the tables."),
+    "QUANTITY_NOT_WHOLE": _("Type in below how many units are meant."),
+    "SEVERAL_ADDRESSES": _("Say in the shop which line goes where: its newer version comes in by itself."),
+    "INVALID": _("Correct it in the shop, or below in the content, then try again."),
+    "REFUSED": _("Clear what stands in its way, then try again."),
+    "CHANGE_TOO_LATE": _("Look at the order and agree with the shop what is to happen, then settle this."),
+    "CANCEL_TOO_LATE": _(
+        "Stop the order by hand if that is still possible, else tell the shop that it is on its way. Then settle this."
+    ),
+    "CANCEL_ASKED": _("Decide below for each line, then try again."),
+    "COLLECT_UNKNOWN": _("Add the code to the delivery methods in the tables, then try again."),
+    "ON_HOLD": _("Keep the order back until the shop releases it, then settle this."),
+    "UNREADABLE": _(
+        "Try again after the next update of this program. If the order cannot wait, correct the content below."
+    ),
+    "SOURCE_REFUSED": _("Try again later. If that does not help, an administrator can test the connection."),
+}
+BY_TABLES = {"SKU_MISSING", "COLLECT_UNKNOWN"}  # what the tables of the connection can repair
+
+
 @dataclasses.dataclass(frozen=True)
 class Reason:
     code: str
@@ -68,12 +102,34 @@ class Reason:
             raise KeyError(self.code)
 
     def __str__(self):
-        return str(TEXTS[self.code]) % self.params if self.code else ""
+        return str(TEXTS[self.code]) % self._words() if self.code else ""
+
+    def _words(self):
+        """The parameters; a refusal among them in the reader's language."""
+        if "why.text" not in self.params:
+            return self.params
+        given = {name.removeprefix("why."): value for name, value in self.params.items()}
+        return self.params | {"why": gettext(self.params["why.text"]) % given}
+
+    @property
+    def advice(self):
+        return ADVICE.get(self.code, "")
+
+    @property
+    def is_for_tables(self):
+        return self.code in BY_TABLES
 
     @property
     def english(self):
         with override("en"):
             return str(self)
+
+
+def refused(code, refusal):
+    """A reason with a refusal of our own in it, kept so that it can be told in any language."""
+    with override("en"):
+        given = {f"why.{name}": str(value) for name, value in refusal.params.items()}
+        return Reason(code, {"why": refusal.message, **given, "why.text": str(refusal.text)})
 
 
 def reason(code, /, **params):

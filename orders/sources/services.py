@@ -109,8 +109,18 @@ def correct(delivery_id, correction, corrections):
         # A text field sends other line breaks; what means the same is no correction.
         is_same = _means(correction.encode()) == _means(bytes(delivery.body))
         delivery.correction = "" if is_same else correction
-    delivery.corrections = {**delivery.corrections, **corrections}
+    delivery.corrections = {
+        **delivery.corrections,
+        **{
+            group: _merged(delivery.corrections.get(group, {}), typed) for group, typed in corrections.items()
+        },
+    }
     delivery.save(update_fields=["correction", "corrections"])
+
+
+def _merged(before, typed):
+    """What was typed now beside what was typed before."""
+    return before | {name: {**before.get(name, {}), **values} for name, values in typed.items()}
 
 
 def _means(content):

@@ -73,7 +73,7 @@ def delivery_detail(request, pk):
             "form": CorrectionForm(initial={"content": services.readable(delivery)}),
             "repair": RepairForm(drafts=drafts),
             "drafts": drafts,
-            "kind": KINDS.get(delivery.connection.kind),
+            "imported": queries.imported(delivery),
             "may_connect": Permission.CONNECT in permissions_at(request.user),
         },
     )

@@ -90,6 +90,131 @@ def test_missing_parts_are_typed_in_and_hold_for_later_versions(office, shop, co
     assert not Delivery.objects.parked().exists()
 
 
+def test_parts_typed_in_one_after_the_other_are_all_kept(office, shop, connect):
+    connection = connect(shop)
+    shop.new_order(("", 1), address={**ANNA, "postal_code": ""})
+    polling.run(connection.pk, now=timezone.now())
+    url = reverse("sources:delivery-retry", args=[Delivery.objects.get().pk])
+    detail = reverse("sources:delivery-detail", args=[Delivery.objects.get().pk])
+
+    office.post(url, {f"0-{name}": value for name, value in ANNA.items() if name in ADDRESS})
+    assert Delivery.objects.get().reason_code == "SKU_MISSING"
+    (sku,) = office.get(detail).context["repair"].fields
+    office.post(url, {sku: "SKU-9"})
+
+    assert Order.objects.get().lines.get().sku == "SKU-9"
+
+
+@pytest.fixture
+def asked(monkeypatch, connect):
+    """An order of Amazon with two lines; the customer wants to cancel the second one."""
+    shop = join(fake_of("amazon"), monkeypatch)
+    order = shop.new_order(("SKU-1", 1), ("SKU-2", 2))
+    order.items[1].is_unwanted = True
+    connection = connect(shop)
+    return shop, connection, order
+
+
+def poll(connection):
+    Connection.objects.update(poll_due_at=None)
+    polling.run(connection.pk, now=timezone.now())
+
+
+def decide(office, decision):
+    delivery = Delivery.objects.parked().get()
+    page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    (name,) = page.context["repair"].fields
+    return office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {name: decision})
+
+
+@pytest.mark.parametrize(("decision", "skus"), [("drop", ["SKU-1"]), ("keep", ["SKU-1", "SKU-2"])])
+def test_line_the_customer_wants_to_cancel_is_decided_once(office, asked, decision, skus):
+    shop, connection, order = asked
+    poll(connection)
+    assert Delivery.objects.get().reason_code == "CANCEL_ASKED"
+    assert Order.objects.count() == 0
+
+    decide(office, decision)
+    shop.change(order)
+    poll(connection)
+
+    assert [line.sku for line in Order.objects.get().lines.all()] == skus
+    assert not Delivery.objects.parked().exists()
+
+
+@pytest.mark.parametrize(("decision", "skus"), [("drop", ["SKU-1"]), ("keep", ["SKU-1", "SKU-2"])])
+def test_line_of_a_known_order_is_decided_once(office, asked, decision, skus):
+    shop, connection, order = asked
+    order.items[1].is_unwanted = False
+    poll(connection)
+    order.items[1].is_unwanted = True
+    shop.change(order)
+    poll(connection)
+
+    decide(office, decision)
+    shop.change(order)
+    poll(connection)
+
+    assert [line.sku for line in Order.objects.get(status="OPEN").lines.all()] == skus
+    assert not Delivery.objects.parked().exists()
+
+
+def test_order_without_a_line_left_is_cancelled(office, asked):
+    shop, connection, order = asked
+    order.items[0].cancelled = 1
+    order.items[1].is_unwanted = False
+    poll(connection)
+    order.items[1].is_unwanted = True
+    shop.change(order)
+    poll(connection)
+
+    decide(office, "drop")
+
+    assert Order.objects.get().status == "CANCELLED"
+
+
+def test_parked_change_leads_to_its_order(office, asked):
+    shop, connection, order = asked
+    order.items[1].is_unwanted = False
+    poll(connection)
+    order.items[1].is_unwanted = True
+    shop.change(order)
+    poll(connection)
+
+    page = office.get(reverse("sources:delivery-detail", args=[Delivery.objects.get().pk])).content.decode()
+
+    assert reverse("overview:order-detail", args=[Order.objects.get().pk]) in page
+    assert "Decide below for each line" in page
+
+
+def test_undecided_line_still_waits(office, asked):
+    _shop, connection, _order = asked
+    poll(connection)
+
+    decide(office, "")
+
+    assert Delivery.objects.get().reason_code == "CANCEL_ASKED"
+
+
+def test_units_that_are_no_number_are_typed_in(office, monkeypatch, connect):
+    shop = join(fake_of("salesforce"), monkeypatch)
+    order = shop.new_order(("SKU-1", 2))
+    delivery = parked(
+        connect(shop),
+        json.dumps(
+            {**shop.payload(order), "productItems": [{"itemId": "1", "productId": "A", "quantity": 1.5}]}
+        ).encode(),
+        external_id=order.id,
+        via=Delivery.Via.POLL,
+    )
+    page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    (name,) = page.context["repair"].fields
+
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {name: "2"})
+
+    assert Order.objects.get().lines.get().quantity == 2
+
+
 def test_still_wrong_order_says_why(office, shop, connect):
     delivery = parked(connect(shop), json.dumps(shop.payload(shop.new_order(address=None))).encode())
     detail = reverse("sources:delivery-detail", args=[delivery.pk])

@@ -196,6 +196,7 @@ def _line(order, item):
     return {
         "orderItemId": item.id,
         "quantityOrdered": item.quantity,
+        **({"cancellation": {"cancellationRequest": {"requester": "BUYER"}}} if item.is_unwanted else {}),
         "product": {
             "asin": "B000000001",
             "title": item.title,

@@ -37,6 +37,7 @@ class Item:
     price: str = "12.50"
     shipped: int = 0
     cancelled: int = 0
+    is_unwanted: bool = False  # its customer asks to cancel it
     id: str = ""
     attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 

@@ -108,13 +108,10 @@ def _judge(draft, order):
         return draft.but(Action.IGNORE, "NOT_RELEASED", status=status or "-")
     if draft.action in {Action.IGNORE, Action.CANCEL}:
         return draft
-    asked = [
-        text(line.get("orderItemId")) for line in items(order.get("orderItems")) if _asks_to_cancel(line)
-    ]
-    if asked:
-        return draft.but(Action.PARK, "CANCEL_ASKED", lines=", ".join(asked))
     if draft.delivery_method == PICK_UP and not draft.service.startswith("collect "):
         return draft.but(Action.PARK, "COLLECT_UNKNOWN", code=PICK_UP)
+    if draft.reason and draft.reason.code == "CANCEL_ASKED":
+        return draft
     is_hidden = draft.reason is not None and draft.reason.code in {"ADDRESS_MISSING", "ADDRESS_INCOMPLETE"}
     if is_hidden and not (draft.address and draft.address.street):
         return draft.but(Action.PARK, "ADDRESS_HIDDEN")
@@ -133,10 +130,6 @@ def _texts(value):
     return [word for word in map(text, value) if word] if isinstance(value, list) else []
 
 
-def _asks_to_cancel(line):
-    return bool(part(line, "cancellation", "cancellationRequest"))
-
-
 def _line(line):
     ordered = whole(line.get("quantityOrdered"))
     open_, done = (
@@ -151,6 +144,7 @@ def _line(line):
         # What was cancelled is neither fulfilled nor unfulfilled.
         ordered=ordered if open_ is None or done is None else open_ + done,
         unit_price=money(part(product, "price", "unitPrice", "amount")),
+        is_doubtful=bool(part(line, "cancellation", "cancellationRequest")),
         attributes=attributes(
             ("asin", part(product, "asin")),
             ("giftOption", part(line, "fulfillment", "packing", "giftOption")),
