@@ -271,10 +271,10 @@ def targets_of(run, lines):
 
 def map_of(walk, facility):
     """The map of a walk, or None where nobody said where the places are."""
-    return floor_map.draw(_marks(walk), floor.deepest_bays(facility))
+    return floor_map.draw(marks_of(walk), floor.deepest_bays(facility))
 
 
-def _marks(walk):
+def marks_of(walk):
     """The places of a walk for the map: where each stop is begun, or for one that is done, was."""
     marks = []
     for stop in walk.lines:

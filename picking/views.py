@@ -10,7 +10,7 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views import csrf
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core.access import at_facility, permissions_at
 from fulfillment.core.devices import answer_device, for_devices, read_action
@@ -21,6 +21,7 @@ from fulfillment.core.sheets import MOST_LABELS
 from fulfillment.core.sheets import location_labels as location_sheet
 
 from . import photos, restow, scans, services, sheets
+from . import practice as practices
 from .forms import ActionForm, PhotoForm, RestowForm, ScanForm, new_action_id
 from .models import LinePhoto, LoadUnit, PickJob, PickRun, RestowItem
 from .queries import history_of, walk_of
@@ -131,6 +132,31 @@ def _name_of(character):
 @at_facility(Permission.PICK)
 def command_sheet(request):
     return _pdf(sheets.command_sheet(request.facility, get_language()), "commands.pdf")
+
+
+@require_safe
+@at_facility(Permission.PICK)
+def practice_sheet(request):
+    return _pdf(sheets.practice_sheet(request.facility, get_language()), "practice.pdf")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_facility(Permission.PICK)
+def practice(request):
+    """The scan loop with a made-up job: the screen itself answers, and what is posted without it changes nothing."""
+    if request.method == "POST":
+        messages.info(request, _("Nothing is booked in practice."))
+        return redirect("picking:practice", request.facility.slug)
+    made_up = practices.practice(request.facility)
+    context = {
+        **loop_context(request, made_up.walk, is_mine=True),
+        "job": made_up.job,
+        "act_url": request.path,
+        "may_count": scans.may_count(request.user, request.facility),
+        "job_data": made_up.screen_data(may_override=scans.may_override(request.user, request.facility)),
+        "map": made_up.map,
+    }
+    return render(request, "picking/practice.html", context)
 
 
 @require_safe

@@ -2,10 +2,12 @@
 
 import { show } from "./feedback.js";
 import { isOpen, open, openPlaces, PickJob, weightRange } from "./pickjob.js";
+import { Practice } from "./practice.js";
 import { ActionQueue } from "./queue.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
 
 const script = document.querySelector("script[data-url]");
+const isPractice = !script.dataset.url;
 const texts = JSON.parse(document.getElementById("scan-texts").textContent);
 const feedback = document.getElementById("feedback");
 const connection = document.getElementById("connection");
@@ -22,14 +24,6 @@ function fill(text, words) {
   return text.replace(/%\((\w+)\)s/g, (_all, name) => words[name] ?? "–");
 }
 
-/** What was kept of the jobs of whoever had the device before. Their scans wait for them all the same. */
-async function forgetOthers() {
-  const kept = await queue.transaction("jobs", "readonly", (store) => store.getAll());
-  for (const { id, user } of kept) {
-    if (user !== queue.user) await queue.transaction("jobs", "readwrite", (store) => store.delete(id));
-  }
-}
-
 // What is shown
 
 /** Read the job anew from the page, with what was answered and done since the page was made. */
@@ -39,8 +33,8 @@ async function load() {
   job = data && new PickJob(JSON.parse(data.textContent));
   if (!job) return;
   job.skipped = skipped;
-  const kept = await queue.transaction("jobs", "readonly", (store) => store.get(job.data.id));
-  if (kept?.user === queue.user && kept.data.version > job.data.version) job.data = kept.data;
+  const kept = await queue.keptJob(job.data.id);
+  if (kept?.version > job.data.version) job.data = kept;
   await readPending();
 }
 
@@ -151,6 +145,7 @@ function paintRow(row, line, current) {
 /** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */
 async function paintConnection(kind, answer) {
   connection.replaceChildren();
+  if (isPractice) return;
   const number = (await queue.waiting()).length;
   if (kind === "login") {
     show(connection, answer);
@@ -177,7 +172,7 @@ function signInLink() {
 async function act(action) {
   if (!job) return;
   const { kind, text, words, effect, opened } = job.judge(action);
-  const item = { id: crypto.randomUUID(), ...action, job: job.data.id, told: kind, effect, opened, place: place() };
+  const item = { id: newId(), ...action, job: job.data.id, told: kind, effect, opened, place: place() };
   latest = item.id;
   const mark = { ...item, isNew: true };
   job.pending.push(mark); // the next scan may come before this one is kept
@@ -191,6 +186,11 @@ async function act(action) {
   await queue.add(item);
   mark.isNew = false;
   if (!navigator.onLine) paintConnection("waiting");
+}
+
+/** Only an address with https has `randomUUID`; practice needs none. */
+function newId() {
+  return isPractice ? String(Math.random()) : crypto.randomUUID();
 }
 
 /** A photo goes the way of the actions, made small: it is kept without a connection too. */
@@ -220,7 +220,7 @@ async function onAnswer(item, answer, isOfAnotherTab = false) {
   if (item.rejected || (answer.kind && item.effect && !isBooked(answer))) listTasks();
   if (!job || item.job !== job.data.id) return;
   job.confirm(item, answer);
-  await queue.transaction("jobs", "readwrite", (store) => store.put({ id: job.data.id, user: queue.user, data: job.data }));
+  await queue.keepJob(job.data);
   paint();
   if (answer.kind === "closed_short") return location.reload(); // it says what becomes of the missing units
   if (answer.kind === "closed" || answer.kind === "paused") {
@@ -381,8 +381,8 @@ function typeInto(field, state) {
 }
 
 // Without https a browser has neither ids nor locks: the plain forms of the page then do the work, and the page says so.
-if (isSecureContext) {
-  queue = new ActionQueue(script.dataset.url, script.dataset.user, {
+if (isSecureContext || isPractice) {
+  queue = isPractice ? new Practice(texts, onAnswer) : new ActionQueue(script.dataset.url, script.dataset.user, {
     onAnswer,
     onRejected,
     onWait: paintConnection,
@@ -430,10 +430,10 @@ if (isSecureContext) {
   });
   document.addEventListener("htmx:afterSwap", load);
   addEventListener("offline", () => paintConnection("waiting"));
-  if (!navigator.serviceWorker.controller) {
+  if (!isPractice && !navigator.serviceWorker.controller) {
     navigator.serviceWorker.ready.then(({ active }) => active.postMessage({ keep: location.pathname }));
   }
-  forgetOthers();
+  queue.forgetOthers();
   addEventListener("online", () => paintConnection());
   load();
   paintConnection();

@@ -41,6 +41,24 @@ export class ActionQueue {
     });
   }
 
+  /** A job as it was kept after the last answer, when that was for this person. */
+  async keptJob(id) {
+    const kept = await this.transaction("jobs", "readonly", (store) => store.get(id));
+    return kept?.user === this.user ? kept.data : undefined;
+  }
+
+  keepJob(data) {
+    return this.transaction("jobs", "readwrite", (store) => store.put({ id: data.id, user: this.user, data }));
+  }
+
+  /** What was kept of the jobs of whoever had the device before. Their scans wait for them all the same. */
+  async forgetOthers() {
+    const kept = await this.transaction("jobs", "readonly", (store) => store.getAll());
+    for (const { id, user } of kept) {
+      if (user !== this.user) await this.transaction("jobs", "readwrite", (store) => store.delete(id));
+    }
+  }
+
   async mine() {
     const items = await this.transaction("actions", "readonly", (store) => store.getAll());
     return items.filter((item) => item.user === this.user);

@@ -88,6 +88,7 @@ def _picking(facility, user, here):
     yield page_of("own settings", "core:preferences", here)
     yield page_of("shared devices", "core:device-list", here)
     yield page_of("scanner", "picking:scanner", here)
+    yield page_of("practice", "picking:practice", here)
     held = pick_job(1, facility=facility)
     assignments.hold(held.pk, reason="The customer calls back", by=user, now=timezone.now())
     assignments.plan(opened.pk, users=[user], priority=2, by=user, now=timezone.now())
