@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 # A call that was begun this long ago and has no answer lost its worker.
 CALL_LOST_AFTER = datetime.timedelta(minutes=2)
+# Long before that its worker, which may only have stood still, sends nothing any more.
+SEND_WITHIN = datetime.timedelta(minutes=1)
 # Asked for so long in vain, the question goes to a person.
 FIND_GIVE_UP_AFTER = datetime.timedelta(minutes=15)
 FIND_AGAIN_SECONDS = 20
@@ -89,7 +91,8 @@ def book_parcel(event):
         return
     if step is Step.ASK and not _ask_carrier(attempt):
         return
-    _store_booking(attempt.parcel_id, _booking_of(attempt), attempt=attempt, by=None)
+    if not _store_booking(attempt.parcel_id, _booking_of(attempt), attempt=attempt, by=None):
+        _take_back_late(attempt)
 
 
 def adapter_for(parcel):
@@ -101,7 +104,10 @@ def _call(attempt):
     """Ask the carrier to book and keep its answer; False when there is no booking."""
     parcel = attempt.parcel
     try:
-        booking = adapter_for(parcel).book(parcel_data(parcel, attempt.reference))
+        data = dataclasses.replace(
+            parcel_data(parcel, attempt.reference), send_until=attempt.started_at + SEND_WITHIN
+        )
+        booking = adapter_for(parcel).book(data)
         _keep_answer(attempt, booking)
     except CarrierError as error:
         _store_failure(attempt, error)
@@ -229,27 +235,46 @@ def _close(attempt, outcome, message, now):
 
 
 def _store_failure(attempt, error):
-    """Write down a call without a booking. RETRY, and UNKNOWN where the carrier can be asked, come again later."""
+    """Write down a call without a booking. RETRY, and UNKNOWN where the carrier can be asked, come again later.
+
+    A worker that stood still finds that another one went on without it, and changes nothing of what that one did.
+    """
     now = timezone.now()
     problem = problem_of(error.outcome, error.message, code=error.code, fields=error.fields)
     seconds, is_retried = error.seconds, error.outcome is Outcome.RETRY
     with transaction.atomic():
         parcel = services.lock_parcel(attempt.parcel_id)
-        _close(attempt, error.outcome.value, error.message, now)
-        if parcel.status == Parcel.Status.PROCESSING:
-            if error.outcome is Outcome.UNKNOWN and error.can_find and _can_find(parcel):
-                seconds, is_retried = FIND_AGAIN_SECONDS, True
-            else:
-                step = {
-                    Outcome.REJECTED: parcel.fail,
-                    Outcome.RETRY: parcel.put_back,
-                    Outcome.UNKNOWN: parcel.ask,
-                }
-                transit(step[error.outcome], problem, by=None, now=now, reason=error.message)
-                if error.outcome is Outcome.REJECTED:
-                    emit(ParcelFailed(parcel_id=parcel.pk), by=None, now=now)
+        attempt.refresh_from_db()
+        is_open = attempt.outcome != BookingAttempt.Outcome.BOOKED
+        if is_open:
+            _close(attempt, error.outcome.value, error.message, now)
+        is_ours = is_open and parcel.status == Parcel.Status.PROCESSING and parcel.attempts.last() == attempt
+        if not is_ours:
+            is_retried = parcel.status in {Parcel.Status.OPEN, Parcel.Status.PROCESSING}
+        elif error.outcome is Outcome.UNKNOWN and error.can_find and _can_find(parcel):
+            seconds, is_retried = FIND_AGAIN_SECONDS, True
+        else:
+            step = {
+                Outcome.REJECTED: parcel.fail,
+                Outcome.RETRY: parcel.put_back,
+                Outcome.UNKNOWN: parcel.ask,
+            }
+            transit(step[error.outcome], problem, by=None, now=now, reason=error.message)
+            if error.outcome is Outcome.REJECTED:
+                emit(ParcelFailed(parcel_id=parcel.pk), by=None, now=now)
     if is_retried:
         raise RetryLater(error.message, seconds=seconds)
+
+
+def _take_back_late(attempt):
+    """A booking that came when the parcel was given up on it and got another one: the carrier is asked to forget it."""
+    parcel = Parcel.objects.select_related("carrier").get(pk=attempt.parcel_id)
+    if parcel.status in Parcel.GIVEN_UP or parcel.tracking_number == attempt.answer["number"]:
+        return
+    try:
+        _cancel_booking(parcel, attempt)
+    except RetryLater:
+        _note_not_cancelled(parcel, gettext("Cancel it at the carrier by hand."))
 
 
 def cancel_at_carrier(event):
@@ -325,7 +350,7 @@ def store_brought(parcel_id, booking, *, by):
 
 
 def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
-    """Write down what was booked, in one transaction; its files are written before it."""
+    """Write down what was booked, in one transaction; its files are written before it. False when it comes too late."""
     now = timezone.now()
     for doc in booking.docs:
         documents.keep(doc.data)
@@ -335,7 +360,7 @@ def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
         parcel = services.lock_parcel(parcel_id)
         if attempt is not None and not _is_awaited(parcel, attempt):
             logger.warning("Parcel %s was booked as %s too late.", parcel.pk, booking.number)
-            return
+            return False
         stored = {doc.kind: store_doc(parcel, doc, now) for doc in booking.docs} if stores else {}
         step = parcel.done if attempt is not None else parcel.enter_number
         transit(step, booking, stored, by=by, now=now)
@@ -346,6 +371,7 @@ def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
         emit(ParcelBooked(parcel_id=parcel.pk), by=by, now=now)
         services.await_carrier(parcel, by=by, now=now)
         _confirm(parcel.shipment, by=by, now=now)
+    return True
 
 
 def _codes_on(docs):

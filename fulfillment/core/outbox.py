@@ -178,8 +178,15 @@ def _work_alone(entry, delivery):
         _finish([entry])
 
 
+def _held(entries):
+    """Those rows that are still ours: one that stood still for longer than its lease has nothing to say any more."""
+    return OutboxEntry.objects.filter(
+        pk__in=[entry.pk for entry in entries], leased_until=entries[0].leased_until
+    )
+
+
 def _finish(entries):
-    OutboxEntry.objects.filter(pk__in=[entry.pk for entry in entries]).update(
+    _held(entries).update(
         state=OutboxEntry.State.DONE,
         done_at=timezone.now(),
         leased_until=None,
@@ -191,7 +198,7 @@ def _fail(entry, reason, *, seconds=None, give_up=False):
     now = timezone.now()
     give_up = give_up or now - entry.created_at > GIVE_UP_AFTER
     delay = seconds if seconds is not None else backoff(entry.attempts)
-    OutboxEntry.objects.filter(pk=entry.pk).update(
+    _held([entry]).update(
         state=OutboxEntry.State.FAILED if give_up else OutboxEntry.State.DUE,
         due_at=now + datetime.timedelta(seconds=delay),
         leased_until=None,

@@ -151,6 +151,8 @@ class ParcelData:
     ship_date: datetime.date | None = None
     # Only for destinations outside of the customs area of the sender.
     customs: tuple[CustomsLine, ...] = ()
+    # After that no booking is sent any more: who stood still so long may have been given up, see ``calls.check_in_time``.
+    send_until: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)

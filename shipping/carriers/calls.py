@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
 from .base import CarrierError, Outcome
@@ -49,14 +50,35 @@ def _client():
     )
 
 
-def call(method, url, *, books=False, **options):
+def check_in_time(until):
+    """Refuse to send a booking that another worker may have taken over, because this one stood still for too long.
+
+    Raises:
+        CarrierError: RETRY, nothing was sent.
+    """
+    if until is not None and timezone.now() > until:
+        raise CarrierError(
+            Outcome.RETRY, gettext_noop("The booking was not sent in time."), code="late", seconds=0
+        )
+
+
+def call(method, url, *, books=False, until=None, **options):
     """One request; returns the answer whatever its status.
 
     Args:
         books: whether this call books something, so that a lost answer leaves the outcome open.
+        until: when a booking must have been sent.
     Raises:
         CarrierError: RETRY when the carrier was not reached, UNKNOWN when a booking lost its answer.
     """
+
+    def trace(event, _info):
+        # The connection stands: nothing that takes time lies between here and the first byte.
+        if event == "http11.send_request_headers.started":
+            check_in_time(until)
+
+    if until is not None:
+        options["extensions"] = {"trace": trace}
     try:
         return _client().request(method, url, **options)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from ..labels import DoesNotFit, render_label, render_zpl
 from .base import Adapter, Booking, CarrierError, Doc, NotSigned, Outcome, Track
+from .calls import check_in_time
 
 SIGNATURE = "x-hmac-signature"
 
@@ -54,6 +55,7 @@ class Demo(Adapter):
                     code="timeout",
                     can_find=False,
                 )
+        check_in_time(parcel.send_until)
         number = f"DEMO{_digits(parcel.reference)}"
         return_number = f"DEMR{_digits(parcel.reference)}"
         is_zpl = self.account.label_format == "ZPL"

@@ -103,6 +103,7 @@ class DhlParcelDe(Adapter):
             "POST",
             self._url("/orders"),
             books=True,
+            until=parcel.send_until,
             params={
                 "docFormat": "ZPL2" if self.account.label_format == "ZPL" else "PDF",
                 "printFormat": PAPER,

@@ -25,7 +25,7 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout
 
 from .base import Adapter, Booking, CarrierError, Credential, Doc, NotSigned, Outcome, Track
-from .calls import CONNECT_SECONDS, READ_SECONDS, classify, download, url_problems
+from .calls import CONNECT_SECONDS, READ_SECONDS, check_in_time, classify, download, url_problems
 
 GRAMS_PER_OUNCE, MILLIMETRES_PER_INCH = 28.349523125, 25.4
 FIELDS = {
@@ -80,7 +80,9 @@ class EasyPost(Adapter):
             )
         rate = self._rate(offer, parcel.product)
         bought = self._ask(
-            lambda client: client.shipment.buy(offer["id"], rate={"id": rate["id"]}), books=True
+            lambda client: client.shipment.buy(offer["id"], rate={"id": rate["id"]}),
+            books=True,
+            until=parcel.send_until,
         )
         booking = self._booking(bought)
         if booking is None:
@@ -216,7 +218,7 @@ class EasyPost(Adapter):
             return []
         return list(_tracks(tracker))
 
-    def _ask(self, step, *, books=False):
+    def _ask(self, step, *, books=False, until=None):
         """Run a step of the SDK and say in our words what went wrong."""
         headers: dict = {}
         client = easypost.EasyPostClient(
@@ -226,6 +228,7 @@ class EasyPost(Adapter):
         )
         client.subscribe_to_response_hook(lambda **answer: headers.update(answer.get("headers") or {}))
         _ask_once(client)
+        check_in_time(until)
         try:
             return step(client)
         except ApiError as error:

@@ -137,6 +137,22 @@ def test_leased_entry_is_left_alone_until_the_lease_ends():
     assert (row.state, receiver.calls) == ("DONE", 1)
 
 
+@pytest.mark.parametrize("error", [None, ValueError("late")])
+def test_worker_that_stood_still_changes_nothing_of_what_another_one_did(error):
+    row, other = entry(), Receiver(outbox.RetryLater("Not yet.", seconds=900))
+
+    def stand_still(event):
+        run(other, NOON + outbox.LEASE + datetime.timedelta(seconds=2))
+        if error:
+            raise error
+
+    run(stand_still)
+
+    row.refresh_from_db()
+    assert (row.state, row.last_error, row.attempts) == ("DUE", "Not yet.", 2)
+    assert row.due_at > NOON + datetime.timedelta(minutes=15)
+
+
 def test_one_lane_does_not_touch_another():
     row, receiver = entry(), Receiver()
     OutboxEntry.objects.filter(pk=row.pk).update(lane="webhooks")

@@ -1,6 +1,7 @@
 import datetime
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from shipping import booking, services
 from shipping.carriers.base import Booking, CarrierError, Doc, Outcome
 from shipping.carriers.demo import Demo
 from shipping.carriers.dhl_parcel_de import _tokens
+from shipping.carriers.easypost import EasyPost
 from shipping.events import ParcelCancelled, ParcelRequested
 from shipping.models import BookingAttempt, HandoverJob, Parcel
 from tests.carrierstub import DhlStub, EasyPostStub
@@ -430,6 +432,76 @@ def test_carrier_that_knows_nothing_yet_is_asked_again_before_anything_is_booked
     waiting.refresh_from_db()
     assert waiting.status == "PROCESSING"
     assert (len(booked), len(asked)) == (1, 2)
+
+
+def test_worker_that_stood_still_sends_no_second_booking(facility, monkeypatch):
+    """It froze between the offer and the purchase; meanwhile another one found nothing booked, and booked."""
+    rate, frozen = EasyPost._rate, []
+
+    def freeze(adapter, offer, product):
+        if not frozen:
+            frozen.append(offer["id"])
+            clock.shift(booking.CALL_LOST_AFTER + datetime.timedelta(seconds=1))
+            with pytest.raises(RetryLater):
+                deliver(waiting)
+            deliver(waiting)
+        return rate(adapter, offer, product)
+
+    monkeypatch.setattr(EasyPost, "_rate", freeze)
+    with EasyPostStub().listening() as stub, time_machine.travel(timezone.now()) as clock:
+        connected(facility, "easypost", stub.url, credentials={"api_key": "KEY"})
+        waiting = parcel(facility=facility)
+
+        deliver(waiting)
+
+        assert (waiting.status, stub.orders) == ("DONE", [f"{waiting.code}-2"])
+    assert frozen
+    assert [attempt.outcome for attempt in waiting.attempts.all()] == ["RETRY", "BOOKED"]
+
+
+def test_worker_that_stood_still_does_not_put_back_what_another_one_books(facility, monkeypatch):
+    waiting = parcel(facility=facility)
+    first = lost(waiting)
+    finds(monkeypatch, None)
+    with pytest.raises(RetryLater):
+        deliver(waiting)
+    second, _step = booking._begin(waiting.pk, timezone.now())
+
+    with pytest.raises(RetryLater):
+        booking._store_failure(first, CarrierError(Outcome.RETRY, "Not reached."))
+
+    waiting.refresh_from_db()
+    second.refresh_from_db()
+    assert (waiting.status, second.outcome) == ("PROCESSING", "PENDING")
+
+
+def test_worker_that_stood_still_does_not_spoil_what_another_one_found(facility, monkeypatch):
+    waiting = parcel(facility=facility)
+    attempt = lost(waiting)
+    finds(monkeypatch, Booking("FOUND1", (Doc("label", "PDF", b"%PDF"),), scan_codes=("FOUND1",)))
+    deliver(waiting)
+
+    booking._store_failure(attempt, CarrierError(Outcome.UNKNOWN, "Cut."))
+
+    assert (waiting.status, BookingAttempt.objects.get().outcome) == ("DONE", "BOOKED")
+
+
+def test_booking_that_came_after_another_one_is_taken_back(facility, monkeypatch):
+    waiting = parcel(facility=facility)
+    first = lost(waiting)
+    finds(monkeypatch, None)
+    with pytest.raises(RetryLater):
+        deliver(waiting)
+    deliver(waiting)
+    monkeypatch.setattr(booking, "_begin", lambda *_arguments: (first, booking.Step.CALL))
+    answers(monkeypatch, Booking("LATE1", (Doc("label", "PDF", b"%PDF"),), scan_codes=("LATE1",)))
+
+    deliver(waiting)
+
+    first.refresh_from_db()
+    assert (first.outcome, first.cancelled_at is not None) == ("BOOKED", True)
+    assert (waiting.status, waiting.attempts.last().cancelled_at) == ("DONE", None)
+    assert waiting.tracking_number.startswith("DEMO")
 
 
 def test_question_that_nobody_answers_goes_to_a_person(facility, calls, monkeypatch):

@@ -5,6 +5,7 @@ import datetime
 import socket
 
 import pytest
+from django.utils import timezone
 
 from shipping.carriers import Account, CarrierError, Outcome, Product, calls
 from shipping.carriers.dhl_parcel_de import DhlParcelDe, _tokens
@@ -174,6 +175,17 @@ def test_slow_answer_leaves_it_open(carrier, monkeypatch):
     calls._client.cache_clear()
     assert error.outcome is Outcome.UNKNOWN
     assert stub.orders == [parcel.reference]
+
+
+def test_booking_that_would_go_out_too_late_is_not_sent(carrier):
+    _name, stub, adapter, parcel = carrier
+    past = timezone.now() - datetime.timedelta(seconds=1)
+
+    error = outcome(adapter, dataclasses.replace(parcel, send_until=past))
+
+    assert (error.outcome, error.code) == (Outcome.RETRY, "late")
+    assert stub.asked, "the login or the offer"
+    assert stub.orders == []
 
 
 @pytest.mark.parametrize("make", [dhl, easypost])
