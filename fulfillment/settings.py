@@ -243,102 +243,34 @@ else:
     }
     for folder in ("broker", "broker-control"):
         (VAR_DIR / folder).mkdir(parents=True, exist_ok=True)
+# name: (task, every so many seconds, queue)
+_SCHEDULE = {
+    "sweep-outbox": ("fulfillment.core.tasks.sweep", 5, "default"),
+    "forget-old-rows": ("fulfillment.core.tasks.forget_old", 3600, "default"),
+    "expire-promises": ("orders.tasks.expire_promises", 30, "default"),
+    "forget-bulks": ("orders.tasks.forget_bulks", 3600, "default"),
+    "deliver-webhooks": ("fulfillment.overview.tasks.deliver_webhooks", 5, "webhooks"),
+    "forget-old-events": ("fulfillment.overview.tasks.forget_old_events", 3600, "default"),
+    "reroute-late-plans": ("routing.tasks.reroute_late", 300, "routing"),
+    "fall-back-late-plans": ("routing.tasks.fall_back_late", 60, "routing"),
+    "retry-by-clock": ("routing.tasks.retry_by_clock", 300, "routing"),
+    "reroute-idle-jobs": ("picking.tasks.reroute_idle", 300, "routing"),
+    "release-abandoned-work": ("picking.tasks.release_abandoned", 60, "default"),
+    "give-up-old-plans": ("routing.tasks.give_up_old", 300, "routing"),
+    "work-inbox": ("orders.sources.tasks.work_inbox", 5, "sources"),
+    "poll-sources": ("orders.sources.tasks.poll_due", 15, "default"),
+    "push-stock-to-sources": ("orders.sources.tasks.push_due", 30, "default"),
+    "forget-old-deliveries": ("orders.sources.tasks.forget_old", 3600, "default"),
+    "poll-tracking": ("shipping.tasks.poll_tracking", 300, "reports"),
+    "expire-pickups": ("shipping.tasks.expire_pickups", 900, "default"),
+}
 CELERY_BEAT_SCHEDULE = {
-    "sweep-outbox": {
-        "task": "fulfillment.core.tasks.sweep",
-        "schedule": 5.0,
-        "options": {"expires": 5},
+    # What nobody took until the next one is due is dropped.
+    **{
+        name: {"task": task, "schedule": float(seconds), "options": {"expires": seconds, "queue": queue}}
+        for name, (task, seconds, queue) in _SCHEDULE.items()
     },
-    "forget-old-rows": {
-        "task": "fulfillment.core.tasks.forget_old",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "expire-promises": {
-        "task": "orders.tasks.expire_promises",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "forget-bulks": {
-        "task": "orders.tasks.forget_bulks",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "deliver-webhooks": {
-        "task": "fulfillment.overview.tasks.deliver_webhooks",
-        "schedule": 5.0,
-        "options": {"expires": 5, "queue": "webhooks"},
-    },
-    "forget-old-events": {
-        "task": "fulfillment.overview.tasks.forget_old_events",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "reroute-late-plans": {
-        "task": "routing.tasks.reroute_late",
-        "schedule": 300.0,
-        "options": {"expires": 300, "queue": "routing"},
-    },
-    "fall-back-late-plans": {
-        "task": "routing.tasks.fall_back_late",
-        "schedule": 60.0,
-        "options": {"expires": 60, "queue": "routing"},
-    },
-    "retry-by-clock": {
-        "task": "routing.tasks.retry_by_clock",
-        "schedule": 300.0,
-        "options": {"expires": 300, "queue": "routing"},
-    },
-    "reroute-idle-jobs": {
-        "task": "picking.tasks.reroute_idle",
-        "schedule": 300.0,
-        "options": {"expires": 300, "queue": "routing"},
-    },
-    "release-abandoned-work": {
-        "task": "picking.tasks.release_abandoned",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "give-up-old-plans": {
-        "task": "routing.tasks.give_up_old",
-        "schedule": 300.0,
-        "options": {"expires": 300, "queue": "routing"},
-    },
-    "work-inbox": {
-        "task": "orders.sources.tasks.work_inbox",
-        "schedule": 5.0,
-        "options": {"expires": 5, "queue": "sources"},
-    },
-    "poll-sources": {
-        "task": "orders.sources.tasks.poll_due",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "push-stock-to-sources": {
-        "task": "orders.sources.tasks.push_due",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "forget-old-deliveries": {
-        "task": "orders.sources.tasks.forget_old",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "poll-tracking": {
-        "task": "shipping.tasks.poll_tracking",
-        "schedule": 300.0,
-        "options": {"expires": 300, "queue": "reports"},
-    },
-    "expire-pickups": {
-        "task": "shipping.tasks.expire_pickups",
-        "schedule": 900.0,
-        "options": {"expires": 900},
-    },
-    "heartbeat": {
-        "task": "fulfillment.core.tasks.beat",
-        "schedule": 10.0,
-        "options": {"expires": 30},
-    },
+    "heartbeat": {"task": "fulfillment.core.tasks.beat", "schedule": 10.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
