@@ -13,7 +13,7 @@ from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
 from packing import next_work as to_pack
 from packing.models import PackageItem, PackJob
 from picking import next_work as to_pick
-from picking.models import PickJob, PickLine, PickRun, ShortReason
+from picking.models import PickJob, PickLine, PickRun, RestowItem, ShortReason
 from routing.models import RoutingPlan
 from shipping.models import HandoverJob, HandoverLine, Parcel, Shipment
 
@@ -292,7 +292,11 @@ def parts(order):
 
 def name_reasons(shorts):
     """Give short records ``reason_label``, the words of their code; unknown codes stay as they are."""
-    words = dict(ShortReason.choices)
+    words = {
+        **dict(RestowItem.Reason.choices),
+        **dict(HandoverJob.CancelReason.choices),
+        **dict(ShortReason.choices),
+    }
     for short in shorts:
         short.reason_label = words.get(short.reason, short.reason)
     return shorts

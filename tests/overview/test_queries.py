@@ -109,6 +109,22 @@ def test_work_counts_what_waits_at_the_facility():
     assert queries.work_of(FacilityFactory(), user, NOON).label_problems == 0
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("ABORTED", "The pick job was given up."),
+        ("CONSUMER_NO_SHOW", "Customer did not come"),
+        ("REFUSED", "The customer did not take it."),
+        ("DAMAGED", "Damaged"),
+        ("LOST_AT_SEA", "LOST_AT_SEA"),
+    ],
+)
+def test_reason_of_missing_units_is_said_in_words(reason, words):
+    [short] = queries.name_reasons([ShortRecord(reason=reason)])
+
+    assert short.reason_label == words
+
+
 def test_work_offers_the_own_job_first():
     mine = Stages().plan()
     user = staff("picker", mine.facility)
