@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Role
+from fulfillment.core.services import tokens
 from fulfillment.overview import delivering
 from routing import places, situations
 
@@ -62,6 +63,13 @@ def own_cache(settings):
     default = settings.CACHES["default"]
     prefix = default.get("KEY_PREFIX", "")
     settings.CACHES = {"default": {"LOCATION": own, **default, "KEY_PREFIX": f"{prefix}{own}"}}
+
+
+@pytest.fixture(autouse=True)
+def known_tokens(monkeypatch):
+    """A token once read stays known, so that the number of queries does not depend on how fast a test runs."""
+    monkeypatch.setattr(tokens, "KNOWN_FOR", 3600)
+    tokens.forget()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import threading
 
 import pytest
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import expect
 
 from tests.browser.phone import PASSWORD, Phone
@@ -58,6 +60,30 @@ def browser_context_args(browser_context_args):
         "locale": "en-GB",
         "service_workers": "block",  # a test that takes requests away would not see those that the worker makes
     }
+
+
+@pytest.fixture(autouse=True)
+def answered(seeds):
+    """The database is emptied when the last request has its answer: one under way would hold its tables."""
+    under_way = []
+    idle = threading.Condition()
+
+    def begin(**_kwargs):
+        with idle:
+            under_way.append(True)
+
+    def end(**_kwargs):
+        with idle:
+            under_way.pop()
+            idle.notify()
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    yield
+    with idle:
+        assert idle.wait_for(lambda: not under_way, timeout=20)
+    request_started.disconnect(begin)
+    request_finished.disconnect(end)
 
 
 @pytest.fixture
