@@ -29,7 +29,7 @@ from fulfillment.core.status import check_version, transit
 from orders.models import Address
 from packing import customs
 
-from . import label_codes, labels, services
+from . import label_codes, labels, services, wanted
 from .carriers import (
     Booking,
     CarrierError,
@@ -84,6 +84,8 @@ def book_parcel(event):
     Called again, it does nothing, finishes what was booked, or finds out what became of a call that lost its answer:
     from the carrier where it can tell, else a person has to.
     """
+    if wanted.is_held_back(event.parcel_id):
+        return
     attempt, step = _begin(event.parcel_id, timezone.now())
     if step is Step.NOTHING:
         return

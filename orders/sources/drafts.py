@@ -67,6 +67,7 @@ class Draft:
     delivery_method: str = ""
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     group: str = ""
+    is_reserved: bool = False  # held until the source releases it; never shipped before
     # How new it is: a number of the source, or the time of its last change.
     version: int | None = None
     updated_at: datetime.datetime | None = None
@@ -102,6 +103,8 @@ class Draft:
             dict(self.ordered),
             {line.line_id: sorted(line.line_ids) for line in self.lines},
         ]
+        if self.is_reserved:
+            matters.append("reserved")
         return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
 
     def body(self):
@@ -117,6 +120,7 @@ class Draft:
                 "orderLineItems": [_wire_line(line, self.currency) for line in self.lines],
                 "deliveryPreferences": preferences,
                 "paymentInfo": {"currency": self.currency},
+                "status": "LOCKED" if self.is_reserved else "",
             }
         ) | {
             "customAttributes": {

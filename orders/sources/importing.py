@@ -171,10 +171,14 @@ def _link(connection, draft, order, now):
         source_updated_at=draft.updated_at,
         digest=draft.digest if order else "",
         lines=_lines_of(draft),
-        facts=dict(draft.facts),
+        facts=_facts_of(draft),
         warnings=[[warning.code, warning.params] for warning in draft.warnings],
         created_at=now,
     )
+
+
+def _facts_of(draft):
+    return {**draft.facts, **({"reserved": True} if draft.is_reserved else {})}
 
 
 def _lines_of(draft):
@@ -229,7 +233,7 @@ def _change(connection, link, draft, now):
         return Outcome(draft, *(("ignored", reason("UNCHANGED")) if is_hidden else ("parked", draft.reason)))
     if draft.digest == link.digest:
         if draft.facts.get("corrections") != link.facts.get("corrections"):
-            link.facts = dict(draft.facts)  # what somebody decided holds for later versions
+            link.facts = _facts_of(draft)  # what somebody decided holds for later versions
             link.save(update_fields=["facts"])
         return Outcome(draft, "ignored", reason("UNCHANGED"))
     outcome, body = _judge(draft)
@@ -258,6 +262,8 @@ def _update(connection, link, order, draft, body, now):
         "orderLineItems": items,
     }
     services.modify(order.pk, changes, by=connection, now=now)
+    if link.facts.get("reserved") and not draft.is_reserved and order.status == Order.Status.LOCKED:
+        services.unlock(order.pk, by=connection, now=now)
     _remember(link, draft)
     return Outcome(draft, "updated")
 
@@ -273,7 +279,7 @@ def _replace(connection, link, draft, body, now, done):
 
 
 def _remember(link, draft):
-    link.digest, link.lines, link.facts = draft.digest, _lines_of(draft), dict(draft.facts)
+    link.digest, link.lines, link.facts = draft.digest, _lines_of(draft), _facts_of(draft)
     link.version, link.source_updated_at = draft.version, draft.updated_at
     link.save(update_fields=["order", "digest", "lines", "facts", "version", "source_updated_at"])
 

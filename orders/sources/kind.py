@@ -83,6 +83,7 @@ class Kind:
     credentials: Mapping[str, forms.Field]
     settings: Mapping[str, forms.Field]
     poll_seconds: int = 300
+    is_asked_before_label: bool = False  # with ``Client.order``, whether units were cancelled meanwhile
 
     @property
     def has_webhooks(self):

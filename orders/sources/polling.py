@@ -69,21 +69,9 @@ def _pages(connection, kind):
 
 def store_page(connection, kind, page, progress, *, now):
     """Bring the orders of a page to ours and move the watermark with them; returns the outcomes."""
-    options = kind.options(connection.settings)
-    drafts = [draft for order in page.orders for draft in inbox.mapped_orders(kind, order, options)]
-    raw = {
-        kind.mapping.identify(order)[0]: json.dumps(order, ensure_ascii=False, default=text).encode()
-        for order in page.orders
-    }
     moves = {"cursor": page.cursor} if page.cursor is not None else {}
 
-    def also(outcomes):
-        inbox.park_polled(connection, raw, outcomes, now=now)
-        good = {outcome.draft.order_id for outcome in outcomes if outcome.done in inbox.SETTLING}
-        # An order with a ship group that is parked is not settled by its other ones.
-        good -= {outcome.draft.order_id for outcome in outcomes if outcome.is_parked}
-        if good:
-            inbox.close_parked(connection, good, now=now)
+    def note(outcomes):
         progress["pages"] += 1
         progress["orders"] += len(page.orders)
         for outcome in outcomes:
@@ -94,7 +82,33 @@ def store_page(connection, kind, page, progress, *, now):
             # Never back: a worker that was taken for dead may still store its page.
             mine.filter(Q(watermark=None) | Q(watermark__lt=page.watermark)).update(watermark=page.watermark)
 
-    return importing.apply(connection, drafts, now=now, also=also)
+    return bring(connection, kind, page.orders, now=now, also=note)
+
+
+def bring(connection, kind, orders, *, now, also=None):
+    """Bring orders that were read from a source to ours, and store those that have to be looked at.
+
+    Args:
+        also: called with the outcomes in the same transaction.
+    """
+    options = kind.options(connection.settings)
+    drafts = [draft for order in orders for draft in inbox.mapped_orders(kind, order, options)]
+    raw = {
+        kind.mapping.identify(order)[0]: json.dumps(order, ensure_ascii=False, default=text).encode()
+        for order in orders
+    }
+
+    def note(outcomes):
+        inbox.park_polled(connection, raw, outcomes, now=now)
+        good = {outcome.draft.order_id for outcome in outcomes if outcome.done in inbox.SETTLING}
+        # An order with a ship group that is parked is not settled by its other ones.
+        good -= {outcome.draft.order_id for outcome in outcomes if outcome.is_parked}
+        if good:
+            inbox.close_parked(connection, good, now=now)
+        if also is not None:
+            also(outcomes)
+
+    return importing.apply(connection, drafts, now=now, also=note)
 
 
 def ask(connections, *, now):

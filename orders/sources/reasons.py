@@ -43,6 +43,7 @@ TEXTS = {
     "RAW_FORGOTTEN": _("It was kept too long: its content was deleted."),
     "NOT_FOUND": _("The source does not have this order."),
     # Imported, with a remark
+    "RESERVED": _("Not released by the shop yet: its goods are reserved only."),
     "METHOD_UNKNOWN": _("Unknown delivery method “%(code)s”: the default was taken."),
     "FACILITY_UNKNOWN": _("Unknown preferred facility “%(code)s”: routing decides."),
     # Reports
@@ -89,6 +90,7 @@ ADVICE = {
     ),
     "SOURCE_REFUSED": _("Try again later. If that does not help, an administrator can test the connection."),
 }
+TOO_LATE = ("CHANGE_TOO_LATE", "CANCEL_TOO_LATE")  # the order is here; only its change waits for somebody
 BY_TABLES = {"SKU_MISSING", "COLLECT_UNKNOWN"}  # what the tables of the connection can repair
 
 

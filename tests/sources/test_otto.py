@@ -6,8 +6,11 @@ import uuid
 import httpx
 import pytest
 from django.db import transaction
+from django.db.models import Sum
 from django.utils import timezone
 
+from fulfillment.core import outbox
+from fulfillment.core.events import delivery_for
 from fulfillment.demo.sources import fake_of
 from fulfillment.demo.sources.base import ANNA, Item
 from orders import services
@@ -15,7 +18,9 @@ from orders.models import Order
 from orders.sources import polling
 from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS, open_client
-from tests.factories.core import FacilityFactory
+from picking.models import PickJob
+from routing.models import Reservation
+from tests.factories.core import ArticleFactory, FacilityFactory, put_stock
 from tests.sources.conftest import join, work_off
 from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
@@ -483,3 +488,82 @@ def test_parts_of_an_address_that_changes_reach_the_order(shop, connect):
     poll(connection)
 
     assert Order.objects.get().country == "CH"
+
+
+# Reservation
+
+
+@pytest.fixture
+def reserved(shop, connect):
+    """An order that is not paid yet and comes in as a reservation."""
+    connection = connect(shop, announced="reserve")
+    order = arrive(shop, connection, ("SKU-1", 2), is_released=False)
+    return connection, order
+
+
+def test_announced_order_is_reserved_where_it_is_wanted(shop, reserved):
+    _connection, order = reserved
+
+    placed = Order.objects.get()
+
+    assert (placed.status, placed.lines.get().quantity) == ("LOCKED", 2)
+    assert "deliveryAddress" not in shop.payload(order)
+    assert ImportedOrder.objects.get().lines == {
+        "SKU-1 @ 12.50": {"ordered": 2, "ids": [f"{order.items[0].id}-{n}" for n in (1, 2)]}
+    }
+
+
+def test_reservation_stays_one_order_and_is_released_with_its_address(shop, reserved):
+    connection, order = reserved
+    shop.change(order)
+    poll(connection)
+    assert Order.objects.get().status == "LOCKED"
+
+    shop.change(order, is_released=True)
+    poll(connection)
+
+    placed = Order.objects.get()
+    assert (placed.status, placed.shipping_address.city) == ("OPEN", "Berlin")
+    assert not Delivery.objects.exists()
+
+
+def test_reservation_ends_when_it_is_cancelled(shop, reserved):
+    connection, order = reserved
+    shop.change(order, is_cancelled=True)
+
+    poll(connection)
+
+    assert Order.objects.get().status == "CANCELLED"
+    assert not Report.objects.exists()
+
+
+def test_unit_of_a_reservation_that_is_cancelled_is_taken_out(shop, reserved):
+    connection, order = reserved
+    order.items[0].cancelled = 1
+    shop.change(order)
+
+    poll(connection)
+
+    assert (Order.objects.get().status, Order.objects.get().lines.get().quantity) == ("LOCKED", 1)
+
+
+def test_announced_orders_are_not_asked_for_without_the_setting(shop, connect):
+    arrive(shop, connect(shop), is_released=False)
+
+    assert Order.objects.count() == 0
+    assert not [call for call in shop.requests if "ANNOUNCED" in str(call.url)]
+
+
+def test_reserved_goods_are_picked_only_after_the_release(shop, reserved):
+    connection, order = reserved
+    put_stock(FacilityFactory(country="DE"), ArticleFactory(sku="SKU-1"), 5)
+    outbox.dispatch("routing", find=delivery_for)
+    assert Reservation.objects.aggregate(units=Sum("quantity"))["units"] == 2
+    assert not PickJob.objects.exists()
+
+    shop.change(order, is_released=True)
+    poll(connection)
+    outbox.dispatch("routing", find=delivery_for)
+
+    assert Reservation.objects.aggregate(units=Sum("quantity"))["units"] == 2
+    assert PickJob.objects.get().order == Order.objects.get()

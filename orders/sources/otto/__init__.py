@@ -15,6 +15,7 @@ KIND = Kind(
     inbound=inbound,
     report=report,
     poll_seconds=120,  # units may be cancelled until they are sent
+    is_asked_before_label=True,
     credentials={
         "client_id": forms.CharField(label=_("Client id")),
         "client_secret": forms.CharField(label=_("Client secret")),
@@ -29,6 +30,12 @@ KIND = Kind(
             label=_("Address of the sign-in"),
             required=False,
             help_text=_("Empty: /v1/token at the address of the API."),
+        ),
+        "announced": forms.ChoiceField(
+            label=_("Orders that are not paid yet"),
+            choices=[("ignore", _("Wait until they can be shipped")), ("reserve", _("Reserve their goods"))],
+            initial="ignore",
+            help_text=_("They have no address, and are never shipped before OTTO Market releases them."),
         ),
         "default_carrier": forms.CharField(
             label=_("Code of other carriers"),

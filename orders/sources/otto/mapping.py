@@ -5,6 +5,8 @@ from orders.sources.drafts import Action, Draft, Line, complete
 from orders.sources.reading import NotOfThisSource, attributes, first, items, money, part, text, time
 
 OPEN, ANNOUNCED = "PROCESSABLE", "ANNOUNCED"
+# Announced orders have no address; nothing is shipped to this one.
+NOWHERE = Address(name="–", street="–", postal_code="–", city="–", country="DE")
 CANCELLED = frozenset({"CANCELLED_BY_MARKETPLACE", "CANCELLED_BY_PARTNER"})
 
 
@@ -36,6 +38,8 @@ def drafts(order, options):
     order_id, number = identify(order)
     units = items(order.get("positionItems"))
     given = order.get("deliveryAddress")
+    states = {state_of(unit) for unit in units} - CANCELLED
+    is_reserved = states == {ANNOUNCED} and options["announced"] == "reserve"
     draft = Draft(
         order_id=order_id,
         number=number,
@@ -43,8 +47,12 @@ def drafts(order, options):
         updated_at=time(order.get("lastModifiedDate")),
         currency=first(*(part(_price(unit), "currency") for unit in units)),
         email=text(part(given, "email")),
-        address=_address(given),
-        lines=tuple(_line(key, own) for key, own in lines_of(units).items()),
+        address=(_address(given) or NOWHERE) if is_reserved else _address(given),
+        is_reserved=is_reserved,
+        lines=tuple(
+            _line(key, own, ANNOUNCED if is_reserved else OPEN)
+            for key, own in lines_of(units, with_announced=is_reserved).items()
+        ),
         delivery_method=first(*(fee.get("name") for fee in items(order.get("initialDeliveryFees")))),
         deadline=_deadline(units),
     )
@@ -52,7 +60,9 @@ def drafts(order, options):
 
 
 def _judge(draft, units):
-    """Announced units wait for the customer's money: they are not known before they can be shipped."""
+    """Announced units wait for the customer's money: they are not known before, or reserved only."""
+    if draft.is_reserved:
+        return draft.but(Action.IMPORT, "RESERVED") if draft.action == Action.IMPORT else draft
     if not draft.lines and any(state_of(unit) == ANNOUNCED for unit in units):
         return draft.but(Action.IGNORE, "NOT_RELEASED", status=ANNOUNCED)
     return draft
@@ -62,11 +72,11 @@ def state_of(unit):
     return text(unit.get("fulfillmentStatus"))
 
 
-def lines_of(units):
+def lines_of(units, *, with_announced=False):
     """``{line id: its units}``. The id says article and price, so it stays the same whatever becomes of the units."""
     lines: dict[str, list[dict]] = {}
     for unit in units:
-        if state_of(unit) != ANNOUNCED:
+        if with_announced or state_of(unit) != ANNOUNCED:
             lines.setdefault(_key(unit), []).append(unit)
     return lines
 
@@ -87,8 +97,8 @@ def _price(unit):
     return reduced if money(part(reduced, "amount")) is not None else unit.get("itemValueGrossPrice")
 
 
-def _line(key, units):
-    ids = ids_of(units, OPEN)
+def _line(key, units, state):
+    ids = ids_of(units, state)
     return Line(
         line_id=key,
         line_ids=ids,

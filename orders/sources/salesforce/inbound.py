@@ -8,14 +8,13 @@ from orders.sources import http
 from orders.sources.kind import Page
 from orders.sources.models import Delivery, ImportedOrder
 from orders.sources.reading import iso, items, part, text, time, whole
+from orders.sources.reasons import TOO_LATE
 
 from . import management, mapping
 
 LIMIT = 200
 # Date filters know days only, and those of the site's time zone.
 OVERLAP = datetime.timedelta(days=1)
-# The order is here; only its change waits for somebody.
-TOO_LATE = ("CHANGE_TOO_LATE", "CANCEL_TOO_LATE")
 
 
 def pages(client, connection):

@@ -1,0 +1,43 @@
+"""Whether a source still wants an order: asked once more right before its label, where units may be cancelled until then."""
+
+from fulfillment.core.outbox import RetryLater
+
+from . import http, polling
+from .models import Delivery, ImportedOrder
+from .reasons import TOO_LATE
+from .registry import KINDS, kind_of, open_client
+
+ASKED = [kind.key for kind in KINDS.values() if kind.is_asked_before_label]
+
+
+def is_wanted(order_id, *, now):
+    """Read an order anew and bring what changed to it; False when a person has to look before it is shipped.
+
+    Raises:
+        RetryLater: the source does not answer.
+    """
+    imported = (
+        ImportedOrder.objects.select_related("connection__channel")
+        .filter(order=order_id, connection__kind__in=ASKED, connection__paused_at=None)
+        .first()
+    )
+    if imported is None:
+        return True
+    connection = imported.connection
+    try:
+        with open_client(connection) as client:
+            raw = client.order(imported.external_id)
+    except http.SourceError as failure:
+        seconds = failure.seconds if isinstance(failure, http.Throttled) else None
+        raise RetryLater(str(failure), seconds=seconds) from failure
+    if raw is None:
+        return True  # the report will be refused, with the words of the source
+    outcomes = polling.bring(connection, kind_of(connection), [raw], now=now)
+    is_announced = any(
+        outcome.draft.is_reserved or (outcome.reason and outcome.reason.code == "NOT_RELEASED")
+        for outcome in outcomes
+    )
+    waiting = Delivery.objects.parked().filter(
+        connection=connection, external_id=imported.external_id, reason_code__in=TOO_LATE
+    )
+    return not is_announced and not waiting.exists()
