@@ -11,14 +11,11 @@ import logging
 import re
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
-from fulfillment.core.barcodes import SSCC_DIGITS
-from fulfillment.core.customs import is_border_between
 from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
@@ -26,24 +23,20 @@ from fulfillment.core.models import Document
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, transit
-from orders.models import Address
-from packing import customs
 
 from . import label_codes, labels, services, wanted
 from .carriers import (
     Booking,
     CarrierError,
-    Contact,
-    CustomsLine,
     Doc,
     Outcome,
-    ParcelData,
     UnknownAdapter,
     adapter_of,
 )
 from .choosing import connection_of
 from .events import ParcelBooked, ParcelFailed, ShipmentConfirmed, ShipmentUpdated
 from .models import BookingAttempt, Parcel, ParcelCode, Shipment
+from .parcel_data import parcel_data
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +49,6 @@ FIND_GIVE_UP_AFTER = datetime.timedelta(minutes=15)
 FIND_AGAIN_SECONDS = 20
 # What fits into a barcode of the label's width and into the field of every carrier.
 NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./_-]{0,39}")
-# In the custom attributes of an order: the customer agreed that the carrier gets phone and e-mail.
-CONSENT = "carrierContactConsent"
-LANGUAGES = {"DE": "de", "AT": "de", "CH": "de"}
 
 
 class NumberNotUsable(Refused):
@@ -430,105 +420,3 @@ def _confirm(shipment, *, by, now):
     transit(shipment.confirm, by=by, now=now)
     emit(ShipmentConfirmed(shipment_id=shipment.pk), by=by, now=now)
     emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
-
-
-# What the papers say
-
-
-def parcel_data(parcel, reference):
-    """A parcel as adapters and labels take it."""
-    shipment = parcel.shipment
-    live = shipment.parcels.filter(Q(pk=parcel.pk) | ~Q(status__in=Parcel.GIVEN_UP))
-    siblings = list(live.order_by("package__number").values_list("pk", flat=True))
-    sender, recipient = sender_of(shipment.facility), recipient_of(shipment, for_carrier=True)
-    return ParcelData(
-        reference=reference,
-        code=parcel.code,
-        is_sscc=is_sscc(parcel.code),
-        carrier_name=parcel.carrier.name,
-        sender=sender,
-        recipient=recipient,
-        weight_g=parcel.weight_g,
-        length_mm=parcel.length_mm,
-        width_mm=parcel.width_mm,
-        height_mm=parcel.height_mm,
-        order_number=str(shipment.order),
-        number=siblings.index(parcel.pk) + 1,
-        count=len(siblings),
-        language=language_of(shipment),
-        product=parcel.product,
-        ship_date=timezone.localdate(timezone=shipment.facility.tz),
-        customs=_customs_of(parcel, sender, recipient),
-    )
-
-
-def is_sscc(code):
-    return code.isdigit() and len(code) == SSCC_DIGITS
-
-
-def _customs_of(parcel, sender, recipient):
-    """The goods of a parcel that passes the customs. Raises CarrierError naming what nobody knows of them."""
-    if not is_border_between(
-        (sender.country, sender.postal_code), (recipient.country, recipient.postal_code)
-    ):
-        return ()
-    items = parcel.package.items.select_related("line__article", "line__order_line__order")
-    goods = [customs.goods_of(item.line, item.quantity) for item in items]
-    missing = [
-        f"{one.sku}: {', '.join(str(customs.LABELS[name]) for name in one.missing)}"
-        for one in goods
-        if one.missing
-    ]
-    if missing:
-        raise CarrierError(
-            Outcome.REJECTED,
-            gettext("Customs data is missing. %(articles)s") % {"articles": "; ".join(missing)},
-            code="customs",
-        )
-    return tuple(
-        CustomsLine(
-            description=one.customs_description,
-            quantity=one.quantity,
-            weight_g=one.weight_g,
-            value=f"{one.value:.2f}",
-            currency=one.currency,
-            hs_code=one.hs_code,
-            origin=one.origin_country,
-        )
-        for one in goods
-    )
-
-
-def sender_of(facility):
-    return Contact(
-        name=facility.company_name,
-        street=facility.street,
-        house_number=facility.house_number,
-        postal_code=facility.postal_code,
-        city=facility.city,
-        country=facility.country,
-    )
-
-
-def recipient_of(shipment, *, for_carrier=False):
-    """The recipient. Phone and e-mail go to a carrier only when the order carries the customer's consent."""
-    address = Address(**shipment.recipient)
-    has_consent = for_carrier and shipment.order.custom_attributes.get(CONSENT) is True
-    return Contact(
-        phone=address.phone if has_consent else "",
-        email=address.email if has_consent else "",
-        name=address.name,
-        company=address.company if address.company != address.name else "",
-        addition=address.addition,
-        street=address.street,
-        house_number=address.house_number,
-        postal_code=address.postal_code,
-        city=address.city,
-        country=address.country,
-        province=address.province,
-    )
-
-
-def language_of(shipment):
-    """The customer's language, as far as the country tells."""
-    return LANGUAGES.get(shipment.recipient["country"], "en")

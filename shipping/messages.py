@@ -17,9 +17,10 @@ from django.utils.translation import gettext
 from fulfillment.core.barcodes import qr_png
 from fulfillment.core.outbox import RetryLater
 
-from . import booking, pickup
+from . import pickup
 from .models import HandoverJob, MessageText, SentMessage
 from .models.messages import MessageKind
+from .parcel_data import language_of
 
 
 def announce_pickup(event):
@@ -47,7 +48,7 @@ def announce_shipped(event):
         "number": parcel.tracking_number,
         "link": parcel.tracking_url,
     }
-    _send(job, MessageKind.SHIPPED, booking.language_of(parcel.shipment), values)
+    _send(job, MessageKind.SHIPPED, language_of(parcel.shipment), values)
 
 
 def _job(event, channel, statuses):

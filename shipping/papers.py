@@ -16,9 +16,10 @@ from fulfillment.core.services import documents
 from orders.models import Order
 from packing import customs
 
-from . import booking, customs_papers, labels, notes
+from . import customs_papers, labels, notes
 from .models import Paper, PaperSettings, Parcel, Shipment
 from .models.papers import Kind
+from .parcel_data import is_sscc, language_of, parcel_data, recipient_of, sender_of
 
 RETURN_CODE_PREFIX = "R"
 # Adapters whose labels we draw ourselves; those of other carriers are printed as they came.
@@ -125,7 +126,7 @@ def _as_zpl(label, parcel, is_return, *, now):
     if known is not None:
         return known
     number = parcel.return_tracking_number if is_return else parcel.tracking_number
-    data = booking.parcel_data(parcel, parcel.tracking_number)
+    data = parcel_data(parcel, parcel.tracking_number)
     number = number or parcel.tracking_number
     return documents.store(
         labels.render_zpl(data, number, is_return=is_return),
@@ -167,7 +168,7 @@ def draw(shipment, settings):
             snapshot = base | {
                 "lines": [_line(line, units) for line, units in _contents(parcel, lines)],
                 "code": parcel.code,
-                "is_sscc": booking.is_sscc(parcel.code),
+                "is_sscc": is_sscc(parcel.code),
                 "number": number,
                 "count": len(parcels),
             }
@@ -209,9 +210,9 @@ def redraw(paper):
 
 def snapshot_of(shipment, settings, parcels):
     """What every paper says, in the customer's language."""
-    language = booking.language_of(shipment)
+    language = language_of(shipment)
     text = _text(settings, language)
-    sender, recipient = booking.sender_of(shipment.facility), booking.recipient_of(shipment)
+    sender, recipient = sender_of(shipment.facility), recipient_of(shipment)
     with translation.override(language):
         order_date = date_format(
             timezone.localtime(shipment.order.order_date, shipment.facility.tz), "DATE_FORMAT"
@@ -297,7 +298,7 @@ def _customs_drafts(shipment, settings, base, lines, parcels):
 
 
 def _customs_facts(shipment, settings):
-    sender = booking.sender_of(shipment.facility)
+    sender = sender_of(shipment.facility)
     attributes = shipment.order.custom_attributes
     numbers = [f"{name} {attributes[key]}" for name, key in BUYER_NUMBERS.items() if attributes.get(key)]
     today = timezone.localtime(timezone=shipment.facility.tz).date()

@@ -20,7 +20,7 @@ from fulfillment.core.printing import station_of
 from fulfillment.core.services import documents, printing
 from packing.models import Package, PackJob
 
-from . import booking, external, loads, papers, pickup, services, uploads
+from . import external, loads, papers, pickup, services, uploads
 from .choosing import products_at
 from .forms import (
     CancelForm,
@@ -33,6 +33,7 @@ from .forms import (
     ScanOutForm,
 )
 from .models import HandoverJob, Parcel, Shipment
+from .parcel_data import recipient_of
 from .pickup_forms import PinForm, PlaceForm, SeenForm, VouchForm
 from .queries import (
     are_papers_awaited,
@@ -179,7 +180,7 @@ def problem_list(request):
     problems = [
         {
             "parcel": parcel,
-            "recipient": booking.recipient_of(parcel.shipment),
+            "recipient": recipient_of(parcel.shipment),
             "form": CorrectionForm.asking(parcel, products, auto_id=f"id_{parcel.pk}_%s"),
             "number_form": NumberForm(auto_id=f"id_{parcel.pk}_number_%s"),
             "outcome": parcel.problem.get("outcome", ""),
@@ -209,7 +210,7 @@ def _parcel_page(request, parcel, *, correction_form=None, number_form=None, sta
     context = {
         "parcel": parcel,
         "shipment": parcel.shipment,
-        "recipient": booking.recipient_of(parcel.shipment),
+        "recipient": recipient_of(parcel.shipment),
         "correction_form": correction_form,
         "number_form": number_form or NumberForm(auto_id="id_number_%s"),
         "needs_person": needs_person,

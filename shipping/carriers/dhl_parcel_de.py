@@ -138,7 +138,7 @@ class DhlParcelDe(Adapter):
             "city": recipient.city,
             "country": alpha_3(recipient.country),
             "state": recipient.province,
-            # Only with the customer's consent; see ``booking.recipient_of``.
+            # Only with the customer's consent; see ``parcel_data.recipient_of``.
             "phone": recipient.phone,
             "email": recipient.email,
         }

@@ -300,7 +300,7 @@ def _address(contact):
         "state": contact.province,
         "zip": contact.postal_code,
         "country": contact.country,
-        # Only with the customer's consent; see ``booking.recipient_of``.
+        # Only with the customer's consent; see ``parcel_data.recipient_of``.
         "phone": contact.phone,
         "email": contact.email,
     }

@@ -18,6 +18,7 @@ from shipping.carriers.dhl_parcel_de import _tokens
 from shipping.carriers.easypost import EasyPost
 from shipping.events import ParcelCancelled, ParcelRequested
 from shipping.models import BookingAttempt, HandoverJob, Parcel
+from shipping.parcel_data import CONSENT, parcel_data
 from tests.carrierstub import DhlStub, EasyPostStub
 from tests.factories.shipping import connected, labelled, parcel, shipment, work
 
@@ -565,13 +566,13 @@ def test_credentials_that_cannot_be_read_ask_a_person(facility, settings):
 
 def test_phone_and_email_go_to_the_carrier_with_consent_only(facility):
     waiting = parcel(facility=facility, address={"email": "a@example.com"})
-    assert booking.parcel_data(waiting, "R").recipient.email == ""
+    assert parcel_data(waiting, "R").recipient.email == ""
 
-    waiting.order.custom_attributes = {booking.CONSENT: True}
+    waiting.order.custom_attributes = {CONSENT: True}
     waiting.order.save(update_fields=["custom_attributes"])
     waiting = Parcel.objects.get()
 
-    assert booking.parcel_data(waiting, "R").recipient.email == "a@example.com"
+    assert parcel_data(waiting, "R").recipient.email == "a@example.com"
 
 
 def test_goods_for_a_country_with_customs_need_their_data(facility, calls):
@@ -591,7 +592,7 @@ def test_goods_for_a_country_with_customs_need_their_data(facility, calls):
     OrderLine.objects.filter(pk=line.order_line_id).update(wire={"shopPrice": 12.5})
     Order.objects.update(extra={"paymentInfo": {"currency": "EUR"}})
 
-    (goods,) = booking.parcel_data(Parcel.objects.get(), "R").customs
+    (goods,) = parcel_data(Parcel.objects.get(), "R").customs
 
     assert (goods.quantity, goods.value, goods.currency, goods.hs_code) == (2, "12.50", "EUR", "691200")
 
