@@ -137,7 +137,7 @@ def with_totes(facility, found):
 def lines_of(run):
     """The lines of a run in the order of the walk; equal places by article, then by the number of the order."""
     numbers = dict(run.run_jobs.values_list("job", "number"))
-    lines = run.lines.select_related("article", "order_line", "listing", "job")
+    lines = run.lines.select_related("article", "order_line", "listing", "job", "replaces")
     return sorted(
         lines, key=lambda line: (line.sequence, line.article_id, numbers.get(line.job_id, 0), line.pk)
     ), numbers
@@ -164,7 +164,9 @@ def walk_of(run):
     lines, numbers = lines_of(run)
     by_id = {line.pk: line for line in lines}
     loaded = PickLine.objects.filter(pk__in=by_id).prefetch_related(
-        "article__codes", Prefetch("allocations", Allocation.objects.select_related("stock__location__zone"))
+        "article__codes",
+        "photos",
+        Prefetch("allocations", Allocation.objects.select_related("stock__location__zone")),
     )
     for line in loaded.select_related("article"):
         by_id[line.pk].article = line.article
@@ -196,7 +198,7 @@ def undoable(run):
         ScanEvent.objects.filter(
             run=run, part_of=None, undone_by=None, undoes=None, received_at__gte=run.started_at
         )
-        .exclude(picked_delta=0, short_delta=0)
+        .exclude(picked_delta=0, short_delta=0, moved=0)
         .select_related("line")
         .prefetch_related(Prefetch("parts", ScanEvent.objects.select_related("line")))
         .order_by("-received_at", "-pk")
@@ -207,29 +209,34 @@ def undoable(run):
             part.line.run_id == run.pk
             and part.line.picked >= part.picked_delta
             and part.line.short >= part.short_delta
+            and part.line.open_units + part.picked_delta + part.short_delta >= part.moved
             for part in parts
         ):
             yield event, parts
 
 
 def history_of(run, stops):
-    """What undo can take back, the last at the end: ``[[stop, picked, short]]``, as the screen keeps it."""
+    """What undo can take back, the last at the end: ``[[stop, picked, short, moved]]``, as the screen keeps it."""
     stop_of = {line.pk: str(stop.pk) for stop in stops for line in stop.lines}
     return [
         [
             stop_of[event.line_id],
             sum(part.picked_delta for part in parts),
             sum(part.short_delta for part in parts),
+            sum(part.moved for part in parts),
         ]
         for event, parts in reversed(list(undoable(run)))
     ]
 
 
-def screen_data(walk, run, *, may_override):
+def screen_data(walk, run, *, may_override, choices):
     """A run as ``static/js/pickjob.js`` keeps a job: each stop is a line."""
-    data = screen.screen_data(walk, run, may_override=may_override, history=history_of(run, walk.lines))
+    history = history_of(run, walk.lines)
+    data = screen.screen_data(walk, run, may_override=may_override, history=history, choices=choices)
+    stop_of = {line.pk: str(stop.pk) for stop in walk.lines for line in stop.lines}
     for shown, stop in zip(data["lines"], walk.lines, strict=True):
         shown["into"] = stop.into
+        shown["replaces"] = stop_of.get(stop.replaces_id, "")
         merged: dict = {}
         for place in shown["places"]:
             known = merged.setdefault(place["id"], {**place, "quantity": 0})

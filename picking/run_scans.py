@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from fulfillment.core.ids import uuid7
 from fulfillment.core.models.facility import PickingMethod, ScanRule
 
-from . import floor, load_units, run_queries, runs, scans, services
+from . import floor, load_units, run_queries, runs, scans, services, substitutes
 from .models import LoadUnit, PickJob, PickRun, PickRunJob, ScanEvent
-from .refusals import NoSubstitute, NotALine, NothingToUndo, ScanRefused, ToteOfOthers
+from .refusals import NotALine, NothingToUndo, ScanRefused, ToteOfOthers
 from .stops import group
 
 
@@ -103,12 +103,34 @@ class RunWork(scans.Work):
         job = PickJob.objects.get(pk=job_id)
         return _("%(number)s · %(job)s") % {"number": self.numbers.get(job_id, 0), "job": job}
 
-    def count_left(self, line):
-        """Nobody is asked in a run: a stop may have the units of several orders."""
-
     def substitute(self):
-        """Not in a run: its totes are planned for what they hold."""
-        raise NoSubstitute(sku=self.action.code, title=self.line().title)
+        """Each order gets the other article for its own units; they are a stop of their own."""
+        services.check_picker(self.job, self.by)
+        stop = self.line()
+        choice, units = self.choice_for(stop)
+        jobs = self.lock_jobs(stop.lines)
+        moves = []
+        for line, mine, _missing in stop.shares(units, 0):
+            pk = uuid7() if moves else self.action.id
+            moves.append((substitutes.move(line, choice, mine, pk=pk), {"moved": mine}))
+        self.note_parts(moves, jobs)
+        return self.substituted(self.stop_of(moves[0][0]), units)
+
+    def undo_moves(self, parts, lines):
+        jobs = self.lock_jobs([part.line for part in parts])
+        undone = []
+        for part in parts:
+            other = lines[part.line_id]
+            other.replaces = lines[other.replaces_id]
+            substitutes.move_back(other, part.moved)
+            undone.append((other, {"undoes": part}))
+        self.note_parts(undone, jobs)
+        return self.wanted_again(self.stop_of(undone[0][0].replaces))
+
+    def stop_of(self, line):
+        """The stop of a line, of stops that have changed."""
+        self.lines = self.load_lines()
+        return next(stop for stop in self.lines if line.pk in {one.pk for one in stop.lines})
 
     def undo(self):
         services.check_picker(self.job, self.by)
@@ -116,8 +138,9 @@ class RunWork(scans.Work):
         if last is None:
             raise NothingToUndo
         own = {line.pk: (stop, line) for stop in self.lines for line in stop.lines}
-        changes = [(own[part.line_id][1], -part.picked_delta, -part.short_delta, part) for part in parts]
-        self.change(changes)
+        if last.moved:
+            return self.undo_moves(parts, {pk: line for pk, (_stop, line) in own.items()})
+        self.change([(own[part.line_id][1], -part.picked_delta, -part.short_delta, part) for part in parts])
         stop = own[last.line_id][0]
         text = _("Taken back: %(title)s, %(picked)s of %(quantity)s.") % {
             "title": stop.title,
@@ -145,20 +168,32 @@ class RunWork(scans.Work):
 
         Each has an event of its own, so that lot, serial number and undo are known per order; the first is the action's.
         """
-        jobs = PickJob.objects.filter(pk__in={line.job_id for line, *_change in changes}).lock_all()
+        jobs = self.lock_jobs([line for line, *_change in changes])
         parts = []
-        for number, (line, picked, short, undone) in enumerate(changes):
+        for line, picked, short, undone in changes:
             with services.telling_of_line(line, by=self.by, now=self.now):
                 line.count(line.picked + picked, line.short + short, line.short_reason)
                 if picked and self.facility.location_scan == ScanRule.EACH:
                     line.place = None
                 line.save(update_fields=services.COUNTED)
+            parts.append((line, {"picked_delta": picked, "short_delta": short, "undoes": undone}))
+        self.note_parts(parts, jobs)
+
+    @staticmethod
+    def lock_jobs(lines):
+        return PickJob.objects.filter(pk__in={line.job_id for line in lines}).lock_all()
+
+    def note_parts(self, parts, jobs):
+        """Keep what happened to each line, ``[(line, {what: value})]``, and raise the versions of jobs and run."""
+        more = []
+        for number, (line, figures) in enumerate(parts):
             event = self.part() if number else self.event
-            event.line, event.job_id, event.undoes = line, line.job_id, undone
-            event.picked_delta, event.short_delta = picked, short
+            event.line, event.job_id = line, line.job_id
+            for name, value in figures.items():
+                setattr(event, name, value)
             if number:
-                parts.append(event)
-        ScanEvent.objects.bulk_create(parts)
+                more.append(event)
+        ScanEvent.objects.bulk_create(more)
         for job in jobs:
             services.raise_version(job)
         services.raise_version(self.job)

@@ -16,7 +16,8 @@ from . import floor, floor_map, run_queries, run_scans, runs, scans
 from .forms import ActionForm, RunForm
 from .models import PickRun
 from .rules import rules_of
-from .views import action_of, answer_action, kept, loop_context
+from .substitutes import choices_for
+from .views import action_of, answer_action, answer_photo, keep_posted_photo, kept, loop_context
 
 
 def _methods(facility):
@@ -143,15 +144,20 @@ def run_detail(request, pk):
     is_mine = run.status == PickRun.Status.IN_PROGRESS and run.editor_id == request.user.pk
     walk = run_queries.walk_of(run)
     lines = [line for stop in walk.lines for line in stop.lines]
+    choices = choices_for(lines, request.facility, timezone.localdate()) if is_mine else {}
     context = {
-        **loop_context(request, walk, is_mine=is_mine),
+        **loop_context(request, walk, choices, is_mine=is_mine),
         "job": run,
         "is_open": run.is_active,
         "targets": run_queries.targets_of(run, lines),
         "run_units": run.load_units.filter(job=None),
         "act_url": reverse("picking:run-act", args=[request.facility.slug, run.pk]),
+        "photo_url": reverse("picking:run-photo-keep", args=[request.facility.slug, run.pk]),
         "job_data": run_queries.screen_data(
-            walk, run, may_override=scans.may_override(request.user, request.facility)
+            walk,
+            run,
+            may_override=scans.may_override(request.user, request.facility),
+            choices=choices,
         )
         if is_mine
         else None,
@@ -217,6 +223,7 @@ def run_act(request, pk):
     answer = run_scans.act(action_of(form), facility=request.facility, by=request.user, now=timezone.now())
     tell = messages.success if answer.status_code == scans.BOOKED else messages.error
     tell(request, answer.data["text"])
+    keep_posted_photo(request, form, run.lines, answer)
     if answer.data["kind"] in {"closed", "paused"}:
         return redirect("picking:run-list", request.facility.slug)
     return redirect("picking:run-detail", request.facility.slug, run.pk)
@@ -228,3 +235,11 @@ def run_act(request, pk):
 def run_scan(request):
     """One action of the screen of a run as JSON, answered as ``views.scan`` does; ``job`` is the id of the run."""
     return answer_action(request, run_scans.act)
+
+
+@require_POST
+@for_devices
+@at_facility(Permission.PICK)
+def run_photo_keep(request, pk):
+    """A photo of a stop whose units are missing, as ``views.photo_keep``."""
+    return answer_photo(request, _run(request, pk).lines)

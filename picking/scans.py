@@ -328,7 +328,18 @@ class Work:
     def substitute(self):
         """Take another article for what is open of a line: it becomes a line of its own, with its own place."""
         services.check_picker(self.job, self.by)
-        line, action = self.line(), self.action
+        line = self.line()
+        choice, units = self.choice_for(line)
+        other = substitutes.move(line, choice, units, pk=self.action.id)
+        if other.pk not in {one.pk for one in self.lines}:
+            self.lines.append(other)
+        services.raise_version(self.job)
+        self.event.moved = units
+        return self.substituted(other, units)
+
+    def choice_for(self, line):
+        """What is taken instead of a line, and how many units of it. Refuses what is not offered or not there."""
+        action = self.action
         self.check_units(line, action.quantity or 1)
         today = timezone.localdate(self.now)
         offered = substitutes.choices_for([line], self.facility, today).get(line.article_id, [])
@@ -338,13 +349,16 @@ class Work:
         units = action.quantity or min(line.open_units, choice.free)
         if choice.free < units:
             raise TooFewFree(free=choice.free, title=choice.title)
-        other = substitutes.move(line, choice, units, pk=action.id)
-        if other.pk not in {one.pk for one in self.lines}:
-            self.lines.append(other)
-        services.raise_version(self.job)
-        self.event.moved = units
+        return choice, units
+
+    @staticmethod
+    def substituted(other, units):
         text = _("Take %(units)s × %(title)s instead.") % {"units": units, "title": other.title}
         return "substituted", text, other
+
+    @staticmethod
+    def wanted_again(line):
+        return "substituted", _("Taken back: pick %(title)s after all.") % {"title": line.title}, line
 
     def undo(self):
         services.check_picker(self.job, self.by)
@@ -369,8 +383,7 @@ class Work:
         substitutes.move_back(line, last.moved)
         services.raise_version(self.job)
         self.event.undoes = last
-        text = _("Taken back: pick %(title)s after all.") % {"title": original.title}
-        return "substituted", text, original
+        return self.wanted_again(original)
 
     def pause(self):
         self.job = services.pause(self.job.pk, by=self.by, now=self.now)

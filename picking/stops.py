@@ -56,6 +56,8 @@ class Stop:
     place = _of_all("place")
     is_scanned = _of_all("is_scanned")
     short_reason = _of_all("short_reason")
+    left = _of_all("left")
+    left_at = _of_all("left_at")
 
     @property
     def status(self):
@@ -64,6 +66,10 @@ class Stop:
     @property
     def allocations(self):
         return _Allocations(self.lines)
+
+    @property
+    def photos(self):
+        return _Photos(self.lines)
 
     def save(self, *, update_fields):
         for line in self.lines:
@@ -94,6 +100,16 @@ class _Allocations:
         return Allocation.objects.filter(line__in=self.lines).select_related(*names)
 
 
+class _Photos:
+    """The photos of several lines, loaded already."""
+
+    def __init__(self, lines):
+        self.lines = lines
+
+    def all(self):
+        return [photo for line in self.lines for photo in line.photos.all()]
+
+
 def _in_the_walk(allocation):
     location = allocation.stock.location
     return (location is None, location.running_sequence if location else 0, allocation.pk)
@@ -105,5 +121,6 @@ def group(lines, *, is_batch):
         return [Stop([line]) for line in lines]
     found: dict = {}
     for line in lines:
-        found.setdefault((line.sequence, line.article_id), []).append(line)
+        instead_of = line.replaces.article_id if line.replaces_id else None
+        found.setdefault((line.sequence, line.article_id, instead_of), []).append(line)
     return [Stop(members) for members in found.values()]

@@ -26,6 +26,7 @@ urlpatterns = [
     path("runs/<uuid:pk>/pause/", run_views.run_pause, name="run-pause"),
     path("runs/<uuid:pk>/cancel/", run_views.run_cancel, name="run-cancel"),
     path("runs/<uuid:pk>/act/", run_views.run_act, name="run-act"),
+    path("runs/<uuid:pk>/photos/", run_views.run_photo_keep, name="run-photo-keep"),
     path("runs/<uuid:pk>/jobs/<uuid:job_pk>/remove/", run_views.run_remove_job, name="run-remove-job"),
     path("totes/", load_unit_views.unit_list, name="load-unit-list"),
     path("totes/create/", load_unit_views.unit_create, name="load-unit-create"),

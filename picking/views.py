@@ -59,7 +59,6 @@ def job_detail(request, pk):
         "totes": LoadUnit.objects.of_job(job.pk).in_use().select_related("location"),
         "run": run,
         "map": map_of(walk, request.facility) if is_mine else None,
-        "may_count": scans.may_count(request.user, request.facility),
         "photo_url": reverse("picking:photo-keep", args=[request.facility.slug, job.pk]),
         "job_data": screen_data(
             walk,
@@ -70,10 +69,7 @@ def job_detail(request, pk):
         )
         if is_mine
         else None,
-        "choices": choices.get(walk.current.article_id, [])
-        if walk.current and not walk.current.replaces_id
-        else [],
-        **loop_context(request, walk, is_mine=is_mine),
+        **loop_context(request, walk, choices, is_mine=is_mine),
     }
     template = "picking/pickjob_detail.html"
     if request.GET.get("part") == "fate":
@@ -81,8 +77,9 @@ def job_detail(request, pk):
     return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
 
 
-def loop_context(request, walk, *, is_mine):
+def loop_context(request, walk, choices, *, is_mine):
     """What ``picking/_loop.html`` shows on every page that has the scan loop."""
+    line = walk.current
     kinds = ("scan", "plus", "short", "substitute", "undo", "close", "pause")
     return {
         "walk": walk,
@@ -91,6 +88,8 @@ def loop_context(request, walk, *, is_mine):
         "listed": [line for line in walk.open if not is_mine or line is not walk.current],
         "scan_form": ScanForm(),
         "reasons": reasons_at(request.facility),
+        "choices": choices.get(line.article_id, []) if line and not line.replaces_id else [],
+        "may_count": scans.may_count(request.user, request.facility),
         "parts": asked_parts(walk),
         "scan_texts": screen_texts(),
         "action_ids": {kind: new_action_id() for kind in kinds},
@@ -149,10 +148,9 @@ def practice(request):
         return redirect("picking:practice", request.facility.slug)
     made_up = practices.practice(request.facility)
     context = {
-        **loop_context(request, made_up.walk, is_mine=True),
+        **loop_context(request, made_up.walk, made_up.choices, is_mine=True),
         "job": made_up.job,
         "act_url": request.path,
-        "may_count": scans.may_count(request.user, request.facility),
         "job_data": made_up.screen_data(may_override=scans.may_override(request.user, request.facility)),
         "map": made_up.map,
     }
@@ -265,14 +263,17 @@ def job_act(request, pk):
     answer = scans.act(action_of(form), facility=request.facility, by=request.user, now=timezone.now())
     tell = messages.success if answer.status_code == scans.BOOKED else messages.error
     tell(request, answer.data["text"])
-    if "photo" in request.FILES and answer.status_code == scans.BOOKED:
-        data = form.cleaned_data
-        photos.keep(
-            data["id"], job, data["line"], request.FILES["photo"], by=request.user, now=timezone.now()
-        )
+    keep_posted_photo(request, form, job.lines, answer)
     if answer.data["kind"] in {"closed", "paused"}:
         return redirect("picking:job-list", request.facility.slug)
     return redirect("picking:job-detail", request.facility.slug, job.pk)
+
+
+def keep_posted_photo(request, form, lines, answer):
+    """Keep the photo that came with an action of a plain form, when that was booked."""
+    if "photo" in request.FILES and answer.status_code == scans.BOOKED:
+        data, now = form.cleaned_data, timezone.now()
+        photos.keep(data["id"], lines, data["line"], request.FILES["photo"], by=request.user, now=now)
 
 
 @require_safe
@@ -299,13 +300,18 @@ def photo(request, photo_pk):
 @at_facility(Permission.PICK)
 def photo_keep(request, pk):
     """A photo of a line whose units are missing, from the queue of the device; the id keeps it once."""
-    job, form = _job(request, pk), PhotoForm(request.POST, request.FILES)
+    return answer_photo(request, _job(request, pk).lines)
+
+
+def answer_photo(request, lines):
+    """Keep the photo in a request of one of these lines, and answer in JSON."""
+    form = PhotoForm(request.POST, request.FILES)
     if not form.is_valid():
         return JsonResponse({"scan": None, "kind": "unknown", "text": _("This is not a photo.")}, status=400)
     data = form.cleaned_data
     answer = {"scan": str(data["id"])}
     try:
-        photos.keep(data["id"], job, data["line"], data["photo"], by=request.user, now=timezone.now())
+        photos.keep(data["id"], lines, data["line"], data["photo"], by=request.user, now=timezone.now())
     except Refused as refusal:
         return JsonResponse({**answer, "kind": "unknown", "text": refusal.message}, status=422)
     return JsonResponse({**answer, "kind": "photo", "text": _("The photo is kept.")})

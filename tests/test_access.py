@@ -41,7 +41,14 @@ OPEN = {
     "core:agent-failed",
 }
 # A scan screen that works offline hears JSON: sign in again, or what you hold is stale.
-FOR_DEVICES = {"picking:scan", "picking:run-scan", "picking:photo-keep", "packing:scan", "shipping:load-scan"}
+FOR_DEVICES = {
+    "picking:scan",
+    "picking:run-scan",
+    "picking:photo-keep",
+    "picking:run-photo-keep",
+    "packing:scan",
+    "shipping:load-scan",
+}
 
 
 def walk(patterns, namespace=(), path=""):

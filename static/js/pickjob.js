@@ -233,7 +233,7 @@ function move(lines, item) {
   if (!other) {
     const choice = line.substitutes.find((one) => one.sku === sku);
     const empty = { quantity: 0, picked: 0, short: 0, reason: "", place: "", is_scanned: false, substitutes: [] };
-    other = { ...choice, ...empty, id: item.id, replaces: id, instead: line.title };
+    other = { ...choice, ...empty, id: item.id, into: line.into, replaces: id, instead: line.title };
     lines.splice(lines.indexOf(line) + 1, 0, other);
   }
   line.quantity -= moved;

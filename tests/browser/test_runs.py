@@ -2,12 +2,14 @@
 
 import pytest
 from django.utils import timezone
+from PIL import Image
 from playwright.sync_api import expect
 
+from fulfillment.core.models import Substitute
 from packing.models import PackJob
 from picking import load_units
 from picking.commands import CODES
-from picking.models import LoadUnit, PickLine, PickRun, ScanEvent
+from picking.models import LinePhoto, LoadUnit, PickLine, PickRun, ScanEvent
 from tests.factories.runs import job_of, run_of, shelf
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -155,3 +157,49 @@ def test_run_without_a_connection_is_picked_and_sent_later(phone, picker, jobs, 
     phone.page.wait_for_url("**/runs/")
     assert PickRun.objects.get().status == "CLOSED"
     assert sorted(PickLine.objects.values_list("picked", "quantity")) == [(1, 1), (1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
+def test_batch_with_a_substitute_a_count_and_a_photo(
+    phone, facility, picker, jobs, goods, tmp_path, is_offline
+):
+    facility.counts_on_short_pick = True
+    facility.save(update_fields=["counts_on_short_pick"])
+    mug, _towel = goods
+    green = shelf(facility, "Stoneware mug, green", aisle=2, bay=1)
+    Substitute.objects.create(article=mug, substitute=green)
+    Image.new("RGB", (400, 300), "red").save(tmp_path / "shelf.png")
+    run = run_of(*jobs, method="BATCH", by=picker)
+    phone.sign_in(picker)
+    phone.open("picking:run-detail", "here", run.pk)
+    phone.page.wait_for_load_state("networkidle")
+    pick(phone, mug, "1/4")
+    answered(phone)
+    phone.page.context.set_offline(is_offline)
+    missing = phone.page.get_by_role("button", name="Missing", exact=True)
+    take = phone.page.get_by_role("button", name="Take it")
+
+    missing.tap()
+    take.tap()
+    expect(phone.page.locator("#card h2")).to_have_text("Stoneware mug, green")
+    phone.scan(CODES["undo"])
+    expect(phone.page.locator("#card h2")).to_have_text(mug.title)
+    missing.tap()
+    take.tap()
+    pick(phone, green, "2/4")
+    missing.tap()
+    phone.page.locator("select[name=reason]").select_option("DAMAGED")
+    phone.page.locator("input[name=left]").fill("7")
+    phone.page.locator("input[name=photo]").set_input_files(tmp_path / "shelf.png")
+    phone.inspect()
+    phone.page.get_by_role("button", name="Report missing").tap()
+    phone.expect_progress("3/4")
+    phone.page.context.set_offline(False)
+
+    answered(phone)
+    lines = PickLine.objects.filter(article=green).order_by("picked")
+    assert [(line.quantity, line.picked, line.short, line.left) for line in lines] == [
+        (1, 0, 1, 7),
+        (1, 1, 0, None),
+    ]
+    assert LinePhoto.objects.get().line.article == green
