@@ -1,5 +1,6 @@
 import dataclasses
 import datetime
+from decimal import Decimal, InvalidOperation
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -285,6 +286,18 @@ class OrderLine(models.Model):
 
     def __str__(self):
         return f"{self.quantity} × {self.sku}"
+
+    @property
+    def price(self):
+        """(what the customer pays for one unit, currency), or (None, "") when the shop did not say; reads the order."""
+        price = self.wire.get("shopPrice")
+        currency = (self.order.extra.get("paymentInfo") or {}).get("currency", "")
+        if price is None or len(currency) != 3:
+            return None, ""
+        try:
+            return Decimal(str(price)), currency.upper()
+        except InvalidOperation:
+            return None, ""
 
 
 class BulkImport(models.Model):

@@ -1,7 +1,5 @@
 """What customs must know of a job's goods."""
 
-from decimal import Decimal, InvalidOperation
-
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.customs import Goods, is_border_between
@@ -34,7 +32,7 @@ def goods_of(line, quantity=None):
         line: loaded with ``order_line__order`` and ``article``.
     """
     article, order_line = line.article, line.order_line
-    value, currency = _price(order_line)
+    value, currency = order_line.price
     if value is None:
         value, currency = article.customs_value, article.customs_currency
     return Goods(
@@ -48,17 +46,6 @@ def goods_of(line, quantity=None):
         value=value,
         currency=currency,
     )
-
-
-def _price(order_line):
-    price = order_line.wire.get("shopPrice")
-    currency = (order_line.order.extra.get("paymentInfo") or {}).get("currency", "")
-    if price is None or len(currency) != 3:
-        return None, ""
-    try:
-        return Decimal(str(price)), currency.upper()
-    except InvalidOperation:
-        return None, ""
 
 
 def missing(job):
