@@ -19,12 +19,18 @@ from .models import (
     CarrierConnection,
     HandoverJob,
     HandoverLine,
+    ItemReturn,
     MessageText,
     PaperRule,
     PaperSettings,
     PaperText,
     Parcel,
     PickupSettings,
+    ReturnCondition,
+    ReturnedItem,
+    ReturnJob,
+    ReturnJobLine,
+    ReturnReason,
     Shipment,
     TrackEvent,
 )
@@ -361,3 +367,54 @@ class MessageTextAdmin(admin.ModelAdmin):
     list_display = ("kind", "language", "channel", "subject")
     list_filter = ("kind", "language", "channel")
     list_select_related = ("channel",)
+
+
+@admin.register(ReturnReason)
+class ReturnReasonAdmin(admin.ModelAdmin):
+    list_display = ("name", "name_de", "key", "position", "is_active")
+
+
+@admin.register(ReturnCondition)
+class ReturnConditionAdmin(admin.ModelAdmin):
+    list_display = ("name", "name_de", "key", "outcome", "refund_percent", "position", "is_active")
+    list_filter = ("outcome",)
+
+
+class ReturnJobLineInline(ReadOnly, admin.TabularInline):
+    model = ReturnJobLine
+    fields = ("title", "delivered", "returned", "is_returnable")
+
+
+class ItemReturnInline(ReadOnly, admin.TabularInline):
+    model = ItemReturn
+    fields = ("facility", "status", "opened_at", "finished_at")
+    show_change_link = True
+
+
+class ReturnedItemInline(ReadOnly, admin.TabularInline):
+    model = ReturnedItem
+    fields = ("line", "reason", "condition", "verdict", "decision_reason", "place", "refund_amount")
+
+
+@admin.register(ReturnJob)
+class ReturnJobAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("short_id", "order", "facility", "status", "created_at")
+    list_filter = ("status", "facility")
+    list_select_related = ("order", "facility")
+    search_fields = ("=short_id", "order__tenant_order_id", "order__recipient_name", "=id")
+    search_help_text = _("Short id, order number, recipient or id")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    inlines = (ReturnJobLineInline, ItemReturnInline)
+
+
+@admin.register(ItemReturn)
+class ItemReturnAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("__str__", "order", "facility", "status", "opened_at", "finished_at")
+    list_filter = ("status", "facility")
+    list_select_related = ("job", "order", "facility")
+    search_fields = ("=job__short_id", "order__tenant_order_id", "order__recipient_name", "=id")
+    search_help_text = _("Short id, order number, recipient or id")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    inlines = (ReturnedItemInline,)

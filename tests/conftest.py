@@ -24,9 +24,10 @@ hypothesis_settings.load_profile("fulfillment")
 
 
 def sow():
-    """Write what the migrations leave in a new database: roles and routing configuration."""
+    """Write what the migrations leave in a new database: roles, routing configuration, words of returns."""
     importlib.import_module("fulfillment.core.migrations.0002_roles").create_roles(apps, None)
     importlib.import_module("fulfillment.core.migrations.0021_returns").allow_returns(apps, None)
+    importlib.import_module("shipping.migrations.0011_returns").seed(apps, None)
     importlib.import_module("routing.migrations.0002_seed").seed(apps, None)
 
 

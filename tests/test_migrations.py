@@ -14,6 +14,7 @@ from psycopg import sql
 
 from fulfillment.core.models import Role
 from routing.models import RoutingRevision
+from shipping.models import ReturnCondition, ReturnReason
 
 ROOT = Path(__file__).parent.parent
 REPORT = """
@@ -24,9 +25,13 @@ print(json.dumps(seeds()))
 
 
 def seeds():
-    """Permissions of each role, and the configuration that routing uses."""
+    """Permissions of each role, the configuration that routing uses, and the words of returns."""
     roles = {role.key: sorted(role.permissions) for role in Role.objects.all()}
-    return [roles, RoutingRevision.objects.latest("number").data]
+    words = [
+        list(model.objects.order_by("position").values_list("key", "name_de"))
+        for model in (ReturnReason, ReturnCondition)
+    ]
+    return json.loads(json.dumps([roles, RoutingRevision.objects.latest("number").data, words]))
 
 
 @pytest.fixture

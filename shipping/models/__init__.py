@@ -7,6 +7,14 @@ from .messages import MessageText, SentMessage
 from .papers import Paper, PaperRule, PaperSettings, PaperText
 from .parcels import BookingAttempt, Parcel, ParcelCode, TrackingStatus
 from .pickups import Pickup, PickupSettings
+from .returns import (
+    ItemReturn,
+    ReturnCondition,
+    ReturnedItem,
+    ReturnJob,
+    ReturnJobLine,
+    ReturnReason,
+)
 from .shipments import Shipment
 from .tracking import TrackEvent
 
@@ -15,6 +23,7 @@ __all__ = [
     "CarrierConnection",
     "HandoverJob",
     "HandoverLine",
+    "ItemReturn",
     "Load",
     "LoadScan",
     "LoadedParcel",
@@ -27,6 +36,11 @@ __all__ = [
     "ParcelCode",
     "Pickup",
     "PickupSettings",
+    "ReturnCondition",
+    "ReturnJob",
+    "ReturnJobLine",
+    "ReturnReason",
+    "ReturnedItem",
     "SentMessage",
     "Shipment",
     "TrackEvent",

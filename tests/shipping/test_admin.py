@@ -1,8 +1,9 @@
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from shipping.carriers.dhl_parcel_de import _tokens
-from shipping.models import CarrierConnection
+from shipping.models import CarrierConnection, ReturnCondition
 from tests.carrierstub import DhlStub
 from tests.factories.core import FacilityCarrierFactory
 from tests.factories.shipping import connected, labelled, parcel
@@ -103,3 +104,25 @@ def test_secret_for_messages_is_shown_once(admin_client, facility):
     assert len(secret) > 30
     assert secret in shown
     assert secret not in admin_client.get(address(connection)).content.decode()
+
+
+# Words of returns
+
+
+def test_conditions_and_reasons_are_named_by_the_retailer(admin_client):
+    fields = {"key": "smelly", "name": "Smells", "name_de": "Riecht", "position": "5", "is_active": "on"}
+    made = admin_client.post(
+        reverse("admin:shipping_returncondition_add"), fields | {"outcome": "REJECT", "refund_percent": "0"}
+    )
+    refused = admin_client.post(
+        reverse("admin:shipping_returncondition_add"),
+        fields | {"key": "better", "outcome": "STOCK", "refund_percent": "101"},
+    )
+    reason = admin_client.post(reverse("admin:shipping_returnreason_add"), fields)
+
+    assert (made.status_code, refused.status_code, reason.status_code) == (302, 200, 302)
+    condition = ReturnCondition.objects.get(key="smelly")
+    with translation.override("de"):
+        assert str(condition) == "Riecht"
+    assert (str(condition), condition.names) == ("Smells", {"en_US": "Smells", "de_DE": "Riecht"})
+    assert not ReturnCondition.objects.filter(key="better").exists()
