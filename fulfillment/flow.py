@@ -20,6 +20,7 @@ import shipping.loads as loads
 import shipping.messages as messages
 import shipping.papers as papers
 import shipping.pickup as pickup
+import shipping.returns as returns
 import shipping.services as shipping
 from fulfillment.core.events import (
     FacilityChanged,
@@ -124,6 +125,10 @@ deliver(ParcelCancelled, booking.cancel_at_carrier, lane="labels")
 react(HandoverCreated, pickup.on_handover_created)
 react(HandoverReverted, pickup.on_handover_reverted)
 deliver(HandedOver, pickup.make_receipt, lane="labels")
+
+# What left the house may come back.
+react(HandedOver, returns.on_handed_over)
+react(HandoverReverted, returns.on_handover_reverted)
 
 # Customers are told: ready for pick-up, and shipped.
 deliver(HandoverCreated, messages.announce_pickup, lane="reports")

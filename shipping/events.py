@@ -88,3 +88,41 @@ class LoadClosed(Event):
     """A driver signed for the parcels on a load."""
 
     load_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnJobCreated(Event):
+    """The first goods of an order left the house; from now on they may come back."""
+
+    return_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnJobUpdated(Event):
+    """Goods were announced, came back or were judged, or more left the house."""
+
+    return_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnAnnounced(Event):
+    item_return_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnFinished(Event):
+    """Every unit of a return is judged; what was accepted is on its way to a shelf."""
+
+    item_return_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnCancelled(Event):
+    item_return_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class RefundTriggered(Event):
+    """The customer is to get money back for what was accepted; once per return."""
+
+    item_return_id: uuid.UUID

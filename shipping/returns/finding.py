@@ -1,0 +1,68 @@
+"""Which order goods belong to that somebody sends back."""
+
+import uuid
+
+from django.db.models import Q
+
+from fulfillment.core.codes import parcel_codes
+from orders.models import Order
+from shipping.models import ItemReturn, Parcel, ReturnJob, Shipment
+
+MOST_FOUND = 25
+SHORTEST_NAME = 3
+PARCEL_CODES = ("return_tracking_number", "tracking_number", "code", "codes__code")
+
+
+def find(facility, text):
+    """(return jobs, whether the text names them exactly) of what a person scanned or typed at a facility.
+
+    Codes of slips and labels and numbers of orders are known everywhere: goods may come back to any facility. Short ids
+    and names of customers are looked for among what this facility sent, or got back.
+    """
+    text = text.strip()
+    codes = parcel_codes(text)
+    jobs = ReturnJob.objects.exclude(status=ReturnJob.Status.CANCELED).select_related("order").order_by("-pk")
+    # One look-up after the other: each has its index, and no database uses them all for one condition.
+    orders = {
+        *Shipment.objects.filter(return_code__in=codes).values_list("order", flat=True),
+        *Order.objects.filter(tenant_order_id__in=codes).values_list("pk", flat=True)[:MOST_FOUND],
+        *(found for path in PARCEL_CODES for found in _orders_of_parcels(path, codes)),
+        *_announced_with(codes),
+        *filter(None, [_as_id(text)]),
+    }
+    exact = list(jobs.filter(order__in=orders)[:MOST_FOUND])
+    if exact:
+        return exact, True
+    named = Q(short_id__iexact=text)
+    if len(text) >= SHORTEST_NAME:
+        named |= Q(order__recipient_name__icontains=text)
+    return list(jobs.at_any([facility.pk]).filter(named)[:MOST_FOUND]), False
+
+
+def _orders_of_parcels(path, codes):
+    return Parcel.objects.filter(**{f"{path}__in": codes}).values_list("order", flat=True)[:MOST_FOUND]
+
+
+def _announced_with(codes):
+    """Ids of the orders of returns that were announced with one of the codes, and have not ended."""
+    # The text of the list narrows it down on every database; the exact code decides.
+    narrowed = Q(pk__in=[])
+    for code in filter(None, codes):
+        narrowed |= Q(scannable_codes__icontains=code)
+    found = ItemReturn.objects.unfinished().filter(narrowed)
+    return [one.order_id for one in found if set(codes) & set(one.scannable_codes)]
+
+
+def _as_id(text):
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def of_slip(code):
+    """(shipment, return job or None) of the code on a return slip; (None, None) when it is no such code."""
+    shipment = Shipment.objects.filter(return_code=code.strip().upper()).first()
+    if shipment is None:
+        return None, None
+    return shipment, ReturnJob.objects.filter(order=shipment.order_id).first()
