@@ -38,11 +38,13 @@ from orders.events import (
     OrderModified,
     OrderPlaced,
     OrderUnlocked,
+    ParcelDelivered,
     ParcelHandedOver,
     ParcelHandoverTakenBack,
     ParcelRecorded,
     PromiseConfirmed,
     PromiseExpired,
+    ReturnRecorded,
     ShortRecorded,
 )
 from orders.sources.events import ReportDue
@@ -149,6 +151,8 @@ react(PlanCancelled, picking.on_plan_cancelled)
 react(ParcelRecorded, reports.on_parcel_recorded)
 react(ParcelHandedOver, reports.on_parcel_handed_over)
 react(ParcelHandoverTakenBack, reports.on_handover_taken_back)
+react(ParcelDelivered, reports.on_parcel_delivered)
+react(ReturnRecorded, reports.on_return_recorded)
 react(ShortRecorded, reports.on_short_recorded)
 react(OrderCancelled, reports.on_order_cancelled)
 deliver(ReportDue, reports.send, lane="sources")

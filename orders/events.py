@@ -76,3 +76,19 @@ class ShortRecorded(Event):
 
     order_id: uuid.UUID
     order_line_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelDelivered(Event):
+    """The carrier says that a parcel of an order is with the customer."""
+
+    order_id: uuid.UUID
+    parcel_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnRecorded(Event):
+    """Units that a customer returned were taken back or refused."""
+
+    order_id: uuid.UUID
+    return_id: uuid.UUID

@@ -392,6 +392,8 @@ class ParcelRecord(models.Model):
     tracking_number = models.CharField(max_length=120, blank=True)
     tracking_url = models.URLField(max_length=500, blank=True)
     return_tracking_number = models.CharField(max_length=120, blank=True)
+    DELIVERED = "delivered"
+
     # [{"line": order line id, "quantity": units}]
     items = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     recorded_at = models.DateTimeField()
@@ -422,3 +424,19 @@ class ShortRecord(models.Model):
 
     def __str__(self):
         return f"{self.quantity} × {self.line.sku}"
+
+
+class ReturnRecord(models.Model):
+    """What became of units that a customer returned, for the shop. Written once a return is judged."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="return_records")
+    return_id = models.UUIDField(unique=True)
+    # [{"line": order line id, "quantity": units, "is_accepted", "condition": key, "reason": key}]
+    items = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["recorded_at"]
+
+    def __str__(self):
+        return str(self.return_id)

@@ -19,14 +19,16 @@ from orders.events import (
     OrderModified,
     OrderPlaced,
     OrderUnlocked,
+    ParcelDelivered,
     ParcelHandedOver,
     ParcelHandoverTakenBack,
     ParcelRecorded,
     PromiseConfirmed,
     PromiseExpired,
+    ReturnRecorded,
     ShortRecorded,
 )
-from orders.models import PROMISE, Address, Order, OrderLine, ParcelRecord, ShortRecord
+from orders.models import PROMISE, Address, Order, OrderLine, ParcelRecord, ReturnRecord, ShortRecord
 
 MOST_LINES = 500
 EXTENSION = datetime.timedelta(hours=1)
@@ -623,10 +625,14 @@ def record_parcel(
     return record
 
 
-def record_tracking(parcel_id, status, *, at):
+def record_tracking(parcel_id, status, *, at, now):
     """Note for the shop where a parcel is on its way. Parcels without a record are left out."""
     require_transaction()
-    ParcelRecord.objects.filter(parcel_id=parcel_id).update(tracking_status=status, tracked_at=at)
+    for record in ParcelRecord.objects.filter(parcel_id=parcel_id):
+        record.tracking_status, record.tracked_at = status, at
+        record.save(update_fields=["tracking_status", "tracked_at"])
+        if status == ParcelRecord.DELIVERED:
+            emit(ParcelDelivered(order_id=record.order_id, parcel_id=parcel_id), by=None, now=now)
 
 
 def withdraw_parcel(parcel_id):
@@ -660,6 +666,21 @@ def record_short(order_line_id, facility_id, quantity, reason, *, now):
         line_id=order_line_id, facility_id=facility_id, quantity=quantity, reason=reason, recorded_at=now
     )
     emit(ShortRecorded(order_id=record.line.order_id, order_line_id=order_line_id), by=None, now=now)
+    return record
+
+
+def record_return(return_id, *, order_id, items, now):
+    """Note for the shop what became of the units in a return; the first time counts.
+
+    Args:
+        items: ``[{"line": order line id, "quantity": units, "is_accepted": bool, "condition": key, "reason": key}]``.
+    """
+    require_transaction()
+    record, is_new = ReturnRecord.objects.get_or_create(
+        return_id=return_id, defaults={"order_id": order_id, "items": items, "recorded_at": now}
+    )
+    if is_new:
+        emit(ReturnRecorded(order_id=order_id, return_id=return_id), by=None, now=now)
     return record
 
 

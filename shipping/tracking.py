@@ -119,6 +119,6 @@ def record(parcel_id, tracks, source, *, by, now, version=None):
         parcel.tracking_status = latest.status
         parcel.version += 1
         parcel.save(update_fields=["tracking_status", "version", "modified_at"])
-        orders.record_tracking(parcel.pk, latest.status, at=latest.happened_at)
+        orders.record_tracking(parcel.pk, latest.status, at=latest.happened_at, now=now)
         emit(ParcelTracked(parcel_id=parcel.pk), by=by, now=now)
     return parcel

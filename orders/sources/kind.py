@@ -83,6 +83,8 @@ class Kind:
     credentials: Mapping[str, forms.Field]
     settings: Mapping[str, forms.Field]
     poll_seconds: int = 300
+    hears_of_deliveries: bool = False
+    hears_of_returns: bool = False
     is_asked_before_label: bool = False  # with ``Client.order``, whether units were cancelled meanwhile
 
     @property
@@ -167,6 +169,10 @@ class ReportLine:
     line_id: str  # of the source
     ids: tuple[str, ...]  # of its single units, where the source counts them
     quantity: int
+    # Of a return.
+    is_accepted: bool = True
+    condition: str = ""
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +185,7 @@ class Job:
     lines: list[ReportLine]
     parcel: ParcelRecord | None
     number: int  # of the parcel within the order, from 1
-    is_last: bool  # whether nothing more of the whole order will be shipped
+    is_last: bool  # whether nothing more of the whole order will be shipped, or with DELIVERED delivered
     carrier_key: str = ""
     carrier: str = ""  # as the connection's table calls it, else its name
 

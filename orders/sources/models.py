@@ -297,12 +297,14 @@ class Report(WithReason):
         SHIPPED = "SHIPPED", _("Parcel")
         SHORT = "SHORT", _("Missing units")
         CANCELLED = "CANCELLED", _("Cancellation")
+        DELIVERED = "DELIVERED", _("Delivery to the customer")
+        RETURNED = "RETURNED", _("Return")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="reports")
     imported = models.ForeignKey(ImportedOrder, on_delete=models.CASCADE, related_name="reports")
     what = models.CharField(_("what"), max_length=9, choices=What.choices)
-    # The parcel, or the order line, or the order.
+    # The parcel, or the order line, or the order, or the return.
     subject_id = models.UUIDField()
     state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.DUE)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
@@ -325,7 +327,8 @@ class Report(WithReason):
                 condition=Q(state__in=["DUE", "UNKNOWN", "SENT", "SKIPPED", "PARKED"]), name="report_state"
             ),
             models.CheckConstraint(
-                condition=Q(what__in=["SHIPPED", "SHORT", "CANCELLED"]), name="report_what"
+                condition=Q(what__in=["SHIPPED", "SHORT", "CANCELLED", "DELIVERED", "RETURNED"]),
+                name="report_what",
             ),
             models.CheckConstraint(
                 condition=~Q(state="SENT") | Q(sent_at__isnull=False), name="report_sent_at"

@@ -53,6 +53,11 @@ TEXTS = {
     "NUMBERS_MISSING": _("The source takes parcels only with a tracking number and a return number."),
     "LINK_MISSING": _("The source takes parcels only with a tracking number and a link to it."),
     "NO_ROUTE": _("This source takes no such report; tell the shop."),
+    "ANSWER_LOST": _("The answer of the source was lost: see there whether it arrived."),
+    "NOT_ALL_DELIVERED": _("Told when the other parcels are delivered as well."),
+    "CONDITION_UNKNOWN": _(
+        "The source has no code for the condition “%(condition)s”; name one in the connection."
+    ),
     "SWITCHED_OFF": _("Switched off in the connection."),
     "TAKEN_BACK": _("It was taken back before the shop was told."),
     "TAKEN_BACK_LATE": _("The handover was taken back after the shop was told; correct it there."),

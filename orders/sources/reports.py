@@ -3,6 +3,7 @@
 A write is never sent twice on suspicion: after an attempt whose end is not known, the source is asked first.
 """
 
+import dataclasses
 import datetime
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from django.utils import timezone
 from fulfillment.core.events import emit
 from fulfillment.core.models import Carrier
 from fulfillment.core.outbox import GIVE_UP_AFTER, RetryLater
-from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
+from orders.models import Order, OrderLine, ParcelRecord, ReturnRecord, ShortRecord
 
 from . import http
 from .events import ReportDue
@@ -60,6 +61,22 @@ def on_handover_taken_back(event, *, by, now):
             report.state = State.PARKED
             report.because(reason("TAKEN_BACK_LATE"))
             report.save(update_fields=["state", "reason_code", "reason_params"])
+
+
+def on_parcel_delivered(event, *, by, now):
+    imported = _imported(event.order_id)
+    if imported is None or not kind_of(imported.connection).hears_of_deliveries:
+        return
+    if _options(imported.connection)["reports_shipments"]:
+        ask(imported, What.DELIVERED, event.parcel_id, by=by, now=now)
+
+
+def on_return_recorded(event, *, by, now):
+    imported = _imported(event.order_id)
+    if imported is None or not kind_of(imported.connection).hears_of_returns:
+        return
+    if _options(imported.connection)["reports_returns"]:
+        ask(imported, What.RETURNED, event.return_id, by=by, now=now)
 
 
 def on_short_recorded(event, *, by, now):
@@ -252,13 +269,17 @@ def prepare(report):
     lines = {str(line.pk): line for line in OrderLine.objects.filter(order=imported.order)}
     if report.what == What.SHIPPED:
         return _parcel_job(report, lines)
+    if report.what == What.DELIVERED:
+        return _parcel_job(report, lines, is_last=is_delivered(imported))
+    if report.what == What.RETURNED:
+        return _return_job(report, lines)
     if report.what == What.SHORT:
         return _short_job(report, lines)
     everything = [_line(imported, line, line.quantity) for line in lines.values()]
     return _job(report, everything)
 
 
-def _parcel_job(report, lines):
+def _parcel_job(report, lines, **more):
     imported, moment = report.imported, _options(report.connection)["report_at"]
     parcels = list(ParcelRecord.objects.filter(order=imported.order).order_by("recorded_at", "pk"))
     parcel = next((one for one in parcels if one.parcel_id == report.subject_id), None)
@@ -278,6 +299,26 @@ def _parcel_job(report, lines):
         number=parcels.index(parcel) + 1,
         carrier_key=parcel.carrier_key,
         carrier=table.get(parcel.carrier_key) or (carrier.name if carrier else parcel.carrier_key),
+        **more,
+    )
+
+
+def _return_job(report, lines):
+    record = ReturnRecord.objects.filter(return_id=report.subject_id).first()
+    if record is None:
+        return None
+    return _job(
+        report,
+        [
+            dataclasses.replace(
+                _line(report.imported, lines[item["line"]], item["quantity"]),
+                is_accepted=item["is_accepted"],
+                condition=item["condition"],
+                reason=item["reason"],
+            )
+            for item in record.items
+            if item["line"] in lines
+        ],
     )
 
 
@@ -306,10 +347,7 @@ def _job(report, lines, **more):
 
 def is_complete(imported):
     """Whether every unit of the whole order in the shop, all its ship groups, is on its way or will not come."""
-    orders = ImportedOrder.objects.filter(
-        connection=imported.connection, external_id=imported.external_id
-    ).exclude(order__status__in=[Order.Status.CANCELLED, Order.Status.OBSOLETE])
-    ids = [order_id for order_id in orders.values_list("order", flat=True) if order_id]
+    ids = _orders_of(imported)
     ordered = OrderLine.objects.filter(order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
     missing = ShortRecord.objects.filter(line__order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
     parcels = ParcelRecord.objects.filter(order__in=ids)
@@ -317,3 +355,17 @@ def is_complete(imported):
         parcels = parcels.exclude(handed_over_at=None)
     shipped = sum(item["quantity"] for items in parcels.values_list("items", flat=True) for item in items)
     return shipped + missing >= ordered
+
+
+def is_delivered(imported):
+    """Whether every parcel of the whole order in the shop is with the customer, and no more will come."""
+    parcels = ParcelRecord.objects.filter(order__in=_orders_of(imported))
+    return is_complete(imported) and not parcels.exclude(tracking_status=ParcelRecord.DELIVERED).exists()
+
+
+def _orders_of(imported):
+    """Ids of our orders that stand for an order of the shop: one per ship group."""
+    orders = ImportedOrder.objects.filter(
+        connection=imported.connection, external_id=imported.external_id
+    ).exclude(order__status__in=[Order.Status.CANCELLED, Order.Status.OBSOLETE])
+    return [order_id for order_id in orders.values_list("order", flat=True) if order_id]

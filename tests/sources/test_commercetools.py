@@ -8,12 +8,13 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
 from fulfillment.demo.sources.base import ANNA, Item
 from orders import services
-from orders.models import Order
+from orders.models import Order, ParcelRecord
 from orders.sources import inbox, polling
 from orders.sources.commercetools import inbound, mapping
 from orders.sources.models import Delivery, ImportedOrder, Report
@@ -405,3 +406,47 @@ def test_cancellation_here_is_told_when_wanted(shop, connect):
 
     assert order.is_cancelled
     assert Report.objects.get().state == "SENT"
+
+
+@transaction.atomic
+def deliver(*trackings):
+    for record in ParcelRecord.objects.filter(tracking_number__in=trackings):
+        services.record_tracking(record.parcel_id, "delivered", at=timezone.now(), now=timezone.now())
+
+
+def test_delivered_order_is_told_with_its_last_parcel(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 2))
+    hand_over(Order.objects.get(), (0, 1), tracking="TRACK-1")
+    hand_over(Order.objects.get(), (0, 1), tracking="TRACK-2")
+    work_off()
+
+    deliver("TRACK-1")
+    work_off()
+    assert shop.shipment_states[order.id] == "Shipped"
+    deliver("TRACK-2")
+    work_off()
+
+    assert shop.shipment_states[order.id] == "Delivered"
+    told = Report.objects.filter(what="DELIVERED").order_by("pk")
+    assert [(report.state, report.reason_code) for report in told] == [
+        ("SKIPPED", "NOT_ALL_DELIVERED"),
+        ("SENT", ""),
+    ]
+
+
+def is_told(call):
+    return b"Delivered" in call.content
+
+
+def test_delivery_is_told_once_though_its_answer_is_lost(shop, connect):
+    arrive(shop, connect(shop), ("SKU-1", 1))
+    hand_over(Order.objects.get(), (0, 1))
+    work_off()
+    shop.lose_answer(is_told)
+
+    deliver("TRACK-1")
+    work_off()
+    send_again()
+
+    assert Report.objects.get(what="DELIVERED").state == "SENT"
+    assert sum(map(is_told, shop.requests)) == 1

@@ -567,3 +567,95 @@ def test_reserved_goods_are_picked_only_after_the_release(shop, reserved):
 
     assert Reservation.objects.aggregate(units=Sum("quantity"))["units"] == 2
     assert PickJob.objects.get().order == Order.objects.get()
+
+
+# Returns
+
+CONDITIONS = {"return_conditions": {"new": "A", "broken": "D"}, "return_reasons": {"small": "TOO_SMALL"}}
+
+
+@pytest.fixture
+def shipped_otto(shop, connect):
+    """An order of three units that were all sent."""
+    order = arrive(shop, connect(shop, **CONDITIONS), ("SKU-1", 3))
+    hand_over(Order.objects.get(), (0, 3))
+    work_off()
+    return order
+
+
+@transaction.atomic
+def give_back(*items):
+    """A return with (units, accepted, condition, reason)."""
+    line = str(Order.objects.get().lines.get().pk)
+    names = ("quantity", "is_accepted", "condition", "reason")
+    services.record_return(
+        uuid.uuid4(),
+        order_id=Order.objects.get().pk,
+        items=[{"line": line, **dict(zip(names, item, strict=True))} for item in items],
+        now=timezone.now(),
+    )
+
+
+def return_report():
+    return Report.objects.get(what="RETURNED")
+
+
+def test_returned_units_are_accepted_or_rejected_one_by_one(shop, shipped_otto):
+    give_back((2, True, "new", "small"), (1, False, "broken", "Worn"))
+    work_off()
+
+    unit = shipped_otto.items[0].id
+    assert shop.returns == [
+        ("acceptance", f"{unit}-1", "A", "TOO_SMALL"),
+        ("acceptance", f"{unit}-2", "A", "TOO_SMALL"),
+        ("rejection", f"{unit}-3", "D", "Worn"),
+    ]
+    assert return_report().state == "SENT"
+
+
+def test_unit_of_an_earlier_return_is_not_returned_again(shop, shipped_otto):
+    give_back((1, False, "broken", "Worn"))
+    work_off()
+    give_back((1, True, "new", ""))
+    work_off()
+
+    unit = shipped_otto.items[0].id
+    assert [entry[:2] for entry in shop.returns] == [("rejection", f"{unit}-1"), ("acceptance", f"{unit}-2")]
+
+
+def test_return_whose_answer_is_lost_is_told_once(shop, shipped_otto):
+    shop.lose_answer(lambda call: call.url.path.endswith("/acceptance"))
+
+    give_back((1, True, "new", ""), (1, False, "broken", "Worn"))
+    work_off()
+    assert return_report().state == "UNKNOWN"
+    send_again()
+
+    assert [entry[0] for entry in shop.returns] == ["acceptance", "rejection"]
+    assert return_report().state == "SENT"
+
+
+def test_rejection_whose_answer_is_lost_is_for_a_person(shop, shipped_otto):
+    shop.lose_answer(lambda call: call.url.path.endswith("/rejection"))
+    give_back((1, False, "broken", "Worn"))
+    work_off()
+    send_again()
+
+    assert len(shop.returns) == 1
+    assert (return_report().state, return_report().reason_code) == ("PARKED", "ANSWER_LOST")
+
+
+def test_condition_without_a_code_is_for_a_person(shop, shipped_otto):
+    give_back((1, True, "used", ""))
+    work_off()
+
+    assert (return_report().state, return_report().reason_code) == ("PARKED", "CONDITION_UNKNOWN")
+    assert shop.returns == []
+
+
+def test_returns_are_not_told_when_that_is_switched_off(shop, connect):
+    arrive(shop, connect(shop, reports_returns=False, **CONDITIONS), ("SKU-1", 1))
+
+    give_back((1, True, "new", ""))
+
+    assert not Report.objects.exists()

@@ -21,6 +21,7 @@ class Fake(FakeSource):
     def __init__(self, **options):
         super().__init__(**options)
         self.entries: dict[str, dict] = {}
+        self.shipment_states: dict[str, str] = {}
         self._parts = itertools.count(1)
 
     def settings(self):
@@ -64,7 +65,9 @@ class Fake(FakeSource):
             body["shippingAddress"] = _address(order.address)
             body["shippingInfo"] = self._shipping(order, order.shipments)
         shipped = sum(item.shipped for item in items)
-        if shipped:
+        if order.id in self.shipment_states:
+            body["shipmentState"] = self.shipment_states[order.id]
+        elif shipped:
             body["shipmentState"] = (
                 "Shipped" if shipped == sum(item.quantity - item.cancelled for item in items) else "Partial"
             )
@@ -259,6 +262,8 @@ class Fake(FakeSource):
                         "shippingKey": action.get("shippingKey", ""),
                     }
                 )
+            elif action["action"] == "changeShipmentState":
+                self.shipment_states[order.id] = action["shipmentState"]
             elif action["action"] == "changeOrderState":
                 order.is_cancelled = order.is_cancelled or action["orderState"] == "Cancelled"
         self.change(order)

@@ -22,6 +22,7 @@ class Fake(FakeSource):
         super().__init__(**options)
         self.states: dict[str, str] = {}  # of units that were sent or cancelled one by one
         self.shipments: dict[tuple[str, str], dict] = {}
+        self.returns: list[tuple[str, str, str, str]] = []  # (call, unit, condition, reason)
 
     def settings(self):
         return {"base_url": self.base_url, "default_carrier": "DHL"}
@@ -60,7 +61,7 @@ class Fake(FakeSource):
         free = [unit for unit, state in zip(ids, known, strict=True) if not state]
         # What the shop's people did before it was told to this fake one by one.
         cancelled = item.cancelled - sum(state.startswith("CANCELLED") for state in known)
-        sent = item.shipped - known.count("SENT")
+        sent = item.shipped - known.count("SENT") - known.count("RETURNED")
         by_shop = dict.fromkeys(
             free[len(free) - cancelled :] if cancelled > 0 else [], "CANCELLED_BY_MARKETPLACE"
         )
@@ -107,6 +108,8 @@ class Fake(FakeSource):
             return self._query(request.url.params)
         if path == "/v1/shipments":
             return self._ship(json.loads(request.content))
+        if path in {"/v3/returns/acceptance", "/v3/returns/rejection"}:
+            return self._settle_return(path.rpartition("/")[2], json.loads(request.content)["positionItems"])
         if tracking := re.fullmatch(
             r"/v1/shipments/carriers/(.+?)/trackingnumbers/(.+?)(/positionitems)?", path
         ):
@@ -199,6 +202,17 @@ class Fake(FakeSource):
         for identifier in {unit["salesOrderId"] for unit in units}:
             self.change(self.orders[identifier])
         return None
+
+    def _settle_return(self, name, units):
+        for unit in units:
+            order = self.orders.get(unit["salesOrderId"])
+            if order is None or self._states(order).get(unit["positionItemId"]) != "SENT":
+                return httpx.Response(409, json=self.refusal("A position item is not SENT."))
+        for unit in units:
+            self.returns.append((name, unit["positionItemId"], unit["condition"], unit.get("reason", "")))
+            if name == "acceptance":
+                self.states[unit["positionItemId"]] = "RETURNED"
+        return httpx.Response(204)
 
     def _of_tracking(self, request, carrier, number, adds_units):
         shipment = self.shipments.get((carrier, number))

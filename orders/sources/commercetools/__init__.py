@@ -15,6 +15,7 @@ KIND = Kind(
     mapping=mapping,
     inbound=inbound,
     report=report,
+    hears_of_deliveries=True,
     credentials={
         "client_id": forms.CharField(label=_("Client id")),
         "client_secret": forms.CharField(label=_("Client secret")),

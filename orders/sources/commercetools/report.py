@@ -18,6 +18,8 @@ def find(client, job):
 def _found(order, job):
     if job.what == Report.What.CANCELLED:
         return "cancelled" if order.get("orderState") == "Cancelled" else None
+    if job.what == Report.What.DELIVERED:
+        return "delivered" if order.get("shipmentState") == "Delivered" else None
     if job.what != Report.What.SHIPPED:
         return None
     found = (text(entry.get("id")) for entry in mapping.deliveries(order) if entry.get("key") == job.key)
@@ -28,11 +30,13 @@ def send(client, job):
     """Change the order at the version that was read; read it again when somebody else was faster."""
     if job.what == Report.What.SHORT:
         raise NotReportable("NO_ROUTE")
+    if job.what == Report.What.DELIVERED and not job.is_last:
+        raise NotReportable("NOT_ALL_DELIVERED", is_fault=False)
     for _attempt in range(ATTEMPTS):
         order = _read(client, job)
         if remote_id := _found(order, job):
             return remote_id
-        actions = _ship(client, order, job) if job.what == Report.What.SHIPPED else [_state("Cancelled")]
+        actions = _actions(client, order, job)
         if not actions:
             return "unchanged"
         try:
@@ -41,6 +45,14 @@ def send(client, job):
             continue
         return _found(changed, job) or f"version {changed['version']}"
     raise http.Conflict("The order changes all the time.")
+
+
+def _actions(client, order, job):
+    if job.what == Report.What.SHIPPED:
+        return _ship(client, order, job)
+    if job.what == Report.What.DELIVERED:
+        return [{"action": "changeShipmentState", "shipmentState": "Delivered"}]
+    return [_state("Cancelled")]
 
 
 def _read(client, job):

@@ -3,6 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from orders.sources.fields import TableField
 from orders.sources.kind import Kind
 
 from . import client, inbound, mapping, report
@@ -16,6 +17,7 @@ KIND = Kind(
     report=report,
     poll_seconds=120,  # units may be cancelled until they are sent
     is_asked_before_label=True,
+    hears_of_returns=True,
     credentials={
         "client_id": forms.CharField(label=_("Client id")),
         "client_secret": forms.CharField(label=_("Client secret")),
@@ -48,6 +50,19 @@ KIND = Kind(
             label=_("Code of the carrier of returns"),
             required=False,
             help_text=_("As agreed in the partner portal; empty: the one that brings the parcel."),
+        ),
+        "reports_returns": forms.BooleanField(label=_("Report returns"), required=False, initial=True),
+        "return_conditions": TableField(
+            label=_("Conditions of returned goods"),
+            required=False,
+            help_text=_("One per line: key of our condition = its code at OTTO Market."),
+        ),
+        "return_reasons": TableField(
+            label=_("Reasons of returns"),
+            required=False,
+            help_text=_(
+                "One per line: key of our reason = its code at OTTO Market. Others are sent as they are."
+            ),
         ),
     },
 )

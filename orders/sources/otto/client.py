@@ -70,6 +70,10 @@ class Client(http.Client):
             path += f"/positionItems/{','.join(quote(unit, safe='') for unit in unit_ids)}"
         self.post(self.url(f"{path}/cancellation"))
 
+    def settle_return(self, name, units):
+        """Take returned units back (``acceptance``), or refuse them (``rejection``)."""
+        self.post(self.url(f"/v3/returns/{name}"), json={"positionItems": units})
+
     def check(self):
         self.get(self.url("/v4/orders"), params={"fulfillmentStatus": "PROCESSABLE", "limit": 1})
         return []

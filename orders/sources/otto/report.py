@@ -14,11 +14,15 @@ from . import mapping
 CARRIERS = frozenset({"DHL", "DHL_EXPRESS", "DPD", "GLS", "HERMES", "UPS"})
 FORWARDERS = frozenset({"DHL_FREIGHT", "OTHER_FORWARDER"})
 BY_US = "CANCELLED_BY_PARTNER"
+SENT, RETURNED = "SENT", "RETURNED"
+ACCEPTANCE, REJECTION = "acceptance", "rejection"
 
 
 def find(client, job):
     """The id of what an earlier attempt left at OTTO, None when it did not arrive. Adds units that it lacks."""
     noted = job.report.notes.get("ids")
+    if job.what == Report.What.RETURNED:
+        return None  # what arrived is seen unit by unit, see ``_give_back``
     if job.what == Report.What.SHIPPED and job.parcel.tracking_number:
         carrier = _carrier(client, job)
         shipment = client.shipment(carrier, job.parcel.tracking_number)
@@ -26,7 +30,7 @@ def find(client, job):
     if not noted:
         return None
     states = {text(unit.get("positionItemId")): mapping.state_of(unit) for unit in _units(client, job)}
-    wanted = "SENT" if job.what == Report.What.SHIPPED else BY_US
+    wanted = SENT if job.what == Report.What.SHIPPED else BY_US
     if any(states.get(unit) != wanted for unit in noted):
         return None
     if job.what == Report.What.SHORT:
@@ -37,6 +41,8 @@ def find(client, job):
 def send(client, job):
     if job.what == Report.What.SHIPPED:
         return _ship(client, job)
+    if job.what == Report.What.RETURNED:
+        return _give_back(client, job)
     return _cancel(client, job)
 
 
@@ -167,3 +173,79 @@ def _take_out(job):
         if known := imported.lines.get(line.line_id):
             known["ordered"] -= line.quantity
     imported.save(update_fields=["lines"])
+
+
+# Returns
+
+
+def _give_back(client, job):
+    """Say of each unit whether it was taken back. Units are chosen once; what OTTO has as returned is not sent again."""
+    units = _units(client, job)
+    if "returned" not in job.report.notes:
+        chosen = _choose_returned(client, job, units)
+        ids = [unit["positionItemId"] for calls in chosen.values() for unit in calls]
+        job.report.notes |= {"returned": chosen, "ids": ids, "told": []}
+        job.report.save(update_fields=["notes"])
+    states = {text(unit.get("positionItemId")): mapping.state_of(unit) for unit in units}
+    for name, wanted in job.report.notes["returned"].items():
+        if name == ACCEPTANCE:
+            wanted = [unit for unit in wanted if states.get(unit["positionItemId"]) != RETURNED]
+        if not wanted or name in job.report.notes["told"]:
+            continue
+        _settle_return(client, job, name, wanted)
+    return "returned"
+
+
+def _settle_return(client, job, name, units):
+    """One call. Nothing shows whether a rejection arrived whose answer was lost: a person looks then."""
+    notes = job.report.notes
+    if notes.pop("trying", "") == REJECTION:
+        job.report.save(update_fields=["notes"])
+        raise NotReportable("ANSWER_LOST")
+    notes["trying"] = name
+    job.report.save(update_fields=["notes"])
+    try:
+        client.settle_return(name, units)
+    except http.Unknown:
+        raise
+    except http.SourceError as failure:
+        del notes["trying"]  # it did not arrive
+        if isinstance(failure, http.Conflict):
+            raise http.Rejected(str(failure), httpx.codes.CONFLICT) from failure
+        raise
+    del notes["trying"]
+    notes["told"].append(name)
+    job.report.save(update_fields=["notes"])
+
+
+def _choose_returned(client, job, units):
+    """{name of the call: its units}; each unit is one that was sent and is in no other return."""
+    others = Report.objects.filter(imported=job.imported, what=Report.What.RETURNED)
+    spent = others.exclude(pk=job.report.pk).spent_ids()
+    lines = mapping.lines_of(units)
+    chosen: dict[str, list[dict]] = {}
+    for line in job.lines:
+        left = [
+            unit
+            for state in (SENT, RETURNED)
+            for unit in mapping.ids_of(lines.get(line.line_id, ()), state)
+            if unit not in spent
+        ]
+        if len(left) < line.quantity:
+            raise NotReportable("NOTHING_OPEN")
+        words = _words_of_return(client, line)
+        name = ACCEPTANCE if line.is_accepted else REJECTION
+        for unit in left[: line.quantity]:
+            spent.add(unit)
+            entry = {"positionItemId": unit, "salesOrderId": job.order_id, **words}
+            chosen.setdefault(name, []).append(entry)
+    return chosen
+
+
+def _words_of_return(client, line):
+    conditions = client.options["return_conditions"] or {}
+    reasons = client.options["return_reasons"] or {}
+    if line.condition not in conditions:
+        raise NotReportable("CONDITION_UNKNOWN", condition=line.condition)
+    reason = reasons.get(line.reason, line.reason)
+    return {"condition": conditions[line.condition], **({"reason": reason} if reason else {})}
