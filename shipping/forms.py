@@ -165,10 +165,15 @@ class RefusedForm(forms.Form):
         self.lines = list(lines)
         for line in self.lines:
             self.fields[f"units-{line.pk}"] = forms.IntegerField(
-                label=_("Refused"), min_value=0, max_value=line.quantity, initial=0, required=False
+                label=_("Refused"),
+                min_value=0,
+                max_value=line.quantity,
+                initial=line.refused_units,
+                required=False,
             )
+            said = line.refused[0] if line.refused else {}
             self.fields[f"reason-{line.pk}"] = forms.CharField(
-                label=_("Reason"), max_length=100, required=False
+                label=_("Reason"), max_length=100, initial=said.get("reason", ""), required=False
             )
             self.fields[f"comment-{line.pk}"] = forms.CharField(
                 label=_("Comment"), max_length=200, required=False

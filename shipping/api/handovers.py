@@ -13,9 +13,10 @@ from fulfillment.core.api.access import HAND_OVER, READ
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
-from fulfillment.core.api.schema import Text, validate
+from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
+from fulfillment.core.errors import NotSupportedYet
 from orders import wire as orders_wire
 
 from .. import services
@@ -117,7 +118,7 @@ class HandoverDetail(HandoverView):
 
     @operation(
         "patchHandoverJob",
-        "Hand over, take back, or cancel",
+        "Hand over, let wait, take back, cancel, or change name and attributes",
         body=wire.handover_patch,
         answers={200: wire.handover},
         errors=CHANGED,
@@ -126,18 +127,36 @@ class HandoverDetail(HandoverView):
         data = validate(wire.handover_patch, request.data)
         get_object_or_404(self.jobs(), pk=pk)
         who = {"by": request.user, "now": timezone.now()}
-        steps = []
-        for action in data["actions"]:
-            if action["action"] == "CancelHandoverjob":
-                steps.append(partial(services.cancel_handover, pk, action["handoverJobCancelReason"], **who))
-            if "customAttributes" in action:
-                steps.append(partial(services.note_on_handover, pk, action["customAttributes"], **who))
-            if action.get("status") == HandoverJob.Status.HANDED_OVER:
-                steps.append(partial(services.hand_over, pk, **who))
-            elif action.get("status") == HandoverJob.Status.OPEN:
-                steps.append(partial(services.revert, pk, reason="API", **who))
+        steps = [step for action in data["actions"] for step in _steps(pk, action, who)]
         apply_together(steps, data["version"])
         return self.answer(pk)
+
+
+def _steps(pk, action, who):
+    """The services that one action of a PATCH asks for."""
+    if action["action"] == "CancelHandoverjob":
+        yield partial(services.cancel_handover, pk, action["handoverJobCancelReason"], **who)
+        return
+    for name in ("invoiceAddress", "recipientAddress"):
+        if action.get(name):
+            raise NotSupportedYet(feature=name)
+    if {"customAttributes", "fullIdentifier"} & action.keys():
+        yield partial(
+            services.modify_handover,
+            pk,
+            custom_attributes=action.get("customAttributes"),
+            recipient_name=action.get("fullIdentifier") or None,
+            **who,
+        )
+    status = action.get("status")
+    if status == HandoverJob.Status.HANDED_OVER:
+        yield partial(services.hand_over, pk, **who)
+    elif status == HandoverJob.Status.OPEN:
+        yield partial(services.reopen_handover, pk, reason="API", **who)
+    elif status == HandoverJob.Status.WAITING_FOR_INPUT:
+        yield partial(services.wait_for_input, pk, **who)
+    elif status is not None:
+        raise NotSupportedYet(feature=f"Setting the status {status}")
 
 
 class HandoverActions(HandoverView):
@@ -145,7 +164,7 @@ class HandoverActions(HandoverView):
 
     @operation(
         "actOnHandoverJob",
-        "CANCEL or FINISH_HANDOVER_JOB",
+        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT or ADD_TARGET_TIME",
         body=wire.handover_action,
         answers={200: wire.handover},
         errors=CHANGED,
@@ -156,27 +175,68 @@ class HandoverActions(HandoverView):
         who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):
-            if data["name"] == "CANCEL":
-                services.cancel_handover(pk, data["payload"]["handoverJobCancelReason"], **who)
-            else:
-                services.hand_over(pk, refused=_refused(job, data["lineItems"]), **who)
+            match data["name"]:
+                case "CANCEL":
+                    services.cancel_handover(pk, data["payload"]["handoverJobCancelReason"], **who)
+                case "FINISH_HANDOVER_JOB":
+                    services.hand_over(pk, refused=_refused(job, data["lineItems"]), **who)
+                case "UPDATE_LINEITEM":
+                    _decide(job, data["lineItem"], who)
+                case "WAITING_FOR_INPUT":
+                    services.wait_for_input(pk, **who)
+                case "ADD_TARGET_TIME":
+                    services.modify_handover(pk, target_time=read_moment(data["targetTime"]), **who)
+                case name:
+                    raise NotSupportedYet(feature=name)
             return self.answer(pk)
 
         return once(request, step)
 
 
+def _line(job, line_id, path):
+    line = next((line for line in job.lines.all() if str(line.pk) == line_id), None)
+    if line is None:
+        raise ValidationError({path: [f"There is no line {line_id!r}."]})
+    return line
+
+
+def _words(note):
+    """Why something is refused, in the words that were sent."""
+    texts = note.get("reasonLocalized") or {}
+    localized = next((text for text in texts.values() if isinstance(text, str)), "")
+    return note.get("comment") or note.get("reason") or localized[:200]
+
+
+def _decide(job, entry, who):
+    if entry.get("substituteItems"):
+        raise NotSupportedYet(feature="lineItem.substituteItems")
+    line = _line(job, entry["id"], "lineItem.id")
+    refused = entry.get("refused")
+    services.decide_line(
+        job.pk,
+        line.pk,
+        refused=None
+        if refused is None
+        else [
+            {"quantity": note["quantity"], "reason": _words(note), "comment": note.get("comment", "")}
+            for note in refused
+        ],
+        is_decided={"CLOSED": True, "OPEN": False}.get(entry.get("status")),
+        **who,
+    )
+
+
 def _refused(job, items):
     """What of each line is not handed over, with the reason: ``{line id: (units, reason)}``."""
-    lines = {str(line.pk): line for line in job.lines.all()}
     found = {}
     for index, entry in enumerate(items):
-        line = lines.get(entry["id"])
-        if line is None:
-            raise ValidationError({f"lineItems[{index}].id": [f"There is no line {entry['id']!r}."]})
+        if entry.get("substituteLineItems"):
+            raise NotSupportedYet(feature=f"lineItems[{index}].substituteLineItems")
+        line = _line(job, entry["id"], f"lineItems[{index}].id")
         if entry["handedOverQuantity"] > line.quantity:
             raise ValidationError(
                 {f"lineItems[{index}].handedOverQuantity": [f"must be at most {line.quantity}"]}
             )
-        words = [note.get("comment") or note.get("reason") or "" for note in entry.get("refused") or []]
+        words = [_words(note) for note in entry.get("refused") or line.refused]
         found[line.pk] = (line.quantity - entry["handedOverQuantity"], ", ".join(filter(None, words)))
     return found

@@ -120,6 +120,14 @@ class HandoverJob(Stateful):
     def hand_over(self, now):
         self.handed_over_at = now
 
+    @transition(field=status, source=Status.OPEN, target=Status.WAITING_FOR_INPUT)
+    def wait(self):
+        """Somebody has to decide something before the goods may leave."""
+
+    @transition(field=status, source=Status.WAITING_FOR_INPUT, target=Status.OPEN)
+    def go_on(self):
+        """It was decided."""
+
     @transition(field=status, source=Status.HANDED_OVER, target=Status.OPEN)
     def revert(self):
         self.handed_over_at = None
@@ -151,6 +159,8 @@ class HandoverLine(models.Model):
     handed_over = models.PositiveIntegerField(_("handed over"), default=0)
     # [{"quantity", "reason", "comment"}]
     refused = models.JSONField(_("refused"), default=list, blank=True)
+    # Said before the job is handed over: nothing of this line is open any more.
+    is_decided = models.BooleanField(_("decided"), default=False)
 
     class Meta:
         ordering = ["order_line__position"]
@@ -161,6 +171,10 @@ class HandoverLine(models.Model):
 
     def __str__(self):
         return f"{self.quantity} × {self.title}"
+
+    @property
+    def refused_units(self):
+        return sum(entry["quantity"] for entry in self.refused)
 
     @property
     def sku(self):

@@ -10,7 +10,7 @@ import orders.services as orders
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.status import check_version, log_created, transit
+from fulfillment.core.status import check_version, log_change, log_created, transit
 from orders.models import Order
 from picking import restow
 from picking.models import RestowItem
@@ -54,6 +54,10 @@ class OnlyCustomersRefuse(Refused):
 
 class EverythingRefused(Refused):
     text = _("The customer refuses everything: cancel the handover instead.")
+
+
+class HandoverEnded(Refused):
+    text = _("%(job)s is %(status)s and can no longer be changed.")
 
 
 class RevertTooLate(Refused):
@@ -133,15 +137,79 @@ def lock_handover(job_id):
 
 
 @transaction.atomic
-def note_on_handover(job_id, custom_attributes, *, by, now, version=None):
-    """Replace the free attributes of a handover job. Refuses an old version."""
+def modify_handover(
+    job_id, *, custom_attributes=None, recipient_name=None, target_time=None, by, now, version=None
+):
+    """Change what is known of a handover job. Refuses an old version, and one that is ended but for its attributes."""
     job = lock_handover(job_id)
     check_version(job, version)
-    if custom_attributes != job.custom_attributes:
-        job.custom_attributes = custom_attributes
+    given = {"recipient_name": recipient_name, "target_time": target_time}
+    changes = {name: value for name, value in given.items() if value not in (None, getattr(job, name))}
+    if changes and job.status not in HandoverJob.UNFINISHED:
+        raise HandoverEnded(job=job, status=job.get_status_display())
+    if custom_attributes not in (None, job.custom_attributes):
+        changes["custom_attributes"] = custom_attributes
+    if changes:
+        for name, value in changes.items():
+            setattr(job, name, value)
         job.version += 1
-        job.save(update_fields=["custom_attributes", "version", "modified_at"])
+        job.save(update_fields=[*changes, "version", "modified_at"])
+        log_change(job, "modify", by=by, now=now, reason=", ".join(changes))
     return job
+
+
+@transaction.atomic
+def decide_line(job_id, line_id, *, refused=None, is_decided=None, by, now, version=None):
+    """Say of one line what the customer refuses, before the rest is handed over.
+
+    Refuses an old version, a handover that is ended, more units than there are, and units without a reason.
+
+    Args:
+        refused: ``[{"quantity", "reason", "comment"}]``, None to leave it.
+        is_decided: whether nothing of the line is open any more, None to leave it.
+    """
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if job.status not in HandoverJob.UNFINISHED:
+        raise HandoverEnded(job=job, status=job.get_status_display())
+    line = job.lines.get(pk=line_id)
+    if refused is not None:
+        line.refused = [entry for entry in refused if entry["quantity"]]
+        _check_refused(job, line)
+    if is_decided is not None:
+        line.is_decided = is_decided
+    line.save(update_fields=["refused", "is_decided"])
+    job.version += 1
+    job.save(update_fields=["version", "modified_at"])
+    log_change(job, "decide_line", by=by, now=now, reason=line.title)
+    return job
+
+
+def _check_refused(job, line):
+    if line.refused and job.channel != HandoverJob.Channel.COLLECT:
+        raise OnlyCustomersRefuse(job=job)
+    if line.refused_units > line.quantity:
+        raise TooManyRefused(quantity=line.quantity, title=line.title)
+    if not all(entry["reason"].strip() for entry in line.refused):
+        raise ReasonMissing
+
+
+@transaction.atomic
+def wait_for_input(job_id, *, by, now, version=None):
+    """Stop a handover until somebody decides. Refuses an old version, and one that is not open."""
+    job = lock_handover(job_id)
+    check_version(job, version)
+    return transit(job.wait, by=by, now=now)
+
+
+@transaction.atomic
+def reopen_handover(job_id, *, reason, by, now, version=None):
+    """Let a handover that waited go on, or take one back that is done. Refuses what ``revert`` refuses."""
+    job = lock_handover(job_id)
+    if job.status != HandoverJob.Status.WAITING_FOR_INPUT:
+        return revert(job_id, reason=reason, by=by, now=now, version=version)
+    check_version(job, version)
+    return transit(job.go_on, by=by, now=now, reason=reason)
 
 
 def find_parcel(facility, code):
@@ -174,22 +242,18 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
     Refuses an old version, more refused units than there are, refused units without a reason, and a handover of nothing.
 
     Args:
-        refused: ``{handover line id: (units, reason)}``, perhaps with a comment, for what the customer does not take.
+        refused: ``{handover line id: (units, reason)}``, perhaps with a comment, for what the customer does not take;
+            None for what was said of the lines before.
     """
     job = lock_handover(job_id)
     check_version(job, version)
-    refused = {line_id: entry for line_id, entry in (refused or {}).items() if entry[0]}
-    if refused and job.channel != HandoverJob.Channel.COLLECT:
-        raise OnlyCustomersRefuse(job=job)
     lines = list(job.lines.all())
     for line in lines:
-        units, reason, comment = (*refused.get(line.pk, (0, "")), "")[:3]
-        if not 0 <= units <= line.quantity:
-            raise TooManyRefused(quantity=line.quantity, title=line.title)
-        if units and not reason.strip():
-            raise ReasonMissing
-        line.handed_over = line.quantity - units
-        line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
+        if refused is not None:
+            units, reason, comment = (*refused.get(line.pk, (0, "")), "")[:3]
+            line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
+        _check_refused(job, line)
+        line.handed_over = line.quantity - line.refused_units
     if not any(line.handed_over for line in lines):
         raise EverythingRefused
     for line in lines:
@@ -238,7 +302,7 @@ def take_back(job, *, reason, by, now):
     for line in job.lines.exclude(handed_over=F("quantity")):
         orders.withdraw_short(line.order_line_id, job.facility_id, REFUSED)
     restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
-    job.lines.update(handed_over=0, refused=[])
+    job.lines.update(handed_over=0, refused=[], is_decided=False)
     if job.parcel_id:
         orders.record_handover_reverted(job.parcel_id, now=now)
         shipment = job.parcel.shipment

@@ -68,7 +68,13 @@ handover_patch = Object(
                 {
                     "ModifyHandoverjob": Object(
                         {"action": short},
-                        {"customAttributes": free, "status": Text(choices=["HANDED_OVER", "OPEN"])},
+                        {
+                            "customAttributes": free,
+                            "fullIdentifier": Text(200),
+                            "invoiceAddress": loose_address,
+                            "recipientAddress": loose_address,
+                            "status": Text(choices=HandoverJob.Status.values),
+                        },
                         closed=True,
                     ),
                     "CancelHandoverjob": Object(
@@ -88,6 +94,13 @@ handover_patch = Object(
 )
 refused = Object(
     {"quantity": Integer(0)}, {"comment": Text(200), "reason": Text(200), "reasonLocalized": free}
+)
+UNSUPPORTED_ACTIONS = (
+    "REPLACE_ASSIGNED_USERS",
+    "SPLIT_LINES_HANDOVER_JOB",
+    "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES",
+    "MOVE_HANDOVER_JOB_LINE_ITEMS",
+    "MODIFY_PICKUP_SERVICES",
 )
 handover_action = Choice(
     "name",
@@ -118,12 +131,41 @@ handover_action = Choice(
             closed=True,
             name="FinishHandoverJobActionParameter",
         ),
+        "UPDATE_LINEITEM": Object(
+            {
+                "name": short,
+                "version": version,
+                "lineItem": Object(
+                    {"id": short},
+                    {
+                        "refused": List(refused),
+                        "status": Text(choices=["OPEN", "CLOSED"]),
+                        "substituteItems": List(free),
+                    },
+                    closed=True,
+                ),
+            },
+            closed=True,
+            name="HandoverJobLineItemUpdateActionParameter",
+        ),
+        "WAITING_FOR_INPUT": Object(
+            {"name": short, "version": version},
+            closed=True,
+            name="SetHandoverJobToWaitingForInputActionParameter",
+        ),
+        "ADD_TARGET_TIME": Object(
+            {"name": short, "version": version, "targetTime": moment},
+            closed=True,
+            name="HandoverJobAddTargetTimeActionParameter",
+        ),
+        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
     },
 )
 
 
 def represent_handover(row):
     """A handover job as ``Handoverjob``. Reads what ``HandoverJobQuerySet.for_api`` loads."""
+    is_done = row.status == HandoverJob.Status.HANDED_OVER
     body = entity_to_wire(row) | {
         "channel": row.channel,
         "facilityRef": str(row.facility_id),
@@ -145,7 +187,7 @@ def represent_handover(row):
                 "quantity": line.quantity,
                 "handedOverQuantity": line.handed_over,
                 "refused": line.refused,
-                "status": "CLOSED" if row.status == HandoverJob.Status.HANDED_OVER else "OPEN",
+                "status": "CLOSED" if is_done or line.is_decided else "OPEN",
             }
             for line in row.lines.all()
         ],

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import Facility, FacilityCarrier
+from orders.models import ShortRecord
 from packing.models import PackJob
 from shipping import labels
 from shipping.models import HandoverJob, Parcel, Shipment
@@ -517,6 +518,118 @@ def test_collected_goods_are_cancelled_with_the_reason(api):
     assert (answer.json()["status"], answer.json()["cancelReason"]) == ("CANCELED", "CONSUMER_NO_SHOW")
     assert api.post(f"/api/handoverjobs/{job.pk}/actions", body | {"version": 9}).status_code == 409
     assert api.post(f"/api/handoverjobs/{job.pk}/actions", body | {"name": "FLY"}).status_code == 400
+
+
+def act(api, job, name, **data):
+    job.refresh_from_db()
+    return api.post(f"/api/handoverjobs/{job.pk}/actions", {"name": name, "version": job.version, **data})
+
+
+def modify(api, job, **data):
+    job.refresh_from_db()
+    actions = [{"action": "ModifyHandoverjob", **data}]
+    return api.patch(f"/api/handoverjobs/{job.pk}", {"version": job.version, "actions": actions})
+
+
+def test_what_is_refused_of_a_line_counts_when_the_rest_is_handed_over(api):
+    job = collected(3, 1)
+    line = job.lines.first()
+    entry = {
+        "id": str(line.pk),
+        "status": "CLOSED",
+        "refused": [
+            {"quantity": 1, "reasonLocalized": {"en_US": "too small"}},
+            {"quantity": 1, "comment": "torn"},
+        ],
+    }
+
+    said = act(api, job, "UPDATE_LINEITEM", lineItem=entry)
+    done = modify(api, job, status="HANDED_OVER")
+
+    first = said.json()["handoverJobLineItems"][0]
+    assert (said.json()["status"], first["status"], first["handedOverQuantity"]) == ("OPEN", "CLOSED", 0)
+    assert said.json()["handoverJobLineItems"][1]["status"] == "OPEN"
+    assert [line["handedOverQuantity"] for line in done.json()["handoverJobLineItems"]] == [1, 1]
+    assert [note["reason"] for note in done.json()["handoverJobLineItems"][0]["refused"]] == [
+        "too small",
+        "torn",
+    ]
+    assert ShortRecord.objects.get().quantity == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ({"refused": [{"quantity": 4, "comment": "x"}]}, "TOO_MANY_REFUSED"),
+        ({"refused": [{"quantity": 1}]}, "REASON_MISSING"),
+        ({"substituteItems": [{"id": "x"}]}, "NOT_SUPPORTED_YET"),
+    ],
+)
+def test_line_is_not_decided_with_what_cannot_be(api, entry, code):
+    job = collected(3)
+    line = job.lines.get()
+
+    answer = act(api, job, "UPDATE_LINEITEM", lineItem={"id": str(line.pk), **entry})
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, code)
+    line.refresh_from_db()
+    assert (line.refused, line.is_decided) == ([], False)
+
+
+def test_line_of_another_handover_or_of_one_that_is_ended_is_not_decided(api):
+    job = collected(3)
+    entry = {"id": str(job.lines.get().pk), "status": "CLOSED"}
+
+    assert act(api, job, "UPDATE_LINEITEM", lineItem={**entry, "id": "other"}).status_code == 400
+    modify(api, job, status="HANDED_OVER")
+    assert act(api, job, "UPDATE_LINEITEM", lineItem=entry).json()[0]["summary"] == "HANDOVER_ENDED"
+
+
+def test_handover_waits_for_input_and_goes_on(api):
+    job = collected(1)
+
+    waiting = act(api, job, "WAITING_FOR_INPUT")
+    again = act(api, job, "WAITING_FOR_INPUT")
+    open_again = modify(api, job, status="OPEN")
+    modify(api, job, status="WAITING_FOR_INPUT")
+    done = modify(api, job, status="HANDED_OVER")
+
+    assert waiting.json()["status"] == "WAITING_FOR_INPUT"
+    assert again.status_code == 422
+    assert open_again.json()["status"] == "OPEN"
+    assert done.json()["status"] == "HANDED_OVER"
+
+
+def test_target_time_and_name_of_a_handover_change_until_it_is_ended(api):
+    job = collected(1)
+
+    answer = act(api, job, "ADD_TARGET_TIME", targetTime="2026-03-02T15:00:00Z")
+    named = modify(api, job, fullIdentifier="Anna, window 3")
+
+    assert answer.json()["targetTime"] == "2026-03-02T15:00:00Z"
+    assert named.json()["fullIdentifier"] == "Anna, window 3"
+    assert named.json()["version"] == answer.json()["version"] + 1
+    modify(api, job, status="HANDED_OVER")
+    late = act(api, job, "ADD_TARGET_TIME", targetTime="2026-03-02T16:00:00Z")
+    assert late.json()[0]["summary"] == "HANDOVER_ENDED"
+
+
+@pytest.mark.parametrize("name", handovers.UNSUPPORTED_ACTIONS)
+def test_action_of_a_handover_without_a_mechanism_says_so(api, name):
+    job = collected(1)
+
+    answer = act(api, job, name)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+
+
+@pytest.mark.parametrize("given", [{"status": "OBSOLETE"}, {"recipientAddress": {"city": "Paris"}}])
+def test_handover_is_not_changed_where_there_is_no_mechanism(api, given):
+    job = collected(1)
+
+    answer = modify(api, job, **given)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
 
 
 def test_creation_of_a_handover_leads_to_the_one_of_the_pick_job(api):
