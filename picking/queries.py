@@ -74,10 +74,50 @@ def history_of(job):
     """What undo can take back, the last at the end: ``[[line, picked, short, moved]]``, as the screen keeps it."""
     if not job.started_at:
         return []
+    events = [[event] for event in not_undone(ScanEvent.objects.filter(job=job), job)[:UNDOABLE]]
     return [
         [str(event.line_id), event.picked_delta, event.short_delta, event.moved]
-        for event in reversed(undoable(job)[:UNDOABLE])
+        for [event] in reversed(list(one_by_one(events)))
     ]
+
+
+def one_by_one(actions):
+    """Those of some actions that undo takes back, the last first, when each is undone before the next is judged.
+
+    What is not there any more, because another client counted, stays.
+
+    Args:
+        actions: the last first; each as its events, whose lines are loaded.
+    """
+    lines: dict = {}
+    for parts in actions:
+        left = {part.line_id: lines.get(part.line_id) or _Figures.of(part.line) for part in parts}
+        after = [left[part.line_id].without(part) for part in parts]
+        if all(figures.is_possible for figures in after):
+            lines.update(zip(left, after, strict=True))
+            yield parts
+
+
+@dataclasses.dataclass(frozen=True)
+class _Figures:
+    """What a line had at some time. What its substitute took comes back to it, so its own quantity never stands in the way."""
+
+    picked: int
+    short: int
+    quantity: int
+
+    @classmethod
+    def of(cls, line):
+        return cls(line.picked, line.short, line.quantity)
+
+    def without(self, event):
+        return _Figures(
+            self.picked - event.picked_delta, self.short - event.short_delta, self.quantity - event.moved
+        )
+
+    @property
+    def is_possible(self):
+        return min(self.picked, self.short, self.quantity - self.picked - self.short) >= 0
 
 
 def places_of(line):
@@ -114,25 +154,24 @@ def place_at(location, units):
 
 
 def undoable(job):
-    """What undo would take back, the last first.
+    """What undo would take back now, the last first, see ``one_by_one``. What was booked before a reset stays."""
+    return not_undone(ScanEvent.objects.filter(job=job), job).filter(
+        line__picked__gte=F("picked_delta"),
+        line__short__gte=F("short_delta"),
+        line__quantity__gte=F("moved")
+        + F("line__picked")
+        + F("line__short")
+        - F("picked_delta")
+        - F("short_delta"),
+    )
 
-    What was booked before a reset, or is not there any more because another client counted, stays.
-    """
+
+def not_undone(events, work):
+    """What was booked since a job or run began and not taken back, the last first."""
     return (
-        ScanEvent.objects.filter(
-            job=job,
-            undone_by=None,
-            undoes=None,
-            received_at__gte=job.started_at,
-            line__picked__gte=F("picked_delta"),
-            line__short__gte=F("short_delta"),
-            line__quantity__gte=F("moved")
-            + F("line__picked")
-            + F("line__short")
-            - F("picked_delta")
-            - F("short_delta"),
-        )
+        events.filter(undone_by=None, undoes=None, received_at__gte=work.started_at)
         .exclude(picked_delta=0, short_delta=0, moved=0)
+        .select_related("line")
         .order_by(F("received_at").desc(), F("pk").desc())
     )
 

@@ -190,29 +190,17 @@ def _merged(places):
 
 
 def undoable(run):
-    """Actions of a run that undo would take back, the last first: [(event, [event and its parts])].
+    """Actions of a run that undo takes back, the last first, see ``queries.one_by_one``: [[event, *its parts]].
 
-    What is not there any more, because another client counted or a job left the run, stays.
+    What is of a job that left the run stays.
     """
     events = (
-        ScanEvent.objects.filter(
-            run=run, part_of=None, undone_by=None, undoes=None, received_at__gte=run.started_at
+        queries.not_undone(ScanEvent.objects.filter(run=run, part_of=None), run).prefetch_related(
+            Prefetch("parts", ScanEvent.objects.select_related("line"))
         )
-        .exclude(picked_delta=0, short_delta=0, moved=0)
-        .select_related("line")
-        .prefetch_related(Prefetch("parts", ScanEvent.objects.select_related("line")))
-        .order_by("-received_at", "-pk")
-    )
-    for event in events[:UNDOABLE]:
-        parts = [event, *event.parts.all()]
-        if all(
-            part.line.run_id == run.pk
-            and part.line.picked >= part.picked_delta
-            and part.line.short >= part.short_delta
-            and part.line.open_units + part.picked_delta + part.short_delta >= part.moved
-            for part in parts
-        ):
-            yield event, parts
+    )[:UNDOABLE]
+    actions = [[event, *event.parts.all()] for event in events]
+    return queries.one_by_one(parts for parts in actions if all(part.line.run_id == run.pk for part in parts))
 
 
 def history_of(run, stops):
@@ -220,12 +208,12 @@ def history_of(run, stops):
     stop_of = {line.pk: str(stop.pk) for stop in stops for line in stop.lines}
     return [
         [
-            stop_of[event.line_id],
+            stop_of[parts[0].line_id],
             sum(part.picked_delta for part in parts),
             sum(part.short_delta for part in parts),
             sum(part.moved for part in parts),
         ]
-        for event, parts in reversed(list(undoable(run)))
+        for parts in reversed(list(undoable(run)))
     ]
 
 

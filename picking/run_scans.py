@@ -134,9 +134,10 @@ class RunWork(scans.Work):
 
     def undo(self):
         services.check_picker(self.job, self.by)
-        last, parts = next(run_queries.undoable(self.job), (None, []))
-        if last is None:
+        parts = next(run_queries.undoable(self.job), None)
+        if parts is None:
             raise NothingToUndo
+        last = parts[0]
         own = {line.pk: (stop, line) for stop in self.lines for line in stop.lines}
         if last.moved:
             return self.undo_moves(parts, {pk: line for pk, (_stop, line) in own.items()})

@@ -9,7 +9,7 @@ from django.utils import timezone
 from fulfillment.core.models import Stock, Substitute
 from orders.models import ShortRecord
 from packing.models import PackJob
-from picking import scans, services
+from picking import queries, scans, services
 from picking.models import PickJob
 from picking.substitutes import choices_for
 from picking.wire import represent
@@ -199,3 +199,15 @@ def test_api_shows_what_was_taken_instead(facility, picker, job, line):
             "picked": 2,
         }
     ]
+
+
+def test_screen_can_take_back_what_came_after_a_substitution_and_then_that(facility, picker, job, line):
+    article = offer(line, facility)
+    act(job, "scan", by=picker, code=code_of(line))
+    act(job, "substitute", by=picker, line=line.pk, code=article.sku)
+    other = job.lines.get(article=article)
+    act(job, "scan", by=picker, code=code_of(other))
+
+    history = queries.history_of(job)
+
+    assert history == [[str(line.pk), 1, 0, 0], [str(other.pk), 0, 0, 2], [str(other.pk), 1, 0, 0]]
