@@ -259,6 +259,7 @@ _SCHEDULE = {
     "give-up-old-plans": ("routing.tasks.give_up_old", 300, "routing"),
     "work-inbox": ("orders.sources.tasks.work_inbox", 5, "sources"),
     "poll-sources": ("orders.sources.tasks.poll_due", 15, "default"),
+    "drain-queues-of-sources": ("orders.sources.tasks.drain_due", 20, "default"),
     "push-stock-to-sources": ("orders.sources.tasks.push_due", 30, "default"),
     "forget-old-deliveries": ("orders.sources.tasks.forget_old", 3600, "default"),
     "poll-tracking": ("shipping.tasks.poll_tracking", 300, "reports"),

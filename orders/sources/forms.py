@@ -73,7 +73,7 @@ class ConnectionForm(forms.ModelForm):
 
     def clean(self):
         data = super().clean()
-        for name in ("base_url", "auth_url"):
+        for name in ("base_url", "auth_url", "queue_url"):
             if data.get(name):
                 check_address(data[name])
         return data

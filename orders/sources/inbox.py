@@ -66,7 +66,7 @@ def receive(connection_id, headers, body, *, now):
     )
     if not rows.insert_once(delivery):
         return None
-    transaction.on_commit(_wake)
+    transaction.on_commit(wake)
     return delivery
 
 
@@ -80,7 +80,7 @@ def _connection(connection_id):
     return found
 
 
-def _wake():
+def wake():
     """Call a worker, unless one is called. Without a shared cache a process calls once in a while; beat does the rest."""
     global _called_at
     if not settings.CACHE_URL:

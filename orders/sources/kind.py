@@ -78,7 +78,7 @@ class Kind:
     label: str
     client: ModuleType  # Client
     mapping: ModuleType  # unwrap, drafts
-    inbound: ModuleType  # pages, read; verify where the source sends webhooks
+    inbound: ModuleType  # pages, read; verify where it sends webhooks; is_queued, drain where it has a queue
     report: ModuleType  # find, send
     credentials: Mapping[str, forms.Field]
     settings: Mapping[str, forms.Field]
@@ -90,6 +90,10 @@ class Kind:
     @property
     def has_webhooks(self):
         return hasattr(self.inbound, "verify")
+
+    @property
+    def has_queue(self):
+        return hasattr(self.inbound, "drain")
 
     @property
     def has_availability(self):

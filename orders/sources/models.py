@@ -170,6 +170,7 @@ class Delivery(WithReason):
     class Via(models.TextChoices):
         WEBHOOK = "WEBHOOK", _("Webhook")
         POLL = "POLL", _("Poll")
+        QUEUE = "QUEUE", _("Queue")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     connection = models.ForeignKey(
@@ -202,7 +203,7 @@ class Delivery(WithReason):
             models.CheckConstraint(
                 condition=Q(state__in=["RECEIVED", "DONE", "IGNORED", "PARKED"]), name="delivery_state"
             ),
-            models.CheckConstraint(condition=Q(via__in=["WEBHOOK", "POLL"]), name="delivery_via"),
+            models.CheckConstraint(condition=Q(via__in=["WEBHOOK", "POLL", "QUEUE"]), name="delivery_via"),
             models.CheckConstraint(
                 condition=~Q(state="PARKED") | ~Q(reason_code=""), name="delivery_parked_reason"
             ),

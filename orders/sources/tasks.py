@@ -3,7 +3,7 @@ from django.utils import timezone
 
 from fulfillment.core import outbox
 
-from . import availability, inbox, polling, retention
+from . import availability, inbox, polling, queues, retention
 
 
 @shared_task
@@ -22,6 +22,18 @@ def poll_due():
 @shared_task
 def poll(*, connection_id):
     polling.run(connection_id, now=timezone.now())
+
+
+@shared_task
+def drain_due():
+    """Give each connection with a queue to a worker."""
+    for connection_id in queues.due():
+        outbox.send("orders.sources.tasks.drain", "sources", connection_id=str(connection_id))
+
+
+@shared_task
+def drain(*, connection_id):
+    queues.drain(connection_id)
 
 
 @shared_task

@@ -18,6 +18,10 @@ class Fake(FakeSource):
     takes_missing_units = False
     sends_signals = True
 
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.messages: dict[str, dict[str, str]] = {}  # in the queue, by their handle
+
     def settings(self):
         return {
             "base_url": self.base_url,
@@ -32,6 +36,13 @@ class Fake(FakeSource):
             "refresh_token": "refresh",
             "push_secret": PUSH_SECRET,
         }
+
+    def queue(self, *bodies):
+        """Let Amazon write messages to the queue."""
+        for body in bodies:
+            number = next(self._deliveries)
+            text = body if isinstance(body, str) else body.decode()
+            self.messages[f"handle-{number}"] = {"MessageId": f"m-{number}", "Body": text}
 
     def order_id(self, number):
         return f"028-{number:07}-{number:07}"
@@ -102,6 +113,8 @@ class Fake(FakeSource):
 
     def answer(self, request):
         path = request.url.path
+        if "X-Amz-Target" in request.headers:
+            return self._queue_call(request)
         if path == "/auth/o2/token":
             form = parse_qs(request.content.decode())
             wanted = {"grant_type": ["refresh_token"], "client_id": ["fake"], "client_secret": [SECRET]}
@@ -124,6 +137,20 @@ class Fake(FakeSource):
         if found[2] == "/shipmentConfirmation":
             return self._confirm(order, json.loads(request.content))
         return httpx.Response(200, json={"order": self.payload(order)})
+
+    def _queue_call(self, request):
+        proof = request.headers.get("Authorization", "")
+        if not proof.startswith("AWS4-HMAC-SHA256 Credential=AKIDFAKE/"):
+            error = {"__type": "InvalidClientTokenId", "message": "The security token is invalid."}
+            return httpx.Response(403, json=error)
+        body = json.loads(request.content)
+        if request.headers["X-Amz-Target"] == "AmazonSQS.DeleteMessageBatch":
+            for entry in body["Entries"]:
+                self.messages.pop(entry["ReceiptHandle"], None)
+            return httpx.Response(200, json={"Successful": [], "Failed": []})
+        found = list(self.messages.items())[: body["MaxNumberOfMessages"]]
+        messages = [{**message, "ReceiptHandle": handle} for handle, message in found]
+        return httpx.Response(200, json={"Messages": messages} if messages else {})
 
     def _search(self, params):
         if ("lastUpdatedAfter" in params) == ("createdAfter" in params) or not params.get("marketplaceIds"):

@@ -1,4 +1,4 @@
-"""Amazon (Selling Partner API): a poll with a narrow rate, made faster by notifications that a bridge hands on."""
+"""Amazon (Selling Partner API): a poll with a narrow rate, made faster by notifications from a queue or a bridge."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +27,14 @@ KIND = Kind(
             required=False,
             help_text=_("For a bridge that hands ORDER_CHANGE messages on, in the header X-Push-Secret."),
         ),
+        "queue_key": forms.CharField(
+            label=_("Access key of the queue"),
+            required=False,
+            help_text=_(
+                "Of an AWS user that may receive and delete messages of the queue, and nothing else."
+            ),
+        ),
+        "queue_secret": forms.CharField(label=_("Secret of the queue"), required=False),
     },
     settings={
         "region": forms.ChoiceField(
@@ -36,6 +44,13 @@ KIND = Kind(
         ),
         "marketplaces": ListField(
             label=_("Marketplaces"), help_text=_("Ids, e.g. A1PA6795UKMFR9 for Germany.")
+        ),
+        "queue_url": forms.CharField(
+            label=_("Address of the queue"),
+            required=False,
+            help_text=_(
+                "SQS queue that Amazon writes ORDER_CHANGE messages to, e.g. https://sqs.eu-west-1.amazonaws.com/123456789012/orders. Empty: orders are polled."
+            ),
         ),
         "base_url": forms.CharField(
             label=_("Address of the API"), required=False, help_text=_("Empty: that of the region.")

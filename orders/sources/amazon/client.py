@@ -5,6 +5,8 @@ from urllib.parse import quote
 from orders.sources import http
 from orders.sources.reading import first, items, part, read_json, text
 
+from .queue import Queue
+
 DATA = "BUYER,RECIPIENT,PROCEEDS,FULFILLMENT,CANCELLATION,PACKAGES"
 STATUSES = "UNSHIPPED,PARTIALLY_SHIPPED,CANCELLED"
 PAGE = 100
@@ -94,6 +96,9 @@ class Client(http.Client):
         )
 
     def check(self):
+        if text(self.options["queue_url"]):
+            with Queue(self.connection, self.options) as queue:
+                queue.receive(most=1, hidden=0)
         since = "2026-01-01T00:00:00Z"
         orders = items(part(self.search(since, size=1), "orders"))
         open_orders = [o for o in orders if part(o, "fulfillment", "fulfillmentStatus") == "UNSHIPPED"]

@@ -11,10 +11,12 @@ from orders.sources.kind import BadSignature, Page, Received, found_or_gone
 from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time
 
 from . import mapping
+from .queue import Queue
 
 ALWAYS = "2015-01-01T00:00:00Z"  # the search needs a begin
 # A token for the next page holds for 24 h; one that may end on the way is not begun with.
 TOKEN_LASTS = datetime.timedelta(hours=20)
+MOST_TURNS = 200  # of the queue; the rest follows soon
 LAG = datetime.timedelta(minutes=2)  # of what the search may see
 
 
@@ -27,6 +29,26 @@ def verify(connection, headers, body):
     secret, given = connection.credentials.get("push_secret", ""), headers.get("X-Push-Secret", "")
     if not (secret and given and hmac.compare_digest(secret.encode(), given.encode())):
         raise BadSignature
+    return _received(body)
+
+
+def is_queued(settings):
+    return bool(text(settings.get("queue_url")))
+
+
+def drain(connection, options, store):
+    """Hand on what waits in the queue; a batch leaves it once it is stored."""
+    with Queue(connection, options) as queue:
+        for _turn in range(MOST_TURNS):
+            messages = queue.receive()
+            if not messages:
+                return
+            bodies = [str(message.get("Body") or "").encode(errors="replace") for message in messages]
+            store([(_received(body), body) for body in bodies])
+            queue.forget(messages)
+
+
+def _received(body):
     try:
         payload = read_json(body)
     except ValueError:
