@@ -18,6 +18,8 @@ let queue;
 let latest = ""; // the id of the last action
 let asking = ""; // the line of which a scanner said that units are missing, until it says why
 let job; // null on the page of a job that is not in my hands
+let rows; // of the lists, by line
+let painted; // what each row shows
 
 /** `%(name)s` in a text of the server. */
 function fill(text, words) {
@@ -33,6 +35,8 @@ async function load() {
   job = data && new PickJob(JSON.parse(data.textContent));
   if (!job) return;
   job.skipped = skipped;
+  rows = new Map([...document.querySelectorAll("[data-line]")].map((row) => [row.dataset.line, row]));
+  painted = new Map();
   const kept = await queue.keptJob(job.data.id);
   if (kept?.version > job.data.version) job.data = kept;
   await readPending();
@@ -55,7 +59,7 @@ function paint() {
   const { current } = job;
   document.getElementById("work").dataset.waiting = job.pending.length;
   const progress = `${job.unitsDone}/${job.units}`;
-  document.getElementById("focus-title").textContent = `${job.data.name} · ${progress}`;
+  write(document.getElementById("focus-title"), `${job.data.name} · ${progress}`);
   document.getElementById("card").hidden = !current || job.leaving === "pause";
   document.getElementById("all-done").hidden = Boolean(current || job.leaving);
   document.getElementById("closing").hidden = !job.leaving;
@@ -66,15 +70,26 @@ function paint() {
   document.getElementById("undo").hidden = !job.history.length;
   for (const pad of document.querySelectorAll(".pad")) pad.hidden = false;
   if (current) paintCard(document.getElementById("card"), current);
-  for (const row of document.querySelectorAll("[data-line]")) {
-    const line = job.line(row.dataset.line);
-    if (line) paintRow(row, line, current);
+  const listed = { open: 0, done: 0 };
+  for (const line of job.lines) {
+    const row = rows.get(line.id);
+    if (!row) continue; // a substitute that the page does not know yet
+    const look = lookOf(line, current);
+    if (!look.isHidden) listed[look.list] += 1;
+    const key = JSON.stringify(look);
+    if (painted.get(line.id) === key) continue;
+    painted.set(line.id, key);
+    paintRow(row, look);
   }
-  for (const id of ["open", "done"]) {
-    const rows = document.querySelectorAll(`#${id} > ul > li:not([hidden])`);
-    document.getElementById(id).hidden = !rows.length;
-    slot(document.getElementById(id), "n").textContent = rows.length;
+  for (const [id, number] of Object.entries(listed)) {
+    document.getElementById(id).hidden = !number;
+    write(slot(document.getElementById(id), "n"), number);
   }
+}
+
+/** Text that is there already is left alone: every change of the page costs the next scan time. */
+function write(element, text) {
+  if (element.textContent !== String(text)) element.textContent = text;
 }
 
 function paintCard(card, line) {
@@ -82,18 +97,18 @@ function paintCard(card, line) {
   const [here, ...others] = places;
   const image = card.querySelector("img");
   const then = others.map(({ name, quantity }) => `${name} (${quantity})`).join(", ");
-  slot(card, "place").textContent = here?.name ?? texts.noPlace;
-  slot(card, "open").textContent = open(line);
-  slot(card, "zone").textContent = here?.zone ?? "";
-  slot(card, "then").textContent = then ? fill(texts.then, { here: here.quantity, then }) : "";
-  slot(card, "title").textContent = line.title;
-  slot(card, "code").textContent = [line.sku, line.tail].filter(Boolean).join(" · …");
-  slot(card, "picked").textContent = fill(texts.picked, line);
-  slot(card, "into").textContent = line.into ?? "";
+  write(slot(card, "place"), here?.name ?? texts.noPlace);
+  write(slot(card, "open"), open(line));
+  write(slot(card, "zone"), here?.zone ?? "");
+  write(slot(card, "then"), then ? fill(texts.then, { here: here.quantity, then }) : "");
+  write(slot(card, "title"), line.title);
+  write(slot(card, "code"), [line.sku, line.tail].filter(Boolean).join(" · …"));
+  write(slot(card, "picked"), fill(texts.picked, line));
+  write(slot(card, "into"), line.into ?? "");
   slot(card, "first").hidden = job.data.rules.location === "SCAN_NOT_REQUIRED" || !here || line.place === here.id;
-  slot(card, "instead").textContent = line.instead ? fill(texts.instead, line) : "";
+  write(slot(card, "instead"), line.instead ? fill(texts.instead, line) : "");
   paintChoices(card, line);
-  slot(card, "weight").textContent = line.weight ? fill(texts.weigh, weighWords(line)) : "";
+  write(slot(card, "weight"), line.weight ? fill(texts.weigh, weighWords(line)) : "");
   image.hidden = !line.image;
   if (line.image && image.getAttribute("src") !== line.image) image.src = line.image;
   for (const field of card.querySelectorAll("[name=line]")) field.value = line.id;
@@ -129,17 +144,27 @@ function weighWords(line) {
   return { least, most };
 }
 
-function paintRow(row, line, current) {
-  const done = !isOpen(line);
-  const list = document.querySelector(done ? "#done > ul" : "#open > ul");
-  if (row.parentElement !== list) list.append(row);
-  row.hidden = line.id === current?.id || !line.quantity; // all of it is picked as something else
-  row.classList.toggle("is-done", done);
-  slot(row, "place").textContent = done ? "" : openPlaces(line)[0]?.name ?? "–";
-  slot(row, "count").textContent = `${line.picked}/${line.quantity}`;
-  const missing = slot(row, "missing");
-  missing.hidden = !line.short;
-  missing.textContent = fill(texts.missing, { short: line.short, reason: texts.reasons[line.reason] });
+function lookOf(line, current) {
+  const isDone = !isOpen(line);
+  return {
+    list: isDone ? "done" : "open",
+    isHidden: line.id === current?.id || !line.quantity, // all of it is picked as something else
+    place: isDone ? "" : openPlaces(line)[0]?.name ?? "–",
+    count: `${line.picked}/${line.quantity}`,
+    missing: line.short ? fill(texts.missing, { short: line.short, reason: texts.reasons[line.reason] }) : "",
+  };
+}
+
+function paintRow(row, { list, isHidden, place: name, count, missing }) {
+  const target = document.querySelector(`#${list} > ul`);
+  if (row.parentElement !== target) target.append(row);
+  row.hidden = isHidden;
+  row.classList.toggle("is-done", list === "done");
+  write(slot(row, "place"), name);
+  write(slot(row, "count"), count);
+  const badge = slot(row, "missing");
+  badge.hidden = !missing;
+  write(badge, missing);
 }
 
 /** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */

@@ -353,3 +353,28 @@ def test_photo_without_a_connection_arrives_later(signed_in, facility, picker, t
     signed_in.expect_sent()
     kept = LinePhoto.objects.get()
     assert (kept.line.short, kept.by) == (1, picker)
+
+
+CHANGED_ROWS = """() => {
+    window.changed = new Set();
+    const watch = { attributes: true, childList: true, characterData: true, subtree: true };
+    for (const row of document.querySelectorAll("[data-line]")) {
+        new MutationObserver(() => window.changed.add(row.dataset.line)).observe(row, watch);
+    }
+}"""
+
+
+def test_scan_paints_the_rows_that_changed_and_no_others(signed_in, facility, picker):
+    job = started_pick_job(picker, 2, 1, 1, 1, facility=facility)
+    first, second, _third, _fourth = job.lines.all()
+    show(signed_in, job)
+    signed_in.page.evaluate(CHANGED_ROWS)
+
+    signed_in.scan(code_of(first))
+    signed_in.expect_sent()
+    once = signed_in.page.evaluate("() => [...window.changed]")
+    signed_in.scan(code_of(first))
+    signed_in.expect_sent()
+
+    assert once == [str(first.pk)]
+    assert set(signed_in.page.evaluate("() => [...window.changed]")) == {str(first.pk), str(second.pk)}
