@@ -5,6 +5,8 @@ import pytest
 
 from fulfillment.core import pdf
 
+pytestmark = pytest.mark.drawn
+
 CSS = "documents/paper.css"
 
 

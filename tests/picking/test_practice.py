@@ -60,6 +60,7 @@ def test_practice_saves_nothing_even_when_posted(facility, picker, client, addre
     assert [model for model in MODELS if model.objects.exists()] == []
 
 
+@pytest.mark.drawn
 def test_practice_sheet_has_every_code_of_the_job(facility):
     made_up = practice(facility)
 

@@ -201,6 +201,7 @@ def test_job_of_a_run_leads_to_its_run(desk, two, picker, colleague):
 # Totes
 
 
+@pytest.mark.drawn
 def test_new_totes_come_with_labels_that_can_be_scanned(desk):
     answer = desk.post(url("load-unit-create"), {"number": 3, "type": "TOTE"})
 

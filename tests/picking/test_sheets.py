@@ -10,7 +10,7 @@ from fulfillment.core.services import pairing
 from picking import commands, sheets
 from tests.factories.core import StorageLocationFactory, staff
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.drawn]
 
 
 def codes(pdf):

@@ -346,6 +346,7 @@ def external_parcel():
     return row
 
 
+@pytest.mark.drawn
 def test_labels_of_another_program_finish_a_parcel(api, external_parcel):
     pdf = labels.render_label(PARCEL, "EXT-1")
     body = brings(

@@ -61,6 +61,7 @@ def deliver(waiting):
     return waiting
 
 
+@pytest.mark.drawn
 def test_booked_parcel_has_its_papers_and_waits_for_the_carrier(facility, calls, read_pdf):
     waiting = parcel(2, 1, facility=facility)
 
@@ -276,6 +277,7 @@ def test_late_answer_does_not_count_after_a_typed_number(facility, packer, no_fi
     assert (attempt.outcome, HandoverJob.objects.count()) == ("BOOKED", 1)
 
 
+@pytest.mark.drawn
 def test_manual_carrier_waits_for_its_number_and_gets_our_label(facility, packer, read_pdf):
     waiting = parcel(facility=facility, carrier="manual")
     work()
@@ -310,6 +312,7 @@ def test_number_is_refused_for_a_parcel_that_is_being_booked(facility, packer):
         booking.enter_number(waiting.pk, "N1", by=packer, now=timezone.now())
 
 
+@pytest.mark.drawn
 def test_number_is_refused_when_the_address_fits_on_no_label(facility, packer):
     waiting = parcel(facility=facility, carrier="manual", address={"lastName": "W" * 600})
     work()
@@ -318,6 +321,7 @@ def test_number_is_refused_when_the_address_fits_on_no_label(facility, packer):
         booking.enter_number(waiting.pk, "N1", by=packer, now=timezone.now())
 
 
+@pytest.mark.drawn
 def test_address_that_fits_on_no_label_is_rejected_by_the_demo_carrier(facility):
     waiting = parcel(facility=facility, address={"lastName": "W" * 600})
 
@@ -345,6 +349,7 @@ def test_demo_carrier_refuses_where_it_is_not_allowed(facility, settings):
     assert (waiting.status, waiting.problem["code"]) == ("FAILED", "not_allowed")
 
 
+@pytest.mark.drawn
 def test_parcel_of_a_company_with_a_gs1_prefix_bears_an_sscc(facility, settings, read_pdf):
     settings.GS1_COMPANY_PREFIX = "0614141"
 
@@ -522,6 +527,7 @@ def test_question_that_nobody_answers_goes_to_a_person(facility, calls, monkeypa
 # Through a connection
 
 
+@pytest.mark.drawn
 def test_label_of_a_carrier_is_read_and_its_parcel_found_by_what_a_scanner_reads(facility):
     with EasyPostStub().listening() as stub:
         connected(facility, "easypost", stub.url, credentials={"api_key": "KEY"})

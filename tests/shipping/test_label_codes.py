@@ -1,8 +1,12 @@
 import dataclasses
 
+import pytest
+
 from shipping import label_codes, labels
 from shipping.carriers import Doc
 from tests.carrierstub import PARCEL
+
+pytestmark = pytest.mark.drawn
 
 
 def test_codes_are_read_out_of_the_drawn_label():

@@ -6,6 +6,8 @@ from fulfillment.core.barcodes import new_sscc
 from shipping import labels
 from shipping.carriers import Contact, ParcelData
 
+pytestmark = pytest.mark.drawn
+
 SENDER = Contact("Shop BV", "Damrak", "1", "1012 LG", "Amsterdam", "NL")
 RECIPIENT = Contact("Anna de Vries", "Keizersgracht", "100", "1015 CN", "Amsterdam", "NL")
 PARCEL = ParcelData(

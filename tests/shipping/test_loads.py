@@ -338,6 +338,7 @@ def test_reopen_refuses_without_a_reason_and_beside_an_open_load(facility):
 # The list
 
 
+@pytest.mark.drawn
 def test_manifest_says_what_left_with_whom_and_is_drawn_once(facility, read_pdf):
     done = labelled(facility=facility)
     load = close(loaded(done), signature=signature())

@@ -3,6 +3,8 @@ import pytest
 from fulfillment.core.barcodes import new_sscc
 from shipping import notes
 
+pytestmark = pytest.mark.drawn
+
 SNAPSHOT = {
     "language": "en",
     "order_number": "T-1",

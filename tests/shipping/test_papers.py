@@ -91,6 +91,7 @@ def made_again(parcel):
     return Parcel.objects.live().get(package=parcel.package)
 
 
+@pytest.mark.drawn
 def test_label_that_is_made_again_gets_papers_that_name_it(facility, read_pdf):
     first = labelled(facility=facility)
     sent = Shipment.objects.get()
@@ -161,6 +162,7 @@ def test_later_settings_change_no_paper(facility):
     assert papers.redraw(sent.papers.get(kind="DELIVERY_NOTE")) == bytes_before
 
 
+@pytest.mark.drawn
 def test_papers_of_a_channel_go_before_those_for_all(facility, read_pdf):
     first = labelled(facility=facility, number="1").shipment
     for_all = PaperSettings.objects.create(kinds=["DELIVERY_NOTE"])
@@ -204,6 +206,7 @@ def test_settings_for_all_channels_exist_once(db):
         PaperSettings.objects.create()
 
 
+@pytest.mark.drawn
 def test_logo_stands_on_the_papers(facility):
     PaperSettings.objects.create(logo_sha256=documents.keep(png()), kinds=["DELIVERY_NOTE"])
 
@@ -213,6 +216,7 @@ def test_logo_stands_on_the_papers(facility):
     assert base64.b64encode(png()).decode() not in str(note.snapshot)
 
 
+@pytest.mark.drawn
 def test_papers_speak_german_to_a_german_customer(facility, read_pdf):
     sent = labelled(
         facility=facility, address={"country": "DE", "city": "Köln", "postalCode": "50667"}
@@ -224,6 +228,7 @@ def test_papers_speak_german_to_a_german_customer(facility, read_pdf):
 # Customs
 
 
+@pytest.mark.drawn
 def test_small_parcel_across_the_border_gets_a_cn22_and_an_invoice(facility, read_pdf):
     PaperSettings.objects.create(
         vat_number="NL1B01", eori_number="NL123", signer="Mia Bos", kinds=["DELIVERY_NOTE"]
@@ -257,6 +262,7 @@ def test_small_parcel_across_the_border_gets_a_cn22_and_an_invoice(facility, rea
 @pytest.mark.parametrize(
     "fields", [{"customs_value": "400"}, {"weight_g": 2_100}, {"customs_currency": "JPY"}]
 )
+@pytest.mark.drawn
 def test_larger_parcel_gets_a_cn23(facility, read_pdf, fields):
     article = declared(**fields)
 
@@ -269,6 +275,7 @@ def test_larger_parcel_gets_a_cn23(facility, read_pdf, fields):
         assert part in page.text
 
 
+@pytest.mark.drawn
 def test_price_of_the_order_goes_before_that_of_the_article(facility, read_pdf):
     sent = shipment(1, facility=facility, address=SWISS, articles=[declared()])
     Order.objects.update(extra={"paymentInfo": {"currency": "CHF"}})

@@ -4,6 +4,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from fulfillment.core.errors import Refused
 from fulfillment.core.models import Document, StatusChange
 from fulfillment.core.services import documents
 from orders.events import OrderCancelled
@@ -221,19 +222,21 @@ def test_goods_wait_for_ever_where_no_time_is_set(facility):
     assert collected(facility=facility).pickup.collect_until is None
 
 
+@pytest.mark.drawn
 def test_cancelled_order_cannot_be_collected(facility, asked):
     job = collected(facility=facility)
     with transaction.atomic():
         services.on_order_cancelled(OrderCancelled(job.order_id), by=None, now=timezone.now())
     show_pin(job, pickup.pin_of(job.pickup))
 
-    with pytest.raises(services.Refused):
+    with pytest.raises(Refused):
         hand_over(job)
 
 
 # Receipt
 
 
+@pytest.mark.drawn
 def test_receipt_says_what_was_taken_and_how_it_was_proved(facility, read_pdf):
     PickupSettings.objects.create(asks_for_id=True, asks_for_signature=True)
     job = collected(2, facility=facility)

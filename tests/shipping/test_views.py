@@ -386,6 +386,7 @@ def pdf_file(data=None, name="label.pdf"):
     return SimpleUploadedFile(name, data or labels.render_label(PARCEL, "3SABC"))
 
 
+@pytest.mark.drawn
 def test_label_of_the_carrier_is_uploaded_with_its_number_and_sent_as_attachment(client, facility):
     asked = parcel(facility=facility, carrier="manual")
     work()
