@@ -354,6 +354,7 @@ class PickupSettingsAdmin(admin.ModelAdmin):
     list_display = (
         "__str__",
         "asks_for_code",
+        "asks_for_packages",
         "asks_for_id",
         "asks_for_age",
         "asks_for_signature",

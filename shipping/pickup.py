@@ -23,9 +23,10 @@ from fulfillment.core.models import Document
 from fulfillment.core.pdf import render_pdf
 from fulfillment.core.services import documents
 from fulfillment.core.status import log_change
+from packing.models import Package
 
 from . import services
-from .models import HandoverJob, Pickup, PickupSettings
+from .models import HandoverJob, Pickup, PickupPackage, PickupSettings
 
 VERSION = "receipt-1"
 CODE_PREFIX = "C"
@@ -127,13 +128,20 @@ def on_handover_created(event, *, by, now):
     if job.channel != HandoverJob.Channel.COLLECT:
         return
     days = settings_at(job.facility_id).days_to_collect
-    pickup = Pickup(
-        job=job,
-        code=new_code(CODE_PREFIX),
-        collect_until=now + datetime.timedelta(days=days) if days else None,
-    )
+    _open(job, now + datetime.timedelta(days=days) if days else None)
+
+
+def _open(job, collect_until):
+    pickup = Pickup(job=job, code=new_code(CODE_PREFIX), collect_until=collect_until)
     pickup.pin_hash = _hash(pickup.code, pin_of(pickup))
     pickup.save()
+    _list_packages(pickup)
+    return pickup
+
+
+def _list_packages(pickup):
+    packages = Package.objects.filter(job__pick_job=pickup.job.pick_job_id)
+    PickupPackage.objects.bulk_create(PickupPackage(pickup=pickup, package=package) for package in packages)
 
 
 def on_handover_reverted(event, *, by, now):
@@ -146,21 +154,22 @@ def on_handover_reverted(event, *, by, now):
         signature_sha256="",
         receipt=None,
     )
+    PickupPackage.objects.filter(pickup__job=event.handover_job_id).update(fetched_at=None, fetched_by=None)
 
 
 # Who collects
 
 
-def _lock(job_id):
+def lock_pickup(job_id):
     """The pick-up of a locked handover; one that is older than pick-ups gets its own now."""
     job = services.lock_handover(job_id)
     if job.channel != HandoverJob.Channel.COLLECT:
         raise NotToCollect(job=job)
     pickup = Pickup.objects.filter(job=job).first()
     if pickup is None:
-        pickup = Pickup(job=job, code=new_code(CODE_PREFIX))
-        pickup.pin_hash = _hash(pickup.code, pin_of(pickup))
-        pickup.save()
+        pickup = _open(job, None)
+    elif not pickup.packages.exists():
+        _list_packages(pickup)
     pickup.job = job
     return pickup
 
@@ -189,7 +198,7 @@ def find(facility, text, *, by):
 @transaction.atomic
 def show_qr(job_id, text, *, by, now):
     """Note that the customer showed the QR code. Refuses one that is forged or of another order."""
-    pickup = _lock(job_id)
+    pickup = lock_pickup(job_id)
     if read_qr(text) != pickup.code:
         raise WrongCode
     _note_shown(pickup, Pickup.Shown.QR, by=by, now=now)
@@ -208,7 +217,7 @@ def show_pin(job_id, pin, *, by, now):
 @transaction.atomic
 def _try_pin(job_id, pin, *, by, now):
     """None when the PIN is right, else how many were wrong."""
-    pickup = _lock(job_id)
+    pickup = lock_pickup(job_id)
     if pickup.wrong_tries >= MOST_TRIES:
         raise PinLocked
     if pickup.collect_until and now > pickup.collect_until:
@@ -227,22 +236,13 @@ def vouch(job_id, *, reason, by, now):
     """A supervisor knows who collects, in another way than by PIN or code. Refuses without a word how."""
     if not reason.strip():
         raise services.ReasonMissing
-    _note_shown(_lock(job_id), Pickup.Shown.SUPERVISOR, by=by, now=now, reason=reason)
+    _note_shown(lock_pickup(job_id), Pickup.Shown.SUPERVISOR, by=by, now=now, reason=reason)
 
 
 def _note_shown(pickup, shown, *, by, now, reason=""):
     pickup.shown, pickup.wrong_tries = shown, 0
     pickup.save(update_fields=["shown", "wrong_tries"])
     log_change(pickup.job, "identify", by=by, now=now, reason=reason or str(shown.label))
-
-
-@transaction.atomic
-def put(job_id, place, *, by, now):
-    """Note where the goods stand."""
-    pickup = _lock(job_id)
-    pickup.place = place.strip()
-    pickup.save(update_fields=["place"])
-    log_change(pickup.job, "put", by=by, now=now, reason=pickup.place)
 
 
 @transaction.atomic
@@ -265,12 +265,18 @@ def hand_over(
         refused: ``{handover line id: (units, reason, comment)}``.
         signature: the PNG that ``signatures.read_signature`` drew.
     """
-    pickup = _lock(job_id)
+    pickup = lock_pickup(job_id)
     asked = settings_at(pickup.job.facility_id)
+    left = pickup.packages.filter(fetched_at=None).values_list("package__number", flat=True)
     missing = [
         words
         for is_asked, is_there, words in (
             (asked.asks_for_code, pickup.shown, _("check the PIN or QR code")),
+            (
+                asked.asks_for_packages,
+                not left,
+                _("scan package %(numbers)s") % {"numbers": ", ".join(map(str, left))},
+            ),
             (asked.asks_for_id, is_id_seen, _("look at the identity card")),
             (asked.asks_for_age, is_age_checked, _("check the age")),
             (asked.asks_for_signature, signature or is_signed_on_paper, _("have it signed")),

@@ -2,6 +2,8 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from packing.models import Package
+
 from .signatures import SignatureField
 
 
@@ -29,6 +31,30 @@ class PlaceForm(forms.Form):
         required=False,
         validators=[RegexValidator(r"^[^\0]*$")],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    package = forms.ModelChoiceField(
+        Package.objects.none(), label=_("Package"), required=False, empty_label=_("All packages")
+    )
+
+    def __init__(self, *args, job, **kwargs):
+        super().__init__(*args, **kwargs)
+        packages = Package.objects.filter(job__pick_job=job.pick_job_id)
+        if len(packages) > 1:
+            self.fields["package"].queryset = packages
+            self.fields["package"].label_from_instance = lambda package: (
+                _("Package %(number)s") % {"number": package.number}
+            )
+        else:
+            del self.fields["package"]
+
+
+class PackageForm(forms.Form):
+    code = forms.CharField(
+        label=_("Scan a package"),
+        max_length=120,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True}
+        ),
     )
 
 

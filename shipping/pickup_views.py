@@ -9,9 +9,9 @@ from django.views.decorators.http import require_POST
 from fulfillment.core.access import at_facility
 from fulfillment.core.models import Permission
 
-from . import pickup
+from . import pickup, pickup_packages
 from .models import HandoverJob
-from .pickup_forms import PinForm, PlaceForm, VouchForm
+from .pickup_forms import PackageForm, PinForm, PlaceForm, VouchForm
 
 
 def _job(request, pk):
@@ -53,9 +53,32 @@ def handover_vouch(request, pk):
 
 @require_POST
 @at_facility(Permission.HAND_OVER)
+def handover_fetch(request, pk):
+    """A package is scanned that the customer gets."""
+    job, form = _job(request, pk), PackageForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Scan or type a code."))
+        return _detail(request, job)
+    fetched = pickup_packages.fetch(
+        job.pk, form.cleaned_data["code"].strip(), by=request.user, now=timezone.now()
+    )
+    messages.success(request, _("Package %(number)s is right.") % {"number": fetched.package.number})
+    return _detail(request, job)
+
+
+@require_POST
+@at_facility(Permission.HAND_OVER)
 def handover_put(request, pk):
-    job, form = _job(request, pk), PlaceForm(request.POST)
+    job = _job(request, pk)
+    form = PlaceForm(request.POST, job=job)
     if form.is_valid():
-        pickup.put(job.pk, form.cleaned_data["place"], by=request.user, now=timezone.now())
+        package = form.cleaned_data.get("package")
+        pickup_packages.put(
+            job.pk,
+            form.cleaned_data["place"],
+            package and package.pk,
+            by=request.user,
+            now=timezone.now(),
+        )
         messages.info(request, _("The place is noted."))
     return _detail(request, job)

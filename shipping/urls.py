@@ -30,6 +30,7 @@ urlpatterns = [
     path("handover/<uuid:pk>/", views.handover_detail, name="handover-detail"),
     path("handover/<uuid:pk>/show/", pickup_views.handover_show, name="handover-show"),
     path("handover/<uuid:pk>/vouch/", pickup_views.handover_vouch, name="handover-vouch"),
+    path("handover/<uuid:pk>/fetch/", pickup_views.handover_fetch, name="handover-fetch"),
     path("handover/<uuid:pk>/put/", pickup_views.handover_put, name="handover-put"),
     path("handover/<uuid:pk>/confirm/", views.handover_confirm, name="handover-confirm"),
     path("handover/<uuid:pk>/cancel/", views.handover_cancel, name="handover-cancel"),

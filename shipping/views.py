@@ -18,9 +18,9 @@ from fulfillment.core.models import Document, Permission
 from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.printing import station_of
 from fulfillment.core.services import documents, printing
-from packing.models import Package, PackJob
+from packing.models import PackJob
 
-from . import external, loads, papers, pickup, services, uploads
+from . import external, loads, papers, pickup, pickup_packages, services, uploads
 from .choosing import products_at
 from .forms import (
     CancelForm,
@@ -34,7 +34,7 @@ from .forms import (
 )
 from .models import HandoverJob, Parcel, Shipment
 from .parcel_data import recipient_of
-from .pickup_forms import PinForm, PlaceForm, SeenForm, VouchForm
+from .pickup_forms import PackageForm, PinForm, PlaceForm, SeenForm, VouchForm
 from .queries import (
     are_papers_awaited,
     handovers_at,
@@ -336,6 +336,9 @@ def handover_scan(request):
         step = pickup.show_pin if code.isdigit() else pickup.show_qr
         step(shown[0].pk, code, **who)
         return redirect("shipping:handover-detail", request.facility.slug, shown[0].pk)
+    job = pickup_packages.find(request.facility, code)
+    if job is not None:
+        return redirect("shipping:handover-detail", request.facility.slug, job.pk)
     named = handovers_named(request.facility, code)
     if len(named) == 1:
         return redirect("shipping:handover-detail", request.facility.slug, named[0].pk)
@@ -366,12 +369,16 @@ def _handover_page(request, job, *, status=200, **forms):
     }
     if job.channel == HandoverJob.Channel.COLLECT:
         asked = pickup.settings_at(job.facility_id)
+        at_counter = getattr(job, "pickup", None)
+        packages = list(pickup_packages.packages_at_the_counter(at_counter))
         context |= {
-            "pickup": getattr(job, "pickup", None),
-            "packages": Package.objects.filter(job__pick_job=job.pick_job_id).select_related("box_type"),
+            "pickup": at_counter,
+            "packages": packages,
+            "unscanned": [one for one in packages if asked.asks_for_packages and one.fetched_at is None],
+            "package_form": PackageForm(),
             "asked": asked,
             "pin_form": PinForm(),
-            "place_form": PlaceForm(initial={"place": job.pickup.place if hasattr(job, "pickup") else ""}),
+            "place_form": PlaceForm(initial={"place": at_counter.place if at_counter else ""}, job=job),
             "seen_form": SeenForm(asked=asked),
             "vouch_form": VouchForm(),
             "may_vouch": Permission.SUPERVISE in permissions_at(request.user, request.facility),

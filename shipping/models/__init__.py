@@ -6,7 +6,7 @@ from .loads import Load, LoadedParcel, LoadScan
 from .messages import MessageText, SentMessage
 from .papers import Paper, PaperRule, PaperSettings, PaperText
 from .parcels import BookingAttempt, Parcel, ParcelCode, TrackingStatus
-from .pickups import Pickup, PickupSettings
+from .pickups import Pickup, PickupPackage, PickupSettings
 from .returns import (
     ItemReturn,
     ReturnCondition,
@@ -35,6 +35,7 @@ __all__ = [
     "Parcel",
     "ParcelCode",
     "Pickup",
+    "PickupPackage",
     "PickupSettings",
     "ReturnCondition",
     "ReturnJob",

@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.models import Document, Facility
+from packing.models import Package
 
 from .handovers import HandoverJob
 
@@ -21,6 +22,11 @@ class PickupSettings(models.Model):
         help_text=_("None: for every facility without settings of its own."),
     )
     asks_for_code = models.BooleanField(_("PIN or QR code"), default=True)
+    asks_for_packages = models.BooleanField(
+        _("every package scanned"),
+        default=False,
+        help_text=_("So that no package of another customer is given, and none is forgotten."),
+    )
     asks_for_id = models.BooleanField(
         _("identity card"), default=False, help_text=_("Kept is only that it was seen, by whom and when.")
     )
@@ -83,3 +89,21 @@ class Pickup(models.Model):
 
     def __str__(self):
         return self.code
+
+
+class PickupPackage(models.Model):
+    """A package that a customer collects: where it stands, and when it was fetched to be given."""
+
+    pickup = models.ForeignKey(Pickup, on_delete=models.CASCADE, related_name="packages")
+    package = models.OneToOneField(Package, on_delete=models.CASCADE, related_name="to_collect")
+    place = models.CharField(_("place"), max_length=40, blank=True)
+    fetched_at = models.DateTimeField(_("fetched at"), null=True)
+    fetched_by = models.ForeignKey("core.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["package__number"]
+        verbose_name = _("package to collect")
+        verbose_name_plural = _("packages to collect")
+
+    def __str__(self):
+        return self.package.code

@@ -9,10 +9,10 @@ from fulfillment.core.models import Document, StatusChange
 from fulfillment.core.services import documents
 from orders.events import OrderCancelled
 from picking.models import RestowItem
-from shipping import pickup, services
-from shipping.models import HandoverJob, Pickup, PickupSettings
+from shipping import pickup, pickup_packages, services
+from shipping.models import HandoverJob, Load, Pickup, PickupSettings
 from tests.factories.core import FacilityFactory, staff
-from tests.factories.shipping import collected, work
+from tests.factories.shipping import collected, labelled, work
 from tests.shipping.test_loads import signature
 
 pytestmark = pytest.mark.django_db
@@ -118,8 +118,6 @@ def test_qr_code_of_another_order_or_forged_is_refused(facility, asked):
 
 
 def test_parcels_are_not_given_to_customers(facility):
-    from tests.factories.shipping import labelled
-
     labelled(facility=facility)
 
     with pytest.raises(pickup.NotToCollect):
@@ -319,6 +317,83 @@ def test_place_of_the_goods_is_noted_and_shown(clerk, facility):
     assert "Shelf C 4" in page.content.decode()
     package = job.pick_job.pack_job.packages.get()
     assert package.code in page.content.decode()
+
+
+@pytest.fixture
+def scanned(db):
+    return PickupSettings.objects.create(asks_for_code=False, asks_for_packages=True)
+
+
+def codes(job):
+    return list(job.pick_job.pack_job.packages.order_by("number").values_list("code", flat=True))
+
+
+def test_goods_are_not_given_before_every_package_is_scanned(clerk, facility, scanned):
+    job = collected(2, facility=facility, packages=2)
+    first, second = codes(job)
+
+    page = clerk.post(address("handover-fetch", job.pk), {"code": first}, follow=True)
+    assert "Package 1 is right." in page.content.decode()
+    assert "Scan every package first." in page.content.decode()
+    with pytest.raises(pickup.ProofMissing, match="scan package 2"):
+        hand_over(job)
+    clerk.post(address("handover-fetch", job.pk), {"code": second.lower()})
+    hand_over(job)
+
+    assert HandoverJob.objects.get().status == "HANDED_OVER"
+    fetched = job.pickup.packages.all()
+    assert [one.fetched_at is not None for one in fetched] == [True, True]
+
+
+def test_package_that_does_not_belong_here_is_told(facility, scanned, packer):
+    job, other = collected(facility=facility, number="1"), collected(facility=facility, number="2")
+    sent = labelled(facility=facility, number="3")
+    now = timezone.now()
+
+    with pytest.raises(pickup_packages.PackageOfSomeoneElse, match=f"Package 1 of {other} is not for {job}"):
+        pickup_packages.fetch(job.pk, codes(other)[0], by=packer, now=now)
+    with pytest.raises(pickup_packages.PackageOfSomeoneElse):
+        pickup_packages.fetch(job.pk, sent.code, by=packer, now=now)
+    with pytest.raises(pickup_packages.UnknownPackage):
+        pickup_packages.fetch(job.pk, "P123", by=packer, now=now)
+    pickup_packages.fetch(job.pk, codes(job)[0], by=packer, now=now)
+    with pytest.raises(pickup_packages.AlreadyFetched):
+        pickup_packages.fetch(job.pk, codes(job)[0], by=packer, now=now)
+    hand_over(job)
+    with pytest.raises(pickup_packages.PickupEnded):
+        pickup_packages.fetch(job.pk, codes(job)[0], by=packer, now=now)
+
+
+def test_packages_of_a_handover_that_is_taken_back_are_scanned_again(facility, scanned):
+    job = collected(facility=facility)
+    now = timezone.now()
+    pickup_packages.fetch(job.pk, codes(job)[0], by=None, now=now)
+    hand_over(job)
+
+    services.revert(job.pk, reason="Wrong person", by=None, now=now)
+
+    with pytest.raises(pickup.ProofMissing, match="scan package 1"):
+        hand_over(job)
+
+
+def test_package_opens_its_handover(clerk, facility):
+    job = collected(facility=facility)
+
+    answer = clerk.post(address("handover-scan"), {"code": codes(job)[0]})
+
+    assert answer.url == address("handover-detail", job.pk)
+    assert not Load.objects.exists()
+
+
+def test_one_package_stands_elsewhere(clerk, facility):
+    job = collected(2, facility=facility, packages=2)
+    second = job.pick_job.pack_job.packages.get(number=2)
+
+    clerk.post(address("handover-put", job.pk), {"place": "Shelf C 4"})
+    page = clerk.post(address("handover-put", job.pk), {"place": "Cellar", "package": second.pk}, follow=True)
+
+    assert [one.place for one in job.pickup.packages.all()] == ["Shelf C 4", "Cellar"]
+    assert "Cellar" in page.content.decode()
 
 
 def test_only_a_supervisor_vouches(clerk, facility, asked):
