@@ -1,0 +1,88 @@
+"""The steps of picking: a routed part becomes a pick job, is picked, and closed; then its stock is gone.
+
+Lines change only under their job's lock (see ``picking.scans``); steps that change the status lock the order first.
+"""
+
+from .ending import (
+    AlreadyPicked,
+    LinesPending,
+    abort,
+    cancel,
+    close,
+    finish_off,
+    make_obsolete,
+    reset,
+    restart,
+)
+from .lines import COUNTED, Count, TooManyPicked, set_count, telling_of_line
+from .locks import (
+    InARun,
+    NotStarted,
+    PickedBySomeoneElse,
+    check_alone,
+    check_picker,
+    lock_for_status,
+    raise_version,
+)
+from .reactions import (
+    PickingBegun,
+    on_order_cancelled,
+    on_order_modified,
+    on_plan_cancelled,
+    on_plan_replaced,
+    reroute_idle,
+)
+from .work import (
+    JobHeld,
+    NotOnThisJob,
+    assign,
+    begin,
+    book,
+    finish,
+    modify,
+    pause,
+    put_aside,
+    start,
+    take_over,
+)
+
+__all__ = [
+    "COUNTED",
+    "AlreadyPicked",
+    "Count",
+    "InARun",
+    "JobHeld",
+    "LinesPending",
+    "NotOnThisJob",
+    "NotStarted",
+    "PickedBySomeoneElse",
+    "PickingBegun",
+    "TooManyPicked",
+    "abort",
+    "assign",
+    "begin",
+    "book",
+    "cancel",
+    "check_alone",
+    "check_picker",
+    "close",
+    "finish",
+    "finish_off",
+    "lock_for_status",
+    "make_obsolete",
+    "modify",
+    "on_order_cancelled",
+    "on_order_modified",
+    "on_plan_cancelled",
+    "on_plan_replaced",
+    "pause",
+    "put_aside",
+    "raise_version",
+    "reroute_idle",
+    "reset",
+    "restart",
+    "set_count",
+    "start",
+    "take_over",
+    "telling_of_line",
+]
