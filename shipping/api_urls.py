@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .api import carriers, documents, handovers, parcels, shipments
+from .api import carriers, documents, handovers, parcels, returns, shipments
 
 urlpatterns = [
     path("carriers", carriers.CarrierList.as_view(), name="api-carriers"),
@@ -36,4 +36,20 @@ urlpatterns = [
         "packjobs/<uuid:pk>/deliverynote", documents.PackJobDeliveryNote.as_view(), name="api-pack-job-note"
     ),
     path("packjobs/<uuid:pk>/returnnote", documents.PackJobReturnNote.as_view(), name="api-pack-job-slip"),
+    path("itemreturnjobs", returns.ReturnJobList.as_view(), name="api-return-jobs"),
+    path("itemreturnjobs/<uuid:pk>", returns.ReturnJobDetail.as_view(), name="api-return-job"),
+    path(
+        "itemreturnjobs/<uuid:pk>/actions", returns.ReturnJobActions.as_view(), name="api-return-job-actions"
+    ),
+    path("itemreturnjobs/<uuid:pk>/itemreturns", returns.ItemReturnList.as_view(), name="api-item-returns"),
+    path(
+        "itemreturnjobs/<uuid:pk>/itemreturns/<uuid:return_pk>",
+        returns.ItemReturnDetail.as_view(),
+        name="api-item-return",
+    ),
+    path(
+        "itemreturnjobs/<uuid:pk>/itemreturns/<uuid:return_pk>/actions",
+        returns.ItemReturnActions.as_view(),
+        name="api-item-return-actions",
+    ),
 ]

@@ -111,7 +111,7 @@ def one_connection():
 @pytest.fixture
 def objects(db):
     """Ids that exist, by the first word of the path; the walk through the stages made one of each."""
-    stages = Stages().plan().pick("CLOSED", 3).pack().ship("CONFIRMED", "DONE", "OPEN")
+    stages = Stages().plan().pick("CLOSED", 3).pack().ship("CONFIRMED", "DONE", "OPEN").give_back()
     return {
         "orders": stages.order.pk,
         "facilities": stages.facility.pk,
@@ -120,6 +120,7 @@ def objects(db):
         "shipments": stages.shipment.pk,
         "parcels": stages.parcel.pk,
         "handoverjobs": stages.handover.pk,
+        "itemreturnjobs": stages.return_job.pk,
         "processes": stages.order.process_id,
         "token": api_token(),
     }

@@ -81,7 +81,11 @@ class ReturnJobQuerySet(LockingQuerySet):
 
     def for_api(self):
         return self.select_related("order").prefetch_related(
-            "lines__article", "lines__order_line", *(f"item_returns__{path}" for path in ITEMS)
+            "lines__article",
+            "lines__order_line",
+            "order__handover_jobs",
+            "order__shipments__parcels",
+            *(f"item_returns__{path}" for path in ITEMS),
         )
 
 
@@ -213,6 +217,7 @@ class ItemReturn(Stateful):
 
     UNFINISHED = ["ANNOUNCED", "OPEN", "IN_PROGRESS", "PAUSED", "WAITING_FOR_INPUT"]
     HERE = ["OPEN", "IN_PROGRESS", "PAUSED", "WAITING_FOR_INPUT"]
+    MOST_ITEMS = 100  # what the wire format has place for
 
     status = FSMField(_("status"), choices=Status.choices, default=Status.ANNOUNCED, protected=True)
     job = models.ForeignKey(ReturnJob, on_delete=models.PROTECT, related_name="item_returns")

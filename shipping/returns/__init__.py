@@ -1,8 +1,8 @@
 """The steps of returns: announced or brought to a counter, received, judged, and put away or given back."""
 
-from .announcing import MOST_ITEMS, Wanted, announce, announce_by_customer, open_announced, open_at
+from .announcing import Wanted, announce, announce_by_customer, open_announced, open_at
 from .ending import await_again, cancel, finish, pause, start, wait_for_input
-from .finding import find, of_slip
+from .finding import announced_with, find, of_slip
 from .goods import accept, receive, reject, take_out
 from .jobs import allow, finish_job, on_handed_over, on_handover_reverted, restart_job, start_job
 from .refusals import (
@@ -22,7 +22,6 @@ from .refusals import (
 )
 
 __all__ = [
-    "MOST_ITEMS",
     "NotInThisReturn",
     "NotReturnable",
     "NothingReceived",
@@ -41,6 +40,7 @@ __all__ = [
     "allow",
     "announce",
     "announce_by_customer",
+    "announced_with",
     "await_again",
     "cancel",
     "find",

@@ -22,7 +22,6 @@ from .refusals import (
     TooManyReturned,
 )
 
-MOST_ITEMS = 100  # units in one return: what the wire format has place for
 Status = ItemReturn.Status
 
 
@@ -93,8 +92,8 @@ def _add_announced(job, item_return, wanted):
     wanted = [one for one in wanted if one.units]
     if not wanted:
         raise NothingWanted
-    if sum(one.units for one in wanted) > MOST_ITEMS:
-        raise TooManyItems(most=MOST_ITEMS)
+    if sum(one.units for one in wanted) > ItemReturn.MOST_ITEMS:
+        raise TooManyItems(most=ItemReturn.MOST_ITEMS)
     lines = {line.pk: line for line in job.lines.all()}
     on_the_way = Counter(
         ReturnedItem.objects.filter(

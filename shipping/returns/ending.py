@@ -4,9 +4,10 @@ from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from fulfillment.core.events import emit
-from fulfillment.core.status import check_version, transit
+from fulfillment.core.status import check_version, log_change, transit
 from picking import restow
 from shipping.events import RefundTriggered, ReturnCancelled, ReturnFinished
 from shipping.models import ItemReturn, ReturnedItem
@@ -46,6 +47,7 @@ def finish(item_return_id, *, by, now, version=None):
     changed(job, by=by, now=now)
     emit(ReturnFinished(item_return_id=item_return.pk), by=by, now=now)
     if accepted:
+        log_change(item_return, "refund", by=by, now=now, reason=_refunds(accepted))
         emit(RefundTriggered(item_return_id=item_return.pk), by=by, now=now)
     return item_return
 
@@ -63,6 +65,17 @@ def _price(item, order):
         item.refund_amount = (price * item.refund_percent / 100).quantize(CENT, ROUND_HALF_UP)
         item.refund_currency = currency
         item.save(update_fields=["refund_amount", "refund_currency"])
+
+
+def _refunds(items):
+    """What the customer gets back, for the history."""
+    totals: dict = {}
+    for item in items:
+        if item.refund_amount is None:
+            return str(gettext("Refund of an amount that is not known here."))
+        totals[item.refund_currency] = totals.get(item.refund_currency, 0) + item.refund_amount
+    amounts = ", ".join(f"{amount} {currency}" for currency, amount in totals.items())
+    return str(gettext("Refund: %(amounts)s.") % {"amounts": amounts})
 
 
 def _put_away(item_return, accepted, *, by, now):

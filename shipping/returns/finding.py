@@ -27,7 +27,7 @@ def find(facility, text):
         *Shipment.objects.filter(return_code__in=codes).values_list("order", flat=True),
         *Order.objects.filter(tenant_order_id__in=codes).values_list("pk", flat=True)[:MOST_FOUND],
         *(found for path in PARCEL_CODES for found in _orders_of_parcels(path, codes)),
-        *_announced_with(codes),
+        *(found.order_id for found in announced_with(codes)),
         *filter(None, [_as_id(text)]),
     }
     exact = list(jobs.filter(order__in=orders)[:MOST_FOUND])
@@ -43,14 +43,14 @@ def _orders_of_parcels(path, codes):
     return Parcel.objects.filter(**{f"{path}__in": codes}).values_list("order", flat=True)[:MOST_FOUND]
 
 
-def _announced_with(codes):
-    """Ids of the orders of returns that were announced with one of the codes, and have not ended."""
+def announced_with(codes):
+    """Returns that were announced with one of the codes, and have not ended."""
     # The text of the list narrows it down on every database; the exact code decides.
     narrowed = Q(pk__in=[])
     for code in filter(None, codes):
         narrowed |= Q(scannable_codes__icontains=code)
     found = ItemReturn.objects.unfinished().filter(narrowed)
-    return [one.order_id for one in found if set(codes) & set(one.scannable_codes)]
+    return [one for one in found if set(codes) & set(one.scannable_codes)]
 
 
 def _as_id(text):

@@ -8,7 +8,6 @@ from fulfillment.core.status import log_change, transit
 from shipping.models import ItemReturn, ReturnCondition, ReturnedItem, ReturnJobLine
 from shipping.services import ReasonMissing
 
-from .announcing import MOST_ITEMS
 from .locks import changed, let_go, lock_open
 from .refusals import NothingReceived, NotInThisReturn, NotReturnable, TooManyItems, TooManyReturned
 
@@ -19,7 +18,7 @@ Status, Verdict, Outcome = ItemReturn.Status, ReturnedItem.Verdict, ReturnCondit
 def receive(item_return_id, line_id, units, condition, *, reason=None, comment="", by, now, version=None):
     """Note units that are here, and their condition, which proposes what becomes of them; returns them.
 
-    Announced units come first. Refuses an old version, a return that has ended, a line of another order, and more
+    Announced units come first; without a condition somebody has to decide about the units. Refuses an old version, a return that has ended, a line of another order, and more
     units than were handed over and are not back yet.
     """
     item_return = lock_open(item_return_id, version)
@@ -35,8 +34,8 @@ def receive(item_return_id, line_id, units, condition, *, reason=None, comment="
         transit(item_return.start, by=by, now=now)
     items = list(item_return.items.filter(line=line, received_at=None).order_by("pk")[:units])
     new = [ReturnedItem(item_return=item_return, line=line) for _unit in range(units - len(items))]
-    if item_return.items.count() + len(new) > MOST_ITEMS:
-        raise TooManyItems(most=MOST_ITEMS)
+    if item_return.items.count() + len(new) > ItemReturn.MOST_ITEMS:
+        raise TooManyItems(most=ItemReturn.MOST_ITEMS)
     facts = {
         "received_at": now,
         "condition": condition,
@@ -49,7 +48,7 @@ def receive(item_return_id, line_id, units, condition, *, reason=None, comment="
             setattr(item, name, value)
     ReturnedItem.objects.bulk_create(new)
     ReturnJobLine.objects.filter(pk=line.pk).update(returned=F("returned") + units)
-    words = f"{units} × {line.title}: {condition}"
+    words = f"{units} × {line.title}" + (f": {condition}" if condition else "")
     log_change(item_return, "receive", by=by, now=now, reason=f"{words}. {comment}" if comment else words)
     changed(job, by=by, now=now)
     return list(item_return.items.filter(pk__in=[item.pk for item in [*items, *new]]))
@@ -57,6 +56,8 @@ def receive(item_return_id, line_id, units, condition, *, reason=None, comment="
 
 def _proposal(condition):
     """What becomes of goods in a condition, unless somebody decides otherwise."""
+    if condition is None:
+        return {}
     if condition.outcome == Outcome.REJECT:
         return {"verdict": Verdict.REJECTED, "decision_reason": str(condition)}
     return {
@@ -80,11 +81,12 @@ def accept(item_return_id, item_ids, place, *, percent=None, reason="", by, now,
     """Decide that received units are taken back, and where they go. Refuses an old version and what is not received.
 
     Args:
-        percent: of the price that the customer gets back; None for what the condition says, all where it rejects.
+        percent: of the price that the customer gets back; None for what the condition says, all without one that accepts.
     """
     item_return = lock_open(item_return_id, version)
     for item in _chosen(item_return, item_ids):
-        usual = 100 if item.condition.outcome == Outcome.REJECT else item.condition.refund_percent
+        rejects = item.condition is None or item.condition.outcome == Outcome.REJECT
+        usual = 100 if rejects else item.condition.refund_percent
         item.verdict, item.place, item.decision_reason = Verdict.ACCEPTED, place, reason.strip()[:300]
         item.refund_percent = usual if percent is None else percent
         item.save(update_fields=["verdict", "place", "decision_reason", "refund_percent"])

@@ -8,7 +8,16 @@ from orders.models import ShortRecord
 from packing.models import Package, PackageItem, PackJob, PackLine
 from picking.models import PickJob, PickLine
 from routing.models import RoutingPlan, RoutingPlanLine
-from shipping.models import HandoverJob, Parcel, Shipment
+from shipping.models import (
+    HandoverJob,
+    ItemReturn,
+    Parcel,
+    ReturnCondition,
+    ReturnedItem,
+    ReturnJob,
+    ReturnJobLine,
+    Shipment,
+)
 from tests.factories.core import ArticleFactory, CarrierFactory, FacilityFactory, ListingFactory
 from tests.factories.orders import OrderFactory
 
@@ -122,4 +131,36 @@ class Stages:
                 handed_over_at=NOON if handover == "HANDED_OVER" else None,
                 status=handover,
             )
+        return self
+
+    def give_back(self, status="IN_PROGRESS"):
+        """Of three units that were delivered one is back."""
+        self.return_job = ReturnJob.objects.create(
+            order=self.order, facility=self.facility, short_id="AV1", status="IN_PROGRESS"
+        )
+        self.return_line = ReturnJobLine.objects.create(
+            job=self.return_job,
+            order_line=self.line,
+            article=self.article,
+            title="Mug",
+            delivered=3,
+            returned=1,
+        )
+        self.item_return = ItemReturn.objects.create(
+            job=self.return_job,
+            order=self.order,
+            facility=self.facility,
+            opened_at=NOON,
+            finished_at=NOON if status == "FINISHED" else None,
+            status=status,
+        )
+        self.returned_item = ReturnedItem.objects.create(
+            item_return=self.item_return,
+            line=self.return_line,
+            received_at=NOON,
+            condition=ReturnCondition.objects.get(key="as-new"),
+            verdict="ACCEPTED",
+            place="STOCK",
+            refund_percent=100,
+        )
         return self

@@ -6,7 +6,7 @@ from django.utils import timezone
 from shipping import returns
 from shipping.models import ItemReturn, ReturnedItem, ReturnJobLine, Shipment
 from tests.factories.core import FacilityFactory
-from tests.factories.returns import condition, opened, received, sent
+from tests.factories.returns import condition, opened, received, sent, taken
 from tests.races.test_stock_races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ def names(outcomes):
 
 
 def test_last_unit_is_received_once_at_two_facilities():
-    job = sent(1)
+    job = taken(1)
     here, there = opened(job), opened(job, FacilityFactory())
     line, as_new = job.lines.get(), condition()
 
@@ -39,7 +39,7 @@ def test_last_unit_is_received_once_at_two_facilities():
 
 
 def test_return_finished_by_two_is_refunded_once():
-    item_return = received(sent(2), 2)
+    item_return = received(taken(2), 2)
 
     outcomes = race(*[lambda: returns.finish(item_return.pk, by=None, now=timezone.now())] * 2)
 
@@ -65,7 +65,7 @@ def test_last_unit_is_announced_once():
 
 
 def test_goods_that_two_scan_at_once_are_one_return():
-    job = sent(2)
+    job = taken(2)
 
     first, second = race(*[lambda: opened(job)] * 2)
 

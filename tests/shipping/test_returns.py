@@ -49,7 +49,13 @@ def announce(job, *units, **options):
 
 @pytest.fixture
 def job(facility):
-    """Two and one units were sent."""
+    """Two and one units were collected: nothing was drawn for them, so that this is fast."""
+    return taken(2, 1, facility=facility)
+
+
+@pytest.fixture
+def parcel_job(facility):
+    """Two and one units were sent, with a return slip."""
     return sent(2, 1, facility=facility)
 
 
@@ -138,27 +144,29 @@ def test_goods_nobody_came_for_are_no_return(facility):
 # Announcing
 
 
-def test_customer_announces_with_the_code_of_the_slip_and_changes_it(job, events):
-    shipment, found = returns.of_slip(f" {slip_code(job).lower()} ")
+def test_customer_announces_with_the_code_of_the_slip_and_changes_it(parcel_job, events):
+    shipment, found = returns.of_slip(f" {slip_code(parcel_job).lower()} ")
     reason = ReturnReason.objects.get(key="damaged")
-    assert found == job
+    assert found == parcel_job
 
     for count in (2, 1):
-        returns.announce_by_customer(shipment.pk, wanted(job, count, 0, reason=reason), now=timezone.now())
+        returns.announce_by_customer(
+            shipment.pk, wanted(parcel_job, count, 0, reason=reason), now=timezone.now()
+        )
 
     item_return = ItemReturn.objects.get()
     assert (item_return.status, item_return.facility, item_return.is_by_customer) == (
         "ANNOUNCED",
-        job.facility,
+        parcel_job.facility,
         True,
     )
     assert [item.reason for item in item_return.items.all()] == [reason]
-    assert units(job)[0] == (2, 0)
+    assert units(parcel_job)[0] == (2, 0)
     assert events.count("ReturnAnnounced") == 2
     assert StatusChange.objects.filter(entity="shipping.itemreturn").latest("pk").actor == "Customer"
 
 
-def test_unknown_code_is_of_no_slip(job):
+def test_unknown_code_is_of_no_slip(parcel_job):
     assert returns.of_slip("R00000000000") == (None, None)
     assert returns.of_slip("") == (None, None)
 
@@ -177,7 +185,7 @@ def test_no_more_is_announced_than_is_out_and_not_announced_yet(job):
         announce(job, 2, 0)
     with pytest.raises(returns.NothingWanted):
         announce(job, 0, 0)
-    other = sent(2, number="1002")
+    other = taken(2, number="1002")
     with pytest.raises(returns.NotInThisReturn):
         act(returns.announce, job.pk, wanted(other, 1), facility=job.facility)
 
@@ -202,17 +210,24 @@ def test_line_that_may_not_be_returned_is_neither_announced_nor_received(job):
 # Finding and opening
 
 
-def test_goods_are_found_by_slip_label_number_and_customer(job, facility):
+def test_goods_are_found_by_slip_label_number_and_customer(parcel_job, facility):
     parcel = Shipment.objects.get().parcels.get()
     parcel.return_tracking_number = "RT-1"
     parcel.save(update_fields=["return_tracking_number"])
     elsewhere = FacilityFactory()
 
-    exact = [slip_code(job), "RT-1", parcel.code, parcel.tracking_number, "1001", str(job.order_id)]
+    exact = [
+        slip_code(parcel_job),
+        "RT-1",
+        parcel.code,
+        parcel.tracking_number,
+        "1001",
+        str(parcel_job.order_id),
+    ]
     for text in exact:
-        assert returns.find(elsewhere, text) == ([job], True), text
-    for text in (job.order.recipient_name.lower()[:5], job.short_id.lower()):
-        assert returns.find(facility, text) == ([job], False), text
+        assert returns.find(elsewhere, text) == ([parcel_job], True), text
+    for text in (parcel_job.order.recipient_name.lower()[:5], parcel_job.short_id.lower()):
+        assert returns.find(facility, text) == ([parcel_job], False), text
         assert returns.find(elsewhere, text) == ([], False), text
     assert returns.find(facility, "xx") == ([], False)
     assert returns.find(facility, "") == ([], False)
@@ -276,7 +291,7 @@ def test_database_refuses_more_than_was_handed_over(job):
 
 
 def test_units_of_another_order_are_not_received(job):
-    item_return, other = opened(job), sent(2, number="1002")
+    item_return, other = opened(job), taken(2, number="1002")
 
     with pytest.raises(returns.NotInThisReturn):
         act(returns.receive, item_return.pk, other.lines.get().pk, 1, condition())
@@ -323,7 +338,7 @@ def test_what_was_not_received_is_not_judged(job):
 
 
 def test_one_return_has_at_most_a_hundred_units(facility):
-    job = sent(101, facility=facility)
+    job = taken(101, facility=facility)
 
     with pytest.raises(returns.TooManyItems):
         announce(job, 101)
@@ -356,7 +371,7 @@ def test_finished_return_goes_to_shelves_and_asks_for_the_refund_once(job, event
 
 
 def test_part_of_the_price_is_refunded_to_the_cent(facility):
-    job = sent(1, facility=facility, price="9.99")
+    job = taken(1, facility=facility, price="9.99")
     item_return = received(job)
 
     act(returns.accept, item_return.pk, [item_return.items.get().pk], "STOCK", percent=50)
@@ -366,7 +381,7 @@ def test_part_of_the_price_is_refunded_to_the_cent(facility):
 
 
 def test_price_that_is_not_known_is_left_open(facility):
-    job = sent(1, facility=facility)
+    job = taken(1, facility=facility)
     job.order.lines.update(wire={})
 
     assert finished(job).items.get().refund_amount is None
