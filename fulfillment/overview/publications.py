@@ -41,11 +41,18 @@ from shipping.events import (
     ParcelFailed,
     ParcelRequested,
     ParcelTracked,
+    RefundTriggered,
+    ReturnAnnounced,
+    ReturnCancelled,
+    ReturnFinished,
+    ReturnJobCreated,
+    ReturnJobUpdated,
     ShipmentCreated,
     ShipmentUpdated,
 )
-from shipping.models import HandoverJob, Parcel, Shipment
+from shipping.models import HandoverJob, ItemReturn, Parcel, ReturnJob, Shipment
 from shipping.wire import handovers, parcels, shipments
+from shipping.wire import returns as returns_wire
 
 from .models import Subscription, WebhookDelivery, WebhookEvent, WebhookStream
 
@@ -96,6 +103,10 @@ PACK_JOB = _stage("pack_job_id", PackJob, packing_wire.represent)
 SHIPMENT = _stage("shipment_id", Shipment, shipments.represent_shipment)
 PARCEL = _stage("parcel_id", Parcel, parcels.represent_parcel)
 HANDOVER = _stage("handover_job_id", HandoverJob, handovers.represent_handover)
+RETURN_JOB = _stage("return_job_id", ReturnJob, returns_wire.represent_job)
+RETURN = _stage("item_return_id", ItemReturn, returns_wire.represent_refund)
+# Of the whole order: heard of at every facility that has a part of it.
+OF_ORDERS = (ORDER, RETURN_JOB)
 
 PUBLICATIONS = {
     OrderPlaced: Publication("ORDER_CREATED", ORDER, "An order came in."),
@@ -139,6 +150,18 @@ PUBLICATIONS = {
     HandedOver: Publication("HANDOVERJOB_HANDED_OVER", HANDOVER, "Carrier or customer has the goods."),
     HandoverReverted: Publication("HANDOVERJOB_REVERTED", HANDOVER, "A handover was taken back."),
     HandoverCancelled: Publication("HANDOVERJOB_CANCELED", HANDOVER, "The customer did not take the goods."),
+    ReturnJobCreated: Publication(
+        "ITEM_RETURN_JOB_CREATED", RETURN_JOB, "Goods of an order left the house and may come back."
+    ),
+    ReturnJobUpdated: Publication(
+        "ITEM_RETURN_JOB_UPDATED", RETURN_JOB, "Goods were announced, came back or were judged."
+    ),
+    ReturnAnnounced: Publication("RETURN_ANNOUNCED", RETURN, "The customer sends something back."),
+    ReturnFinished: Publication("RETURN_FINISHED", RETURN, "Every unit of a return is accepted or rejected."),
+    ReturnCancelled: Publication("RETURN_CANCELED", RETURN, "Nothing of a return comes any more."),
+    RefundTriggered: Publication(
+        "REFUND_TRIGGERED", RETURN, "The customer is to get money back; once per return, with the amounts."
+    ),
 }
 # A scan locks nothing but its job, and the number of an event is drawn under the lock of the order: a worker does that.
 LATER = {PickLinePicked}
@@ -162,7 +185,8 @@ def publish(announced, *, by, now):
     rows, hearers = [], []
     asks_where = any(subscription.facilities.all() for subscription in subscriptions)
     orders = {_order_of(entity) for entity in entities.values()}
-    places = _facilities_of(orders) if asks_where and source is ORDER else {}
+    is_of_order = source in OF_ORDERS
+    places = _facilities_of(orders) if asks_where and is_of_order else {}
     last: dict = dict(
         WebhookEvent.objects.filter(order_id__in={order.pk for order in orders})
         .values_list("order_id")
@@ -172,7 +196,7 @@ def publish(announced, *, by, now):
     for event in announced:
         entity = entities[getattr(event, source.field)]
         order = _order_of(entity)
-        facilities = places.get(order.pk, set()) if source is ORDER else {entity.facility_id} - {None}
+        facilities = places.get(order.pk, set()) if is_of_order else {entity.facility_id} - {None}
         hearing = [one for one in subscriptions if one.hears_of(order.channel_id, facilities)]
         if not hearing:
             continue

@@ -15,7 +15,7 @@ from packing.models import PackageItem, PackJob
 from picking import next_work as to_pick
 from picking.models import PickJob, PickLine, PickRun, RestowItem, ShortReason
 from routing.models import RoutingPlan
-from shipping.models import HandoverJob, HandoverLine, Parcel, Shipment
+from shipping.models import HandoverJob, HandoverLine, Parcel, ReturnJob, Shipment
 
 DEFAULT_BUFFER = 240  # minutes; the buffer of an order no facility has got yet
 
@@ -219,6 +219,7 @@ REFERENCES = {
     "packJobRefs": PackJob,
     "shipmentRefs": Shipment,
     "handoverJobRefs": HandoverJob,
+    "itemReturnJobsRef": ReturnJob,
 }
 
 

@@ -29,6 +29,7 @@ process = Object(
         "packJobRefs": List(short),
         "shipmentRefs": List(short),
         "handoverJobRefs": List(short),
+        "itemReturnJobsRef": List(short),
         "isAnonymized": boolean,
         "tags": List(tag),
     },
@@ -62,6 +63,7 @@ DOMAINS = {
     "shipping.shipment": "SHIPMENT",
     "shipping.parcel": "PARCEL",
     "shipping.handoverjob": "HANDOVER",
+    "shipping.itemreturn": "ITEM_RETURN",
 }
 EVENTS = {
     ("ORDER", "cancel"): "ORDER_CANCELLED",
@@ -90,6 +92,10 @@ EVENTS = {
     ("HANDOVER", "create"): "HANDOVER_CREATED",
     ("HANDOVER", "hand_over"): "HANDOVER_DONE",
     ("HANDOVER", "cancel"): "HANDOVER_CANCELED",
+    ("ITEM_RETURN", "announce"): "RETURN_ANNOUNCED",
+    ("ITEM_RETURN", "cancel"): "RETURN_CANCELED",
+    ("ITEM_RETURN", "finish"): "RETURN_FINISHED",
+    ("ITEM_RETURN", "refund"): "REFUND_TRIGGERED",
 }
 OF_NEW_ORDERS = {"LOCKED": "LOCKED_ORDER_CREATED", "PROMISED": "DELIVERY_PROMISE_CREATED"}
 
@@ -121,6 +127,8 @@ def event_type(change):
     domain = DOMAINS[change.entity]
     if (domain, change.action) == ("ORDER", "create"):
         return OF_NEW_ORDERS.get(change.after, "ORDER_CREATED")
+    if (domain, change.action, change.after) == ("ITEM_RETURN", "create", "ANNOUNCED"):
+        return "RETURN_ANNOUNCED"
     if (domain, change.action, change.after) == ("ROUTING_PLAN", "create", "RETRYABLE"):
         return "ORDER_HAS_UNROUTABLE_ITEMS"
     return EVENTS.get((domain, change.action), f"{domain}_{change.action.upper()}")

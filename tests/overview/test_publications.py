@@ -20,12 +20,15 @@ from picking import wire as picking_wire
 from picking.models import PickJob
 from routing import services as routing
 from routing import wire as routing_wire
+from shipping import returns
 from shipping import services as shipping
 from shipping.models import HandoverJob
 from shipping.wire import handovers, parcels, shipments
+from shipping.wire import returns as returns_wire
 from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory, wire_order
 from tests.factories.overview import subscribe
+from tests.factories.returns import finished, opened, taken
 from tests.receiver import Receiver
 from tests.test_flow import Shop, Store, stocked, store, work_off
 
@@ -39,6 +42,9 @@ PARTS = {
     "SHIPMENT": shipments.shipment,
     "PARCEL": parcels.parcel,
     "HANDOVERJOB": handovers.handover,
+    "ITEM_RETURN_JOB": returns_wire.return_job,
+    "RETURN_": returns_wire.item_return,
+    "REFUND_": returns_wire.item_return,
 }
 
 
@@ -91,8 +97,9 @@ def test_an_order_is_told_from_its_creation_to_its_handover(client, receiver):
         ("SHIPMENT_UPDATED", "CONFIRMED"),
         ("SHIPMENT_UPDATED", "COMPLETED"),
         ("HANDOVERJOB_HANDED_OVER", "HANDED_OVER"),
+        ("ITEM_RETURN_JOB_CREATED", "OPEN"),
     ]
-    assert receiver.sequences == list(range(1, 19))
+    assert receiver.sequences == list(range(1, 20))
     payloads = {call.data["event"]: call.data["payload"] for call in receiver.calls}
     assert payloads["PICK_JOB_CREATED"]["customAttributes"] == {"commercetoolsId": "c-1"}
     assert payloads["HANDOVERJOB_CREATED"]["tenantOrderId"] == order.tenant_order_id
@@ -208,3 +215,29 @@ def test_the_payload_is_the_entity_as_it_was_then(receiver):
     orders.cancel(order.pk, by=staff("administrator"), now=timezone.now())
 
     assert told(receiver) == [("ORDER_CREATED", "OPEN"), ("ORDER_CANCELLED", "CANCELLED")]
+
+
+def test_a_return_is_told_from_its_announcement_to_its_refund(receiver):
+    job = taken(2)
+    store = FacilityFactory()
+    line = job.lines.get()
+    announced = returns.announce(
+        job.pk, [returns.Wanted(line.pk, 1)], facility=store, by=None, now=timezone.now()
+    )
+    finished(job, facility=store)
+    returns.cancel(opened(job, store).pk, by=None, now=timezone.now())
+
+    heard = [event for event in told(receiver) if "RETURN" in event[0] or "REFUND" in event[0]]
+    updates = ("ITEM_RETURN_JOB_UPDATED", "IN_PROGRESS")
+    assert [event for event in heard if event != updates] == [
+        ("ITEM_RETURN_JOB_CREATED", "OPEN"),
+        ("RETURN_ANNOUNCED", "ANNOUNCED"),
+        ("RETURN_FINISHED", "FINISHED"),
+        ("REFUND_TRIGGERED", "FINISHED"),
+        ("RETURN_CANCELED", "CANCELED"),
+    ]
+    assert heard.count(updates) == 6
+    (refund,) = [call.data["payload"] for call in receiver.calls if call.data["event"] == "REFUND_TRIGGERED"]
+    assert refund["id"] == str(announced.pk)
+    assert refund["refunds"] == [{"currency": "EUR", "value": 19.9}]
+    assert refund["tenantOrderId"] == job.order.tenant_order_id
