@@ -122,11 +122,15 @@ class RestowForm(forms.Form):
         return find_place(self.facility, text) if text else None
 
 
+# What a screen sends.
+ACTIONS = [choice for choice in ScanEvent.Kind.choices if choice[0] != ScanEvent.Kind.PROGRAM]
+
+
 class ActionForm(forms.Form):
     """One action of the pick screen, from a plain form or as JSON. The id makes it happen once."""
 
     id = forms.UUIDField()
-    kind = forms.ChoiceField(choices=ScanEvent.Kind.choices)
+    kind = forms.ChoiceField(choices=ACTIONS)
     job = forms.UUIDField()
     line = forms.UUIDField(required=False)
     code = forms.CharField(required=False, max_length=200)
@@ -152,7 +156,7 @@ class ActionForm(forms.Form):
         if data.get("kind") == ScanEvent.Kind.SCAN and command:
             if reason:
                 data["kind"], data["reason"] = ScanEvent.Kind.SHORT, reason
-            elif command in ScanEvent.Kind.values:
+            elif command in dict(ACTIONS):
                 data["kind"] = command
             else:
                 self.add_error("code", _("Without https this command does nothing. Use the page."))

@@ -171,6 +171,7 @@ def not_undone(events, work):
     return (
         events.filter(undone_by=None, undoes=None, received_at__gte=work.started_at)
         .exclude(picked_delta=0, short_delta=0, moved=0)
+        .exclude(kind=ScanEvent.Kind.PROGRAM)
         .select_related("line")
         .order_by(F("received_at").desc(), F("pk").desc())
     )

@@ -329,7 +329,7 @@ def book(run_id, counts, *, by, now, version=None):
             raise NotInThisRun(thing=count.line_id, run=run)
     touched = PickJob.objects.filter(pk__in={lines[count.line_id].job_id for count in counts}).lock_all()
     for count in counts:
-        services.set_count(lines[count.line_id], count, by=by, now=now)
+        services.set_count(lines[count.line_id], count, facility_id=run.facility_id, by=by, now=now)
     for job in touched:
         services.raise_version(job)
     raise_version(run)
@@ -357,7 +357,8 @@ def close(run_id, *, by, now, version=None, is_rest_missing=False, is_tote_neede
     if is_rest_missing:
         for line in lines:
             if line.open_units:
-                services.set_count(line, services.Count(line.pk, missing=ShortReason.OTHER), by=by, now=now)
+                missing = services.Count(line.pk, missing=ShortReason.OTHER)
+                services.set_count(line, missing, facility_id=run.facility_id, by=by, now=now)
     elif pending := sum(line.open_units for line in lines):
         raise services.LinesPending(units=pending)
     if is_tote_needed and run.method == PickingMethod.MULTI_ORDER:

@@ -82,7 +82,7 @@ def _judged(job, now):
 
 
 def _hours(picked, facility, now):
-    """Units per full hour, from what was booked on the screens; hours without any count as none."""
+    """Units per full hour, booked on the screens or through the API; hours without any count as none."""
     this_hour = now.astimezone(facility.tz).replace(minute=0, second=0, microsecond=0)
     starts = [this_hour - datetime.timedelta(hours=back) for back in reversed(range(HOURS))]
     rows = (
@@ -101,8 +101,13 @@ def _hours(picked, facility, now):
 
 
 def _people(picked):
-    """By name, not by units: it is no contest."""
-    rows = picked.order_by().values("user__name", "user__email").annotate(units=Sum("picked_delta"))
+    """By name, not by units: it is no contest. What a token booked is nobody's."""
+    rows = (
+        picked.exclude(user=None)
+        .order_by()
+        .values("user__name", "user__email")
+        .annotate(units=Sum("picked_delta"))
+    )
     return sorted((row["user__name"] or row["user__email"], row["units"]) for row in rows)
 
 

@@ -11,7 +11,10 @@ from .runs import PickRun
 
 
 class ScanEvent(models.Model):
-    """One action of a scan screen with its stored answer: the client's id makes it happen exactly once."""
+    """One action of a scan screen with its stored answer: the client's id makes it happen exactly once.
+
+    What a program books through the API stands here too, without an answer, and no screen undoes it.
+    """
 
     class Kind(models.TextChoices):
         SCAN = "scan", _("Scan")
@@ -21,10 +24,13 @@ class ScanEvent(models.Model):
         UNDO = "undo", _("Undo")
         PAUSE = "pause", _("Pause")
         CLOSE = "close", _("Close")
+        PROGRAM = "program", _("Through the API")
 
     id = models.UUIDField(primary_key=True)
     facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="+")
-    user = models.ForeignKey("core.User", on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(
+        "core.User", on_delete=models.PROTECT, null=True, related_name="+"
+    )  # None: a token
     job = models.ForeignKey(PickJob, on_delete=models.CASCADE, null=True, related_name="scans")
     line = models.ForeignKey(PickLine, on_delete=models.CASCADE, null=True, related_name="scans")
     run = models.ForeignKey(PickRun, on_delete=models.CASCADE, null=True, related_name="scans")
@@ -58,9 +64,14 @@ class ScanEvent(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["scan", "quantity", "short", "substitute", "undo", "pause", "close"]),
+                condition=Q(
+                    kind__in=["scan", "quantity", "short", "substitute", "undo", "pause", "close", "program"]
+                ),
                 name="scan_event_kind",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False) | Q(kind="program"), name="scan_event_user"
+            ),
         ]
 
     def __str__(self):

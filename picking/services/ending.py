@@ -62,7 +62,7 @@ def finish_off(job, *, is_rest_missing=False, by, now):
     """``close`` for a locked job that its run's picker may close, whoever began it."""
     lines = list(job.lines.prefetch_related("allocations"))
     if is_rest_missing:
-        report_rest(lines)
+        report_rest(lines, facility_id=job.facility_id, by=by, now=now)
     pending = sum(line.open_units for line in lines)
     if pending:
         raise LinesPending(units=pending)

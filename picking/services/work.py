@@ -81,7 +81,7 @@ def book(job_id, counts, *, by, now, version=None):
         line = lines.get(count.line_id)
         if line is None:
             raise NotOnThisJob(line=count.line_id, job=job)
-        set_count(line, count, by=by, now=now)
+        set_count(line, count, facility_id=job.facility_id, by=by, now=now)
     if any(line.open_units for line in lines.values()):
         return touch(job, "book", by=by, now=now)
     return finish_picking(job, by, now)
@@ -98,7 +98,7 @@ def finish(job_id, *, by, now, version=None):
     """End the picking without closing the job: what is open is reported missing."""
     job = lock_for_status(job_id, version)
     check_picker(job, by)
-    report_rest(list(job.lines.all()))
+    report_rest(list(job.lines.all()), facility_id=job.facility_id, by=by, now=now)
     return finish_picking(job, by, now)
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from fulfillment.core.models import Facility
 from fulfillment.overview.floor import floor_of
-from picking import assignments
+from picking import assignments, services
 from picking.models import PickingRules, PickJob, ScanEvent
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.picking import act, book, code_of, pick_job, started_pick_job
@@ -79,6 +79,22 @@ def test_units_are_counted_per_hour_without_those_taken_back(facility, picker):
 
     assert floor.units_now == 1
     assert [hour.units for hour in floor.hours] == [0, 0, 0, 0, 0, 1, 0, 1]
+
+
+def test_units_that_a_program_books_are_counted_and_no_screen_takes_them_back(facility, picker):
+    job = started_pick_job(picker, 4, facility=facility)
+    line = job.lines.get()
+    PickingRules.objects.create(facility=facility, shows_people=True)
+
+    for units in (3, 2):
+        services.book(job.pk, [services.Count(line.pk, picked=units)], by=None, now=timezone.now())
+    undone = act(job, "undo", by=picker)
+    services.close(job.pk, is_rest_missing=True, by=picker, now=timezone.now())
+
+    floor = look(facility)
+    assert (floor.units_now, floor.people) == (2, [])
+    assert [(row["units"], row["times"]) for row in floor.shorts] == [(2, 1)]
+    assert undone.status_code == 422
 
 
 def test_people_are_counted_only_where_that_is_switched_on(facility, picker):
