@@ -23,6 +23,7 @@ from fulfillment.core.models import Document
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, transit
+from packing.models import Package
 
 from . import label_codes, labels, services, wanted
 from .carriers import (
@@ -417,6 +418,8 @@ def _confirm(shipment, *, by, now):
         return  # a label was cancelled meanwhile: its package has none yet
     if shipment.parcels.live().exclude(status=Parcel.Status.DONE).exists():
         return
+    if shipment.parcels.live().count() < Package.objects.filter(job__pick_job=shipment.pick_job_id).count():
+        return  # a package whose label is asked for on its own
     transit(shipment.confirm, by=by, now=now)
     emit(ShipmentConfirmed(shipment_id=shipment.pk), by=by, now=now)
     emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)

@@ -36,7 +36,7 @@ def render_label(parcel, number, *, is_return=False):
         "number": number,
         "is_return": is_return,
         "sender": parcel.recipient if is_return else parcel.sender,
-        "recipient": parcel.sender if is_return else parcel.recipient,
+        "recipient": parcel.returns_to if is_return else parcel.recipient,
         # Drawn by us out of a checked alphabet, never user text.
         "barcode": mark_safe(barcode),
         "qr_code": mark_safe(code_svg(number, QR_CODE, *RETURN_CODE_MM)),

@@ -1,6 +1,5 @@
 """A parcel as adapters, labels and papers take it."""
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -8,6 +7,7 @@ from fulfillment.core.barcodes import SSCC_DIGITS
 from fulfillment.core.customs import is_border_between
 from orders.models import Address
 from packing import customs
+from packing.models import Package
 
 from .carriers import (
     CarrierError,
@@ -16,7 +16,6 @@ from .carriers import (
     Outcome,
     ParcelData,
 )
-from .models import Parcel
 
 # In the custom attributes of an order: the customer agreed that the carrier gets phone and e-mail.
 CONSENT = "carrierContactConsent"
@@ -26,9 +25,11 @@ LANGUAGES = {"DE": "de", "AT": "de", "CH": "de"}
 def parcel_data(parcel, reference):
     """A parcel as adapters and labels take it."""
     shipment = parcel.shipment
-    live = shipment.parcels.filter(Q(pk=parcel.pk) | ~Q(status__in=Parcel.GIVEN_UP))
-    siblings = list(live.order_by("package__number").values_list("pk", flat=True))
-    sender, recipient = sender_of(shipment.facility), recipient_of(shipment, for_carrier=True)
+    packages = list(
+        Package.objects.filter(job=parcel.package.job_id).order_by("number").values_list("pk", flat=True)
+    )
+    sender = Contact(**parcel.sender) if parcel.sender else sender_of(shipment.facility)
+    recipient = recipient_of(shipment, for_carrier=True)
     return ParcelData(
         reference=reference,
         code=parcel.code,
@@ -41,11 +42,12 @@ def parcel_data(parcel, reference):
         width_mm=parcel.width_mm,
         height_mm=parcel.height_mm,
         order_number=str(shipment.order),
-        number=siblings.index(parcel.pk) + 1,
-        count=len(siblings),
+        number=packages.index(parcel.package_id) + 1,
+        count=len(packages),
         language=language_of(shipment),
         product=parcel.product,
         ship_date=timezone.localdate(timezone=shipment.facility.tz),
+        return_to=Contact(**parcel.return_address) if parcel.return_address else None,
         customs=_customs_of(parcel, sender, recipient),
     )
 

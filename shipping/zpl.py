@@ -30,7 +30,9 @@ def field(text):
 
 def label(parcel, number, *, is_return=False):
     """A shipping or return label as ZPL bytes; arguments as for ``labels.render_label``. Raises TextTooLong."""
-    sender, recipient = (parcel.recipient, parcel.sender) if is_return else (parcel.sender, parcel.recipient)
+    sender, recipient = (
+        (parcel.recipient, parcel.returns_to) if is_return else (parcel.sender, parcel.recipient)
+    )
     above = f"{parcel.carrier_name}{' · RETURN' if is_return else ''}"
     parts = ["^XA^CI28", f"^PW{WIDTH}^LL{HEIGHT}^LH0,0", _line(20, 36, above)]
     from_lines = textwrap.wrap(", ".join([*sender.lines, sender.country]), 70)[:3]

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import collections
 from functools import partial
 
 from django.shortcuts import get_object_or_404
@@ -15,6 +16,7 @@ from fulfillment.core.api.access import READ, SHIP
 from fulfillment.core.api.document import PAGE, operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
@@ -24,10 +26,10 @@ from orders import wire as orders_wire
 
 from .. import booking, external, services, tracking, uploads
 from ..carriers import Track
-from ..models import Parcel, TrackEvent
+from ..models import Parcel, Shipment, TrackEvent
 from ..wire import parcels as wire
 from ..wire.shipments import represent_stripped_parcel
-from .reading import CHANGED, carrier_of, millimetres, recipient_of, refuse_unsupported
+from .reading import CHANGED, carrier_of, contact_of, millimetres, recipient_of, refuse_unsupported
 from .shipments import ShipmentView
 
 
@@ -36,7 +38,7 @@ class ShipmentParcels(ShipmentView):
 
     @operation(
         "createParcel",
-        "Ask for the labels of a packed shipment; a parcel per package. Answers the first one",
+        "Ask for labels of a packed shipment: of the package that is described, else of all. Answers the first parcel",
         body=wire.parcel_for_creation,
         answers={201: wire.parcel},
         errors=(404, 409, 422),
@@ -47,23 +49,86 @@ class ShipmentParcels(ShipmentView):
         get_object_or_404(self.shipments(), pk=pk)
         who = {"by": request.user, "now": timezone.now()}
 
-        def step(is_second):
-            if "recipient" in data:
-                services.correct_recipient(pk, recipient_of(data["recipient"]), **who)
-            carrier = carrier_of(data.get("carrierRef"), "carrierRef")
-            services.request_labels(pk, carrier=carrier, product=data.get("carrierProduct", ""), **who)
-            parcels = list(Parcel.objects.live().for_api().filter(shipment=pk).order_by("package__number"))
-            changes = {
-                "dimensions": millimetres(data.get("dimensions") or {}),
-                "custom_attributes": data.get("customAttributes"),
-            }
-            if any(changes.values()) and len(parcels) == 1:
-                services.modify_parcel(parcels[0].pk, **changes, **who)
-                parcels = [Parcel.objects.for_api().get(pk=parcels[0].pk)]
-            location = reverse("api-parcel", args=[parcels[0].pk])
-            return Response(wire.represent_parcel(parcels[0]), status=201, headers={"Location": location})
+        return once(request, lambda is_second: _create(pk, data, who))
 
-        return once(request, step)
+
+class ParcelCreation(ShipmentView):
+    access = {"POST": SHIP}
+
+    @operation(
+        "createParcelDirectly",
+        "Ask for the label of a package of the shipment that is named by shipmentRef, processRef or tenantOrderId",
+        body=wire.parcel_for_direct_creation,
+        answers={201: wire.parcel},
+        errors=(404, 409, 422),
+    )
+    def post(self, request):
+        data = validate(wire.parcel_for_direct_creation, request.data)
+        refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
+        who = {"by": request.user, "now": timezone.now()}
+        return once(request, lambda is_second: _create(self._shipment(data).pk, data, who, is_one=True))
+
+    def _shipment(self, data):
+        """The shipment that is meant: it exists before its parcels, so there is nothing to be made without one."""
+        here = at_facilities(self.shipments(), [data["facilityRef"]])
+        if reference := data.get("shipmentRef"):
+            return get_object_or_404(here, pk=paging.as_uuid(reference))
+        here = here.filter(status__in=Shipment.UNFINISHED)
+        if process := paging.as_uuid(data.get("processRef", "")):
+            named = here.filter(order__process_id=process)
+        else:
+            named = here.filter(order__tenant_order_id=data.get("tenantOrderId") or None)
+        shipments = list(named[:2])
+        if len(shipments) != 1:
+            raise services.ParcelNeedsShipment
+        return shipments[0]
+
+
+def _create(shipment_id, data, who, *, is_one=False):
+    """Ask for labels: of the package that is described, else of all that have none yet. Answers the first parcel."""
+    shipment = Shipment.objects.get(pk=shipment_id)
+    recipient = recipient_of(data.get("recipient") or {})
+    if recipient and any(shipment.recipient.get(name) != value for name, value in recipient.items()):
+        services.correct_recipient(shipment_id, recipient, **who)
+    wanted = {
+        "carrier": carrier_of(data.get("carrierRef"), "carrierRef"),
+        "product": data.get("carrierProduct") or "",
+    }
+    details, units = _details(data), _units(data.get("items") or [])
+    codes = list(filter(None, data.get("loadUnitRefs") or []))
+    if is_one or details or units or codes:
+        parcel = services.request_parcel(
+            shipment_id, units=units or None, codes=codes, details=details, **wanted, **who
+        )
+    else:
+        services.request_labels(shipment_id, **wanted, **who)
+        parcel = Parcel.objects.live().filter(shipment=shipment_id).order_by("package__number").first()
+    answered = Parcel.objects.for_api().get(pk=parcel.pk)
+    location = reverse("api-parcel", args=[parcel.pk])
+    return Response(wire.represent_parcel(answered), status=201, headers={"Location": location})
+
+
+def _details(data):
+    """What a body says of one parcel beside its contents."""
+    attributes = dict(data.get("customAttributes") or {})
+    if own := data.get("tenantParcelId"):
+        attributes[wire.TENANT_PARCEL_ID] = own
+    details = millimetres(data.get("dimensions") or {})
+    for name, field in (("sender", "sender"), ("returnAddress", "return_address")):
+        if contact := contact_of(data.get(name) or {}, name):
+            details[field] = contact
+    return details | ({"custom_attributes": attributes} if attributes else {})
+
+
+def _units(items):
+    """``{sku: units}`` of the items of a body."""
+    units = collections.Counter()
+    for index, item in enumerate(items):
+        sku = (item.get("article") or {}).get("tenantArticleId")
+        if not isinstance(sku, str) or not sku:
+            raise ValidationError({f"items[{index}].article.tenantArticleId": ["is required"]})
+        units[sku] += item["quantity"]
+    return units
 
 
 class ParcelView(ApiView):

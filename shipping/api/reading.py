@@ -1,6 +1,7 @@
 """What the requests for shipments, parcels and handover jobs have in common."""
 
 from django.db.models import Q
+from django_countries import countries
 from rest_framework.exceptions import ValidationError
 
 from fulfillment.core.api import paging
@@ -18,6 +19,17 @@ LIST = {
     "endTargetTime": moment,
 }
 CHANGED = (404, 409, 422)
+ADDRESS = {
+    "companyName": "name",
+    "street": "street",
+    "houseNumber": "house_number",
+    "additionalAddressInfo": "addition",
+    "postalCode": "postal_code",
+    "city": "city",
+    "province": "province",
+    "country": "country",
+}
+ADDRESS_NEEDS = ("companyName", "street", "postalCode", "city", "country")
 
 
 def filtered(request, rows, paths):
@@ -66,6 +78,22 @@ def recipient_of(data):
     """An address in wire form as fields of ``orders.models.Address``; only what is given."""
     given = vars(Address.from_wire(data))
     return {name: value for name, value in given.items() if value}
+
+
+def contact_of(data, path):
+    """A ``FacilityAddress`` as fields of a ``Contact``; empty when nothing is given."""
+    given = {name: value for name, value in data.items() if value}
+    if not given:
+        return {}
+    missing = [name for name in ADDRESS_NEEDS if not given.get(name)]
+    if missing:
+        raise ValidationError({f"{path}.{name}": ["is required"] for name in missing})
+    contact = {field: given.get(name, "") for name, field in ADDRESS.items()}
+    if not all(isinstance(value, str) and len(value) <= 200 for value in contact.values()):
+        raise ValidationError({path: ["must hold texts of up to 200 characters"]})
+    if contact["country"] not in countries:
+        raise ValidationError({f"{path}.country": ["must be an ISO 3166-1 alpha-2 code"]})
+    return contact
 
 
 def millimetres(data):

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import READ, SHIP
 from fulfillment.core.api.document import operation
+from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
-from fulfillment.core.api.schema import Text, validate
+from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
@@ -136,3 +137,27 @@ class ShipmentDetail(ShipmentView):
                 steps.append(partial(services.request_labels, pk, **wanted, **who))
         apply_together(steps, data["version"])
         return self.answer(pk)
+
+
+class ShipmentActions(ShipmentView):
+    access = {"POST": SHIP}
+
+    @operation(
+        "actOnShipment",
+        "ADD_TARGET_TIME: say when it has to leave",
+        body=wire.shipment_action,
+        answers={200: wire.shipment},
+        errors=CHANGED,
+    )
+    def post(self, request, pk):
+        data = validate(wire.shipment_action, request.data)
+        get_object_or_404(self.shipments(), pk=pk)
+        if data["name"] in wire.UNSUPPORTED_ACTIONS:
+            raise NotSupportedYet(feature=data["name"])
+        who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
+
+        def step(is_second):
+            services.set_target_time(pk, read_moment(data["targetTime"]), **who)
+            return self.answer(pk)
+
+        return once(request, step)

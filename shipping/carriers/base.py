@@ -149,10 +149,16 @@ class ParcelData:
     language: str
     product: str = ""
     ship_date: datetime.date | None = None
+    # Where a return goes, when not to the sender.
+    return_to: Contact | None = None
     # Only for destinations outside of the customs area of the sender.
     customs: tuple[CustomsLine, ...] = ()
     # After that no booking is sent any more: who stood still so long may have been given up, see ``calls.check_in_time``.
     send_until: datetime.datetime | None = None
+
+    @property
+    def returns_to(self):
+        return self.return_to or self.sender
 
 
 @dataclasses.dataclass(frozen=True)

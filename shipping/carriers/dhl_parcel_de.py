@@ -146,20 +146,12 @@ class DhlParcelDe(Adapter):
             # The extra address fields print abroad only.
             line = "name3" if recipient.country == "DE" else "additionalAddressInformation1"
             consignee[line] = recipient.addition
-        shipper = {
-            "name1": sender.name,
-            "addressStreet": sender.street,
-            "addressHouse": sender.house_number,
-            "postalCode": sender.postal_code,
-            "city": sender.city,
-            "country": alpha_3(sender.country),
-        }
         body = {
             "product": product.key,
             "billingNumber": product.billing_number,
             "refNo": parcel.reference[:35].rjust(8, "0"),
             "shipDate": (parcel.ship_date or timezone.localdate()).isoformat(),
-            "shipper": _given(shipper),
+            "shipper": _place(sender),
             "consignee": _given(consignee),
             "details": {
                 "weight": {"uom": "g", "value": parcel.weight_g},
@@ -173,7 +165,10 @@ class DhlParcelDe(Adapter):
         }
         if returns := self.account.product("RETURN"):
             body["services"] = {
-                "dhlRetoure": {"billingNumber": returns.billing_number, "returnAddress": body["shipper"]}
+                "dhlRetoure": {
+                    "billingNumber": returns.billing_number,
+                    "returnAddress": _place(parcel.returns_to),
+                }
             }
         if parcel.customs:
             body["customs"] = {
@@ -346,6 +341,20 @@ def _names(contact):
     first = contact.company or contact.name
     second = contact.name if contact.company and contact.company != contact.name else ""
     return {"name1": first, "name2": second}
+
+
+def _place(contact):
+    """A sender, or where a return goes."""
+    return _given(
+        {
+            "name1": contact.name,
+            "addressStreet": contact.street,
+            "addressHouse": contact.house_number,
+            "postalCode": contact.postal_code,
+            "city": contact.city,
+            "country": alpha_3(contact.country),
+        }
+    )
 
 
 def _given(body):

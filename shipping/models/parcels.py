@@ -79,6 +79,9 @@ class Parcel(Stateful):
     tracking_number = models.CharField(_("tracking number"), max_length=120, blank=True, db_index=True)
     tracking_url = models.URLField(_("tracking page"), max_length=500, blank=True)
     return_tracking_number = models.CharField(_("return tracking number"), max_length=120, blank=True)
+    # Who sends it and who gets it back, as fields of a ``Contact``, where that is not the facility.
+    sender = models.JSONField(_("sender"), default=dict, blank=True)
+    return_address = models.JSONField(_("return address"), default=dict, blank=True)
     # What the carrier calls the booking, where that is not the tracking number.
     carrier_reference = models.CharField(_("reference of the carrier"), max_length=120, blank=True)
     # What a scanner reads off the label; on carrier labels this differs from the tracking number.

@@ -49,10 +49,15 @@ from .reactions import (
 from .shipments import (
     LabelsRequested,
     NoCarrier,
+    NoSuchPackage,
     NotPackedYet,
+    ParcelNeedsShipment,
+    ShipmentEnded,
     ShipmentNeedsPickJob,
     correct_recipient,
     request_labels,
+    request_parcel,
+    set_target_time,
 )
 
 __all__ = [
@@ -63,6 +68,7 @@ __all__ = [
     "HandoverNeedsGoods",
     "LabelsRequested",
     "NoCarrier",
+    "NoSuchPackage",
     "NotForTheCustomer",
     "NotPackedYet",
     "OnAManifest",
@@ -71,9 +77,11 @@ __all__ = [
     "ParcelBeingBooked",
     "ParcelClosed",
     "ParcelHandedOver",
+    "ParcelNeedsShipment",
     "ParcelNotReady",
     "ReasonMissing",
     "RevertTooLate",
+    "ShipmentEnded",
     "ShipmentNeedsPickJob",
     "ShippingBegan",
     "TooManyRefused",
@@ -96,7 +104,9 @@ __all__ = [
     "reopen_handover",
     "request_again",
     "request_labels",
+    "request_parcel",
     "revert",
+    "set_target_time",
     "take_back",
     "wait_for_input",
 ]

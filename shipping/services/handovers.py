@@ -188,7 +188,7 @@ def decide_line(job_id, line_id, *, refused=None, is_decided=None, by, now, vers
 def _check_refused(job, line):
     if line.refused and job.channel != HandoverJob.Channel.COLLECT:
         raise OnlyCustomersRefuse(job=job)
-    if line.refused_units > line.quantity:
+    if line.refused_units > line.quantity or any(entry["quantity"] < 0 for entry in line.refused):
         raise TooManyRefused(quantity=line.quantity, title=line.title)
     if not all(entry["reason"].strip() for entry in line.refused):
         raise ReasonMissing

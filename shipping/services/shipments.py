@@ -1,5 +1,6 @@
 """The steps of a shipment: its address, its carrier, and a parcel of each package."""
 
+import collections
 import dataclasses
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from fulfillment.core.barcodes import new_sscc
 from fulfillment.core.codes import new_code
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.status import check_version, log_created, transit
+from fulfillment.core.status import check_version, log_change, log_created, transit
 from orders.models import Address, Order
 from packing.models import PackJob
 
@@ -35,6 +36,18 @@ class LabelsRequested(Refused):
     text = _("The labels of %(shipment)s were asked for already. Correct its parcels instead.")
 
 
+class ShipmentEnded(Refused):
+    text = _("%(shipment)s is %(status)s and can no longer be changed.")
+
+
+class NoSuchPackage(Refused):
+    text = _("No package of %(shipment)s that has no label yet holds this.")
+
+
+class ParcelNeedsShipment(Refused):
+    text = _("A parcel is made of what is packed for a shipment. Name that in shipmentRef or tenantOrderId.")
+
+
 class NoCarrier(Refused):
     text = _("No active carrier of this facility delivers to %(country)s. Add one in the administration.")
 
@@ -57,14 +70,58 @@ def request_labels(shipment_id, *, carrier=None, product="", by, now, version=No
     """
     shipment = _lock_shipment(shipment_id)
     check_version(shipment, version)
+    job, choice = _packed(shipment), _choose(shipment, carrier, product)
+    make_parcels(shipment, job, choice, by=by, now=now)
+    return shipment
+
+
+def _packed(shipment):
     job = PackJob.objects.filter(pick_job_id=shipment.pick_job_id, status=PackJob.Status.CLOSED).first()
     if job is None:
         raise NotPackedYet(shipment=shipment)
+    return job
+
+
+def _choose(shipment, carrier, product):
     chosen = choose_carrier(shipment, carrier, product)
     if chosen is None:
         raise NoCarrier(country=shipment.recipient["country"])
-    make_parcels(shipment, job, chosen, by=by, now=now)
-    return shipment
+    return chosen
+
+
+@transaction.atomic
+def request_parcel(
+    shipment_id, *, units=None, codes=(), carrier=None, product="", details=None, by, now, version=None
+):
+    """Ask for the label of one package of a packed shipment; the others are asked for on their own.
+
+    Refuses what ``request_labels`` refuses, and when no package that has no label yet is meant.
+
+    Args:
+        units: ``{sku: units}`` that are in the package, None for any.
+        codes: ids or codes of which the package has one, none for any.
+        details: other fields of the parcel than those of its package.
+    """
+    shipment = _lock_shipment(shipment_id)
+    check_version(shipment, version)
+    job, choice = _packed(shipment), _choose(shipment, carrier, product)
+    begun = shipment.parcels.live().values("package")
+    for package in job.packages.exclude(pk__in=begun).order_by("number").prefetch_related("items__line"):
+        if codes and not {package.code, str(package.pk)} & set(codes):
+            continue
+        if units is None or units == _units_in(package):
+            [parcel] = make_parcels(
+                shipment, job, choice, packages=[package], details=details, by=by, now=now
+            )
+            return parcel
+    raise NoSuchPackage(shipment=shipment)
+
+
+def _units_in(package):
+    units = collections.Counter()
+    for item in package.items.all():
+        units[item.line.sku] += item.quantity
+    return units
 
 
 @transaction.atomic
@@ -85,10 +142,11 @@ def correct_recipient(shipment_id, changes, *, by, now, version=None):
     return shipment
 
 
-def make_parcels(shipment, job, choice, *, by, now):
-    """Make a parcel of each package that has none, or whose label was cancelled."""
+def make_parcels(shipment, job, choice, *, packages=None, details=None, by, now):
+    """Make a parcel of each package that has none, or whose label was cancelled; or only of these packages."""
     carrier, product = choice
-    transit(shipment.request, carrier, by=by, now=now)
+    if packages is None or shipment.status != Shipment.Status.REQUEST:
+        transit(shipment.request, carrier, by=by, now=now)
     begun = set(shipment.parcels.live().values_list("package_id", flat=True))
     used = set(shipment.parcels.values_list("package_id", flat=True))
     parcels = [
@@ -100,13 +158,16 @@ def make_parcels(shipment, job, choice, *, by, now):
             carrier=carrier,
             product=product,
             code=_new_code(package, is_used=package.pk in used),
-            weight_g=package.weight_g,
-            length_mm=package.length_mm or carrier.parcel_length_mm,
-            width_mm=package.width_mm or carrier.parcel_width_mm,
-            height_mm=package.height_mm or carrier.parcel_height_mm,
             created_at=now,
+            **{
+                "weight_g": package.weight_g,
+                "length_mm": package.length_mm or carrier.parcel_length_mm,
+                "width_mm": package.width_mm or carrier.parcel_width_mm,
+                "height_mm": package.height_mm or carrier.parcel_height_mm,
+                **(details or {}),
+            },
         )
-        for package in job.packages.order_by("number")
+        for package in packages or job.packages.order_by("number")
         if package.pk not in begun
     ]
     Parcel.objects.bulk_create(parcels)
@@ -115,6 +176,7 @@ def make_parcels(shipment, job, choice, *, by, now):
     for parcel in parcels:
         emit(ParcelCreated(parcel_id=parcel.pk), by=by, now=now)
         emit(ParcelRequested(parcel_id=parcel.pk), by=by, now=now)
+    return parcels
 
 
 def _new_code(package, *, is_used):
@@ -124,6 +186,22 @@ def _new_code(package, *, is_used):
     while Parcel.objects.filter(code=(code := new_sscc(settings.GS1_COMPANY_PREFIX))).exists():
         continue
     return code
+
+
+@transaction.atomic
+def set_target_time(shipment_id, target_time, *, by, now, version=None):
+    """Say when a shipment has to leave. Refuses an old version, and one that is ended."""
+    shipment = _lock_shipment(shipment_id)
+    check_version(shipment, version)
+    if shipment.status not in Shipment.UNFINISHED:
+        raise ShipmentEnded(shipment=shipment, status=shipment.get_status_display())
+    if shipment.target_time != target_time:
+        shipment.target_time = target_time
+        shipment.version += 1
+        shipment.save(update_fields=["target_time", "version", "modified_at"])
+        log_change(shipment, "set_target_time", by=by, now=now)
+        emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    return shipment
 
 
 def change_recipient(shipment, changes):

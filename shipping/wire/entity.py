@@ -55,6 +55,21 @@ def recipient_to_wire(recipient):
     )
 
 
+def contact_to_wire(contact):
+    """A sender or return address (fields of ``carriers.Contact``) as ``FacilityAddress``."""
+    return without_empty(
+        {
+            "companyName": contact.get("name"),
+            "street": contact.get("street"),
+            "houseNumber": contact.get("house_number"),
+            "postalCode": contact.get("postal_code"),
+            "city": contact.get("city"),
+            "province": contact.get("province"),
+            "country": contact.get("country"),
+        }
+    )
+
+
 def sender_to_wire(facility):
     return without_empty(
         {

@@ -2,12 +2,13 @@
 
 from django.urls import reverse
 
-from fulfillment.core.api.schema import Choice, Integer, List, Number, Object, Text, boolean, free
+from fulfillment.core.api.schema import Choice, Integer, List, Number, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, versioned
 
 from ..models import Parcel, TrackingStatus
 from .entity import (
+    contact_to_wire,
     dimensions,
     entity_to_wire,
     item,
@@ -58,6 +59,7 @@ parcel = Object(
         "items": List(item),
         "tenantParcelId": short,
         "result": result,
+        "returnAddress": loose_address,
         "shipmentRef": short,
         "shortId": short,
         "tenantOrderId": short,
@@ -93,34 +95,53 @@ PARCEL_UNSUPPORTED = {
     "customProductValue": Number(0),
     "productValue": Number(0),
 }
-parcel_for_creation = Object(
-    optional={
-        "carrierRef": short,
-        "carrierProduct": short,
-        "recipient": loose_address,
-        "dimensions": dimensions,
-        **dict.fromkeys(
-            (
-                "sender",
-                "returnAddress",
-                "invoice",
-                "result",
-                "customAttributes",
-            ),
-            free,
+item_for_creation = Object({"quantity": Integer(1)}, {"article": free})
+creation = {
+    "carrierRef": short,
+    "carrierProduct": short,
+    "recipient": loose_address,
+    "dimensions": dimensions,
+    **dict.fromkeys(
+        (
+            "sender",
+            "returnAddress",
+            "invoice",
+            "result",
+            "customAttributes",
         ),
-        **PARCEL_UNSUPPORTED,
-        "productValueCurrency": short,
-        "productValueType": short,
-        "items": List(free),
-        "loadUnitRefs": List(short),
-        "shortId": short,
-        "tenantOrderId": short,
-        "tenantParcelId": short,
-        "status": Text(choices=Parcel.Status.values),
-    },
+        free,
+    ),
+    **PARCEL_UNSUPPORTED,
+    "productValueCurrency": short,
+    "productValueType": short,
+    "items": List(item_for_creation),
+    "loadUnitRefs": List(short),
+    "shortId": short,
+    "tenantOrderId": short,
+    "tenantParcelId": short,
+    "status": Text(choices=Parcel.Status.values),
+}
+parcel_for_creation = Object(
+    optional={**creation, "parentRef": short, "transfers": List(free)},
     closed=True,
     name="ParcelForCreation",
+)
+parcel_for_direct_creation = Object(
+    {"carrierRef": short, "facilityRef": short, "recipient": loose_address, "sender": free},
+    {
+        **{
+            name: part
+            for name, part in creation.items()
+            if name not in {"carrierInformation", "carrierRef", "recipient", "sender"}
+        },
+        "operativeProcessRef": short,
+        "processRef": short,
+        "shipmentRef": short,
+        "orderDate": moment,
+        "targetTime": moment,
+    },
+    closed=True,
+    name="ParcelForDirectCreation",
 )
 parcel_patch = Object(
     {
@@ -237,7 +258,8 @@ def represent_parcel(row):
             "shortId": row.shipment.short_id,
             "tenantOrderId": row.order.tenant_order_id,
             "recipient": recipient_to_wire(row.shipment.recipient),
-            "sender": sender_to_wire(row.facility),
+            "sender": contact_to_wire(row.sender) if row.sender else sender_to_wire(row.facility),
+            "returnAddress": contact_to_wire(row.return_address) if row.return_address else None,
             "loadUnitRefs": [],
             "dimensions": {
                 "length": row.length_mm / 10,

@@ -90,6 +90,20 @@ shipment_patch = Object(
 )
 
 
+UNSUPPORTED_ACTIONS = ("SPLIT_LINE_LINES_SHIPMENT", "UPDATE_SHIPMENT_LINE_ITEM_RECORDABLE_ATTRIBUTES")
+shipment_action = Choice(
+    "name",
+    {
+        "ADD_TARGET_TIME": Object(
+            {"name": short, "version": version, "targetTime": moment},
+            closed=True,
+            name="ShipmentAddTargetTimeActionParameter",
+        ),
+        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
+    },
+)
+
+
 def represent_stripped_parcel(row):
     return without_empty(
         {
