@@ -109,7 +109,7 @@ def _claim(now):
     """Take some for ``LEASE``, committed before the work begins; the microseconds tell our claim from another."""
     lease = now + LEASE + datetime.timedelta(microseconds=secrets.randbelow(1_000_000))
     ids = list(Delivery.objects.due(now).order_by("pk").values_list("pk", flat=True)[:BATCH])
-    taken = Delivery.objects.due(now).filter(pk__in=ids)
+    taken = Delivery.objects.free(now).filter(pk__in=ids)
     if not ids or not taken.update(leased_until=lease, attempts=F("attempts") + 1):
         return []
     mine = Delivery.objects.filter(pk__in=ids, leased_until=lease).select_related("connection__channel")

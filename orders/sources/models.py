@@ -145,14 +145,17 @@ class DeliveryQuerySet(LockingQuerySet):
     def parked(self):
         return self.filter(state=Delivery.State.PARKED)
 
-    def due(self, now):
-        """Received ones that nobody works on; those of a paused connection wait."""
+    def free(self, now):
+        """Received ones that nobody works on. It looks at their own columns only: a claim updates what it finds, and
+        with a join the database would judge a row by how it was before another worker took it.
+        """
         return self.filter(
-            Q(leased_until=None) | Q(leased_until__lt=now),
-            state=Delivery.State.RECEIVED,
-            due_at__lte=now,
-            connection__paused_at=None,
+            Q(leased_until=None) | Q(leased_until__lt=now), state=Delivery.State.RECEIVED, due_at__lte=now
         )
+
+    def due(self, now):
+        """Those that are free; those of a paused connection wait."""
+        return self.free(now).filter(connection__paused_at=None)
 
     def for_list(self):
         return self.select_related("connection").defer("body", "correction", "corrections")

@@ -1,28 +1,32 @@
 """Two workers, or two deliveries, at once with the same order of a source. Each has a database connection of its own."""
 
+import datetime
 import threading
 
 import httpx
 import pytest
+from django.conf import settings
 from django.db import connection as database
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
-from orders.models import Order
+from orders.models import Order, OrderLine
 from orders.sources import buckets, importing, inbox, polling, reports
 from orders.sources.events import ReportDue
 from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS
 from tests.factories.core import ChannelFactory
-from tests.sources.conftest import join
+from tests.sources.conftest import join, kinds
 from tests.sources.test_reports import hand_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PLACES = ["database", *(["cache"] if settings.CACHE_URL else [])]  # of the tokens
+with_webhooks = kinds(lambda shop: shop.has_webhooks)
 
 
-@pytest.fixture
-def shop(monkeypatch):
-    return join(fake_of("shopify"), monkeypatch)
+@pytest.fixture(params=sorted(KINDS))
+def shop(request, monkeypatch):
+    return join(fake_of(request.param), monkeypatch)
 
 
 @pytest.fixture
@@ -57,85 +61,128 @@ def at_once(*steps):
     return results
 
 
-def test_delivery_that_comes_twice_at_once_is_stored_once(shop, connection):
-    headers, body = shop.webhook(shop.new_order())
+def drafts_of(shop, connection, *orders):
+    kind = KINDS[shop.kind]
+    options = kind.options(connection.settings)
+    raw = [one for order in orders for one in kind.mapping.unwrap(shop.payload(order))]
+    return [draft for one in raw for draft in kind.mapping.drafts(one, options)]
 
-    stored = at_once(
-        *[lambda: inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())] * 3
-    )
+
+def bring(connection, drafts):
+    return lambda: importing.apply(connection, drafts, now=timezone.now())
+
+
+def poll(connection):
+    return lambda: polling.run(connection.pk, now=timezone.now())
+
+
+def receive(connection, headers, body):
+    return inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
+
+
+# The first layer: a delivery is stored once
+
+
+@with_webhooks
+def test_delivery_that_comes_twice_at_once_is_stored_once(shop, connection):
+    sent = shop.webhook(shop.new_order())
+
+    stored = at_once(*[lambda: receive(connection, *sent)] * 3)
 
     assert [delivery is None for delivery in stored].count(False) == 1
     assert Delivery.objects.count() == 1
 
 
-@pytest.mark.parametrize("round_", range(3))
-def test_two_workers_with_the_same_orders_import_each_once(shop, connection, round_):
-    orders = [shop.new_order((f"SKU-{number}", 1)) for number in range(12)]
-    kind = KINDS[shop.kind]
-    options = kind.options(connection.settings)
-    drafts = [draft for order in orders for draft in kind.mapping.drafts(shop.payload(order), options)]
+# The second layer: an order is imported once
 
-    def bring(some):
-        return lambda: importing.apply(connection, some, now=timezone.now())
 
-    first, second = at_once(bring(drafts), bring(list(reversed(drafts[4:]))))
+def test_two_workers_with_the_same_orders_import_each_once(shop, connection):
+    drafts = drafts_of(shop, connection, *(shop.new_order((f"SKU-{number}", 1)) for number in range(8)))
 
-    assert Order.objects.count() == ImportedOrder.objects.count() == 12
+    first, second = at_once(bring(connection, drafts), bring(connection, list(reversed(drafts[3:]))))
+
+    assert Order.objects.count() == ImportedOrder.objects.count() == 8
     done = [outcome.done for outcomes in (first, second) for outcome in outcomes]
-    assert done.count("imported") == 12
+    assert done.count("imported") == 8
     assert done.count("parked") == 0
 
 
-def test_two_deliveries_of_one_order_at_once_import_it_once(shop, connection, monkeypatch):
+@with_webhooks
+def test_two_deliveries_of_one_order_and_a_poll_at_once_import_it_once(shop, connection, monkeypatch):
     order = shop.new_order()
-    for headers, body in (shop.webhook(order), shop.webhook(order, "orders/paid")):
-        inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
+    for _delivery in range(2):
+        receive(connection, *shop.webhook(order))
 
     monkeypatch.setattr(inbox, "BATCH", 1)
-    at_once(inbox.work_due, inbox.work_due)
+    at_once(inbox.work_due, inbox.work_due, poll(connection))
 
-    assert Order.objects.count() == 1
+    assert Order.objects.count() == ImportedOrder.objects.count() == 1
     assert set(Delivery.objects.values_list("state", flat=True)) <= {"DONE", "IGNORED"}
 
 
-def test_older_and_newer_at_once_leave_the_newer(shop, connection, monkeypatch):
+# The third layer: newer stays
+
+
+def test_older_and_newer_at_once_leave_the_newer(shop, connection):
     order = shop.new_order(("SKU-1", 1))
-    polling.run(connection.pk, now=timezone.now())
-    sent = []
+    versions = [drafts_of(shop, connection, order)]
+    importing.apply(connection, versions[0], now=timezone.now())
     for units in (2, 3, 4):
         order.items[0].quantity = units
         shop.change(order)
-        sent.append(shop.webhook(order))
-    for headers, body in sent:
-        inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
+        versions.append(drafts_of(shop, connection, order))
 
-    monkeypatch.setattr(inbox, "BATCH", 1)
-    at_once(inbox.work_due, inbox.work_due, inbox.work_due)
+    at_once(*(bring(connection, drafts) for drafts in reversed(versions)))
 
     assert Order.objects.get().lines.get().quantity == 4
 
 
-def test_poll_and_webhook_at_once_import_once(shop, connection):
-    orders = [shop.new_order() for _number in range(4)]
-    for headers, body in map(shop.webhook, orders):
-        inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
-
-    at_once(lambda: polling.run(connection.pk, now=timezone.now()), inbox.work_due)
-
-    assert Order.objects.count() == ImportedOrder.objects.count() == 4
+# A worker dies
 
 
-def test_two_polls_at_once_are_one(shop, connection):
-    for _number in range(4):
-        shop.new_order()
-    now = timezone.now()
+def test_page_that_breaks_off_is_repeated_by_two_workers_and_imported_once(shop, connection, monkeypatch):
+    for number in range(5):
+        shop.new_order((f"SKU-{number}", 1))
+    real, pages = inbox.park_polled, []
 
-    at_once(*[lambda: polling.run(connection.pk, now=now)] * 2)
+    def park_polled(*args, **options):
+        pages.append(1)
+        if len(pages) == 2:
+            raise MemoryError  # in the middle of the transaction: the orders of this page are placed
+        return real(*args, **options)
 
-    assert Order.objects.count() == 4
-    assert sum(b"query Orders" in request.content for request in shop.requests) == 2
+    monkeypatch.setattr(inbox, "park_polled", park_polled)
+    with pytest.raises(MemoryError):
+        poll(connection)()
+    assert 0 < Order.objects.count() < 5
+    # As a process leaves it that was killed, five minutes later.
+    Connection.objects.update(poll_due_at=None, polling_until=timezone.now() - datetime.timedelta(seconds=1))
+
+    at_once(poll(connection), poll(connection))
+
+    assert Order.objects.count() == ImportedOrder.objects.count() == 5
+    assert set(OrderLine.objects.values_list("order", flat=True)) == set(
+        Order.objects.values_list("pk", flat=True)
+    )
 
 
+@with_webhooks
+def test_deliveries_of_a_worker_that_died_are_worked_once_by_two_others(shop, connection):
+    for _order in range(3):
+        receive(connection, *shop.webhook(shop.new_order()))
+    assert len(inbox._claim(timezone.now())) == 3  # and dies here
+    Delivery.objects.update(leased_until=timezone.now() - datetime.timedelta(seconds=1))
+
+    at_once(inbox.work_due, inbox.work_due)
+
+    assert Order.objects.count() == 3
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"DONE"}
+
+
+# Calls to the source
+
+
+@kinds(lambda shop: shop.kind == "shopify")  # no connector has a part in it
 def test_two_workers_sign_in_once(shop, connection):
     def ask():
         mine = Connection.objects.get(pk=connection.pk)
@@ -149,7 +196,7 @@ def test_two_workers_sign_in_once(shop, connection):
 
 def test_two_workers_on_one_report_ship_once(shop, connection):
     order = shop.new_order(("SKU-1", 2))
-    polling.run(connection.pk, now=timezone.now())
+    poll(connection)()
     hand_over(Order.objects.get(), (0, 1))
     report = Report.objects.get()
 
@@ -167,11 +214,9 @@ def test_two_workers_on_one_report_ship_once(shop, connection):
     assert len(order.shipments) == 1
 
 
-@pytest.mark.parametrize("is_cached", [False, True], ids=["database", "cache"])
-def test_bucket_gives_no_token_twice(settings, is_cached):
-    if is_cached and not settings.CACHE_URL:
-        pytest.skip("There is no shared cache.")
-    if not is_cached:
+@pytest.mark.parametrize("place", PLACES)
+def test_bucket_gives_no_token_twice(settings, place):
+    if place == "database":
         settings.CACHE_URL = ""
 
     waits = at_once(*[lambda: buckets.take("test", rate=0.001, burst=3)] * 6)
