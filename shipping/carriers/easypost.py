@@ -1,9 +1,11 @@
 """EasyPost: many carriers behind one account, through its own SDK.
 
 A booking has two calls: the shipment with its prices, which costs nothing, and the purchase, which is the booking.
+A return label is a booking of its own, made when the parcel is booked; without it the parcel is booked all the same.
 Our reference stands on the shipment, so a purchase whose answer was lost can be looked up by it.
 """
 
+import dataclasses
 import datetime
 
 import easypost
@@ -27,6 +29,8 @@ from requests.exceptions import ConnectTimeout
 from .base import Adapter, Booking, CarrierError, Credential, Doc, NotSigned, Outcome, Track
 from .calls import CONNECT_SECONDS, READ_SECONDS, check_in_time, classify, download, url_problems
 
+# The product of a connection whose parcels get a return label, and what its reference ends with.
+RETURN, BACK = "RETURN", "-R"
 GRAMS_PER_OUNCE, MILLIMETRES_PER_INCH = 28.349523125, 25.4
 FIELDS = {
     "to_address.name": "last_name",
@@ -59,7 +63,7 @@ STATUSES = {
 class EasyPost(Adapter):
     key = "easypost"
     label = "EasyPost"
-    capabilities = frozenset({"book", "find", "cancel", "manifest", "track", "webhook"})
+    capabilities = frozenset({"book", "find", "cancel", "return_label", "manifest", "track", "webhook"})
     credentials = (Credential("api_key", _("API key")),)
     default_url = "https://api.easypost.com"
 
@@ -73,17 +77,7 @@ class EasyPost(Adapter):
         return problems
 
     def book(self, parcel):
-        offer = self._ask(lambda client: client.shipment.create(**self._shipment(parcel)))
-        if not offer.get("id"):
-            raise CarrierError(
-                Outcome.RETRY, gettext_noop("The carrier's answer has no shipment."), code="no_shipment"
-            )
-        rate = self._rate(offer, parcel.product)
-        bought = self._ask(
-            lambda client: client.shipment.buy(offer["id"], rate={"id": rate["id"]}),
-            books=True,
-            until=parcel.send_until,
-        )
+        bought = self._buy(self._shipment(parcel), parcel.product, parcel.send_until)
         booking = self._booking(bought)
         if booking is None:
             raise CarrierError(
@@ -91,14 +85,43 @@ class EasyPost(Adapter):
                 gettext_noop("The carrier's answer has no number or no label."),
                 code="no_label",
             )
-        return booking
+        if not self._has_returns:
+            return booking
+        try:
+            body = self._shipment(parcel, is_return=True)
+            back = self._booking(self._buy(body, "", parcel.send_until))
+        except CarrierError as error:
+            # The parcel is booked, whatever became of its return label.
+            return dataclasses.replace(
+                booking, warnings=(*booking.warnings, f"No return label: {error.message}")
+            )
+        return _with_return(booking, back)
 
-    def _shipment(self, parcel):
-        product = self.account.product(parcel.product)
+    @property
+    def _has_returns(self):
+        return self.account.product(RETURN) is not None
+
+    def _buy(self, body, product, until):
+        """The shipment that was bought: its prices cost nothing, the purchase is the booking."""
+        offer = self._ask(lambda client: client.shipment.create(**body))
+        if not offer.get("id"):
+            raise CarrierError(
+                Outcome.RETRY, gettext_noop("The carrier's answer has no shipment."), code="no_shipment"
+            )
+        rate = self._rate(offer, product)
+        return self._ask(
+            lambda client: client.shipment.buy(offer["id"], rate={"id": rate["id"]}),
+            books=True,
+            until=until,
+        )
+
+    def _shipment(self, parcel, *, is_return=False):
+        """What is asked for. The carrier exchanges the addresses of a return itself."""
+        product = self.account.product(RETURN if is_return else parcel.product)
         body = {
-            "reference": parcel.reference,
+            "reference": f"{parcel.reference}{BACK}" if is_return else parcel.reference,
             "to_address": _address(parcel.recipient),
-            "from_address": _address(parcel.sender),
+            "from_address": _address(parcel.returns_to if is_return else parcel.sender),
             "parcel": {
                 # Rounded up: a parcel that weighs more than its label says costs extra.
                 "weight": -(-parcel.weight_g * 10 // GRAMS_PER_OUNCE) / 10,
@@ -113,6 +136,8 @@ class EasyPost(Adapter):
         }
         if product and product.billing_number:
             body["carrier_accounts"] = [product.billing_number]
+        if is_return:
+            body["is_return"] = True
         if parcel.customs:
             body["customs_info"] = {
                 "contents_type": "merchandise",
@@ -177,22 +202,40 @@ class EasyPost(Adapter):
         )
 
     def find(self, reference):
+        shipment = self._retrieve(reference)
+        booking = shipment and self._booking(shipment)
+        if not booking or not self._has_returns:
+            return booking
+        back = self._retrieve(f"{reference}{BACK}")
+        return _with_return(booking, back and self._booking(back))
+
+    def _retrieve(self, reference):
+        """The shipment with this reference, None when there is none."""
         try:
-            shipment = self._ask(lambda client: client.shipment.retrieve(reference))
+            return self._ask(lambda client: client.shipment.retrieve(reference))
         except CarrierError as error:
             if error.code == "404":
                 return None
             raise
-        return self._booking(shipment)
 
     def cancel(self, number):
+        shipment = self._refund(number)
+        if shipment is None:
+            return False
+        if self._has_returns:
+            back = self._retrieve(f"{shipment.get('reference')}{BACK}")
+            if back and back.get("tracking_code") and self._refund(back["id"]) is None:
+                return False
+        return shipment.get("refund_status") in {"submitted", "refunded"}
+
+    def _refund(self, number):
+        """The shipment whose money was asked back, None when the carrier keeps it."""
         try:
-            shipment = self._ask(lambda client: client.shipment.refund(number))
+            return self._ask(lambda client: client.shipment.refund(number))
         except CarrierError as error:
             if error.outcome is Outcome.REJECTED and error.code not in {"401", "403"}:
-                return False
+                return None
             raise
-        return shipment.get("refund_status") in {"submitted", "refunded"}
 
     def manifest(self, numbers, day):
         form = self._ask(
@@ -239,6 +282,14 @@ class EasyPost(Adapter):
             ) from error
         finally:
             client._requests_session.close()
+
+
+def _with_return(booking, back):
+    """A booking with the label of its return, when that was bought."""
+    if back is None:
+        return dataclasses.replace(booking, warnings=(*booking.warnings, "No return label."))
+    label = dataclasses.replace(back.docs[0], kind="return_label")
+    return dataclasses.replace(booking, docs=(*booking.docs, label), return_number=back.number)
 
 
 def _ask_once(client):

@@ -171,3 +171,69 @@ def test_message_counts_with_the_right_signature_only(stub):
         )
         == []
     )
+
+
+# Returns
+
+
+@pytest.fixture
+def returning(stub):
+    return adapter(stub, products=(Product("RETURN", "ca_back"),))
+
+
+def test_return_label_is_bought_beside_the_label(stub, returning):
+    parcel = dataclasses.replace(ANY, return_to=dataclasses.replace(ANY.sender, name="Returns GmbH"))
+
+    booking = returning.book(parcel)
+
+    assert [doc.kind for doc in booking.docs] == ["label", "return_label"]
+    assert (booking.number, booking.return_number) == ("EZ0000000001", "EZ0000000002")
+    assert stub.orders == [ANY.reference, f"{ANY.reference}-R"]
+    first, back = [asked.json["shipment"] for asked in stub.asked if asked.path == "/v2/shipments"]
+    assert ("is_return" in first, back["is_return"]) == (False, True)
+    # The carrier exchanges them.
+    assert back["to_address"] == first["to_address"]
+    assert back["from_address"]["name"] == "Returns GmbH"
+    assert back["carrier_accounts"] == ["ca_back"]
+
+
+@pytest.mark.parametrize("given", [Cut, answer(422, {"error": {"code": "NO", "message": "No returns."}})])
+def test_return_label_that_fails_does_not_undo_the_booking(stub, returning, given):
+    buy = stub._buy
+
+    def refused(shipment):
+        stub.answer = given if shipment["reference"].endswith("-R") else None
+        return buy(shipment)
+
+    stub._buy = refused
+
+    booking = returning.book(ANY)
+
+    assert [doc.kind for doc in booking.docs] == ["label"]
+    assert booking.warnings[-1].startswith("No return label: ")
+    assert stub.orders == [ANY.reference, f"{ANY.reference}-R"]
+
+
+def test_booking_is_found_with_its_return_label_and_buys_nothing(stub, returning):
+    returning.book(ANY)
+    without = dataclasses.replace(ANY, reference="P2-1")
+    adapter(stub).book(without)
+    before = list(stub.orders)
+
+    found, bare = returning.find(ANY.reference), returning.find(without.reference)
+
+    assert (found.return_number, [doc.kind for doc in found.docs]) == (
+        "EZ0000000002",
+        ["label", "return_label"],
+    )
+    assert (bare.return_number, bare.warnings) == ("", ("No return label.",))
+    assert stub.orders == before
+
+
+def test_cancelled_booking_takes_its_return_label_back_too(stub, returning):
+    booking = returning.book(ANY)
+
+    assert returning.cancel(booking.carrier_reference) is True
+
+    refunds = [asked.path for asked in stub.asked if asked.path.endswith("/refund")]
+    assert refunds == ["/v2/shipments/shp_1/refund", "/v2/shipments/shp_2/refund"]
