@@ -108,13 +108,5 @@ function print(address) {
   document.body.append(frame);
 }
 
-// A shared device locks when nobody uses it: whoever comes next comes in with the own badge.
-const lock = document.getElementById("lock");
-
-if (lock) {
-  let used = Date.now();
-  for (const type of ["keydown", "pointerdown", "input"]) addEventListener(type, () => { used = Date.now(); }, { capture: true });
-  setInterval(() => {
-    if (Date.now() - used > Number(lock.dataset.minutes) * 60_000) lock.requestSubmit();
-  }, 1000);
-}
+// Whoever is asked to sign in has left the work: the next person finds the device open (see lock.js).
+if (document.querySelector("[data-door]")) localStorage.removeItem("locked");

@@ -3,9 +3,12 @@
 import pytest
 from playwright.sync_api import expect
 
+from fulfillment.core.middleware import DEVICE_COOKIE
+from fulfillment.core.services import pairing
 from picking import services as picking
 from picking.models import ScanEvent
 from tests.browser.phone import Phone
+from tests.factories.core import staff
 from tests.factories.picking import code_of, route
 from tests.factories.runs import job_of, run_of, shelf
 
@@ -173,3 +176,47 @@ def test_run_is_loaded_and_picked_without_a_connection(phone, facility, picker):
 
     phone.expect_sent()
     assert [line.picked for line in run.lines.all()] == [1, 1]
+
+
+def test_shared_device_locks_without_a_connection_and_the_same_badge_opens_it(
+    phone, order, facility, picker, live_server
+):
+    _device, secret = pairing.pair(facility, "Handheld 1", lock_minutes=1, by=None, now=order.created_at)
+    phone.page.context.add_cookies([{"name": DEVICE_COOKIE, "value": secret, "url": live_server.url}])
+    job = picking.start(route(order).pk, by=picker, now=order.created_at)
+    badge, other = pairing.new_badge(picker), pairing.new_badge(staff("picker", facility))
+    phone.open("login")
+    phone.page.locator("input[name=badge]").focus()
+    phone.scan(badge)
+    phone.page.wait_for_url("**/f/here/pick/")
+    phone.page.evaluate(CONTROLLED)
+    phone.page.clock.install()
+    phone.open("picking:job-detail", "here", job.pk)
+    phone.page.wait_for_load_state("networkidle")
+    cover = phone.page.get_by_role("dialog", name="Locked")
+    code = code_of(job.lines.first())
+    go_offline(phone)
+
+    phone.page.clock.fast_forward(62_000)
+    expect(cover).to_be_visible()
+    phone.inspect()
+    phone.scan(code)
+    expect(cover).to_contain_text("not the badge")
+    phone.page.keyboard.press("Escape")
+    phone.page.keyboard.press("Escape")
+    expect(cover).to_be_visible()
+    phone.page.reload()
+    expect(cover).to_be_visible()
+    phone.scan(other)
+    expect(cover).to_contain_text("not the badge")
+    phone.scan(badge)
+    expect(cover).to_be_hidden()
+    phone.scan(code)
+    phone.expect_progress("1/3")
+    phone.page.clock.fast_forward(62_000)
+    expect(cover).to_be_visible()
+    go_offline(phone, is_offline=False)
+
+    phone.page.wait_for_url("**/login/")
+    expect(phone.page.locator("input[name=badge]")).to_be_visible()
+    assert phone.page.evaluate("localStorage.getItem('locked')") is None

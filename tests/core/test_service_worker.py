@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from django.contrib.staticfiles import finders
 
@@ -7,6 +10,18 @@ from fulfillment.core.views import SHELL
 @pytest.mark.parametrize("name", SHELL)
 def test_every_file_that_is_kept_on_devices_exists(name):
     assert finders.find(name)
+
+
+def test_every_file_that_a_kept_one_imports_is_kept_too():
+    scripts = [name for name in SHELL if name.startswith("js/")]
+
+    wanted = {
+        f"js/{module}"
+        for name in scripts
+        for module in re.findall(r'from "\./([\w.]+)"', Path(finders.find(name)).read_text())
+    }
+
+    assert wanted <= set(scripts)
 
 
 def test_worker_is_asked_for_each_time_and_names_its_files(client):
