@@ -22,6 +22,8 @@ from .drafts import Action, Draft, repair
 from .models import ImportedOrder
 from .reasons import Reason, reason, refused
 
+UNDECIDED = {"ON_HOLD", "CANCEL_ASKED"}  # of a known order: a person has to look
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -99,13 +101,16 @@ def _apply(connection, drafts, now, also):
             outcomes[index] = outcome
     _place(connection, new, links, outcomes, now)
     newer = []
+    ended = _ended(
+        [links[draft.key] for draft in drafts if draft.action == Action.CANCEL and draft.key in links]
+    )
     for index, draft in enumerate(drafts):
         if index not in outcomes:
             link = links.get(draft.key)
             if link is None:  # an earlier one of the same batch was not placed
                 outcomes[index] = Outcome(draft, "ignored", reason("OLDER"))
                 continue
-            outcomes[index] = _compare(connection, link, draft, newer, now)
+            outcomes[index] = _compare(connection, link, draft, newer, ended, now)
     _note_freshness(newer)
     found = [outcomes[index] for index in range(len(drafts))]
     if also is not None:
@@ -186,13 +191,24 @@ def _lines_of(draft):
     return {key: {"ordered": units, "ids": ids.get(key, [])} for key, units in draft.ordered.items()}
 
 
-def _compare(connection, link, draft, newer, now):
+def _ended(links):
+    """Ids of orders that are cancelled here already, with one query: a poll may bring their cancellation for days."""
+    ids = [link.order_id for link in links if link.order_id]
+    return set(Order.objects.filter(pk__in=ids, status=Order.Status.CANCELLED).values_list("pk", flat=True))
+
+
+def _compare(connection, link, draft, newer, ended, now):
     """Bring a draft of a known order to it, when it is newer."""
     if draft.is_older_than(link.version, link.source_updated_at):
         return Outcome(draft, "ignored", reason("OLDER"))
     is_newer = (draft.version, draft.updated_at) != (link.version, link.source_updated_at)
     if link.order_id is None:
         return _revive(connection, link, draft, is_newer, now)
+    if outcome := _same(link, draft, ended):
+        if is_newer:
+            link.version, link.source_updated_at = draft.version, draft.updated_at
+            newer.append(link)
+        return outcome
     try:
         # Its own savepoint: what a later stage refuses leaves the rest of the batch as it is.
         with transaction.atomic():
@@ -204,6 +220,18 @@ def _compare(connection, link, draft, newer, now):
         link.version, link.source_updated_at = draft.version, draft.updated_at
         newer.append(link)
     return outcome
+
+
+def _same(link, draft, ended):
+    """The outcome of a draft that says nothing new, told without a query: most of what a poll brings is such an echo."""
+    if draft.action == Action.CANCEL and link.order_id in ended:
+        return Outcome(draft, "ignored", reason("UNCHANGED"))
+    if draft.action == Action.IGNORE and draft.reason.code not in UNDECIDED:
+        return Outcome(draft, "ignored", draft.reason)
+    is_decided = draft.facts.get("corrections") == link.facts.get("corrections")
+    if draft.action == Action.IMPORT and draft.digest == link.digest and is_decided:
+        return Outcome(draft, "ignored", reason("UNCHANGED"))
+    return None
 
 
 def _revive(connection, link, draft, is_newer, now):
@@ -219,22 +247,19 @@ def _revive(connection, link, draft, is_newer, now):
 def _change(connection, link, draft, now):
     order = Order.objects.lock(pk=link.order_id)
     if draft.action == Action.CANCEL:
-        if order.status == Order.Status.CANCELLED:
-            return Outcome(draft, "ignored", reason("UNCHANGED"))
         services.cancel(order.pk, by=connection, now=now, reason=str(reason("CANCELLED").english))
         return Outcome(draft, "cancelled", reason("CANCELLED"))
-    if draft.reason and draft.reason.code in {"ON_HOLD", "CANCEL_ASKED"}:
+    if draft.reason and draft.reason.code in UNDECIDED:
         return Outcome(draft, "parked", draft.reason)
-    if draft.action == Action.IGNORE or order.status not in Order.LIVE:
+    if order.status not in Order.LIVE:
         return Outcome(draft, "ignored", draft.reason or reason("UNCHANGED"))
     # A shop that hides an address later, or a line we cannot read, does not take back what we know.
     if draft.action == Action.PARK:
         is_hidden = draft.reason.code in {"ADDRESS_MISSING", "ADDRESS_INCOMPLETE", "ADDRESS_HIDDEN"}
         return Outcome(draft, *(("ignored", reason("UNCHANGED")) if is_hidden else ("parked", draft.reason)))
     if draft.digest == link.digest:
-        if draft.facts.get("corrections") != link.facts.get("corrections"):
-            link.facts = _facts_of(draft)  # what somebody decided holds for later versions
-            link.save(update_fields=["facts"])
+        link.facts = _facts_of(draft)  # what somebody decided holds for later versions
+        link.save(update_fields=["facts"])
         return Outcome(draft, "ignored", reason("UNCHANGED"))
     outcome, body = _judge(draft)
     return outcome if body is None else _update(connection, link, order, draft, body, now)
