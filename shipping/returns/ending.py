@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db import transaction
 from django.utils.translation import gettext
 
+import orders.services as orders
 from fulfillment.core.events import emit
 from fulfillment.core.status import check_version, log_change, transit
 from picking import restow
@@ -28,9 +29,8 @@ def finish(item_return_id, *, by, now, version=None):
     item_return = lock(item_return_id)
     job = item_return.job
     check_version(job, version)
-    received = list(
-        item_return.items.exclude(received_at=None).select_related("line__order_line", "line__article")
-    )
+    items = item_return.items.exclude(received_at=None)
+    received = list(items.select_related("line__order_line", "line__article", "condition", "reason"))
     if item_return.status == Status.IN_PROGRESS and not received:
         raise NothingReceived
     for item in received:
@@ -45,6 +45,7 @@ def finish(item_return_id, *, by, now, version=None):
     if not any(line.left for line in job.lines.all()) and not job.item_returns.unfinished().exists():
         transit(job.finish, now, by=by, now=now)
     changed(job, by=by, now=now)
+    _record(item_return, received, now)
     emit(ReturnFinished(item_return_id=item_return.pk), by=by, now=now)
     if accepted:
         log_change(item_return, "refund", by=by, now=now, reason=_refunds(accepted))
@@ -56,6 +57,22 @@ def _verdicts(items):
     """How many units got which decision, for the history."""
     count = Counter(Verdict(item.verdict).label for item in items)
     return ", ".join(f"{label}: {units}" for label, units in count.items())
+
+
+def _record(item_return, items, now):
+    """Note for the shop what became of each unit."""
+    units = Counter(
+        (
+            str(item.line.order_line_id),
+            item.verdict == Verdict.ACCEPTED,
+            item.condition.key,
+            item.reason.key if item.reason else item.decision_reason,
+        )
+        for item in items
+    )
+    names = ("line", "is_accepted", "condition", "reason")
+    records = [dict(zip(names, facts, strict=True), quantity=count) for facts, count in units.items()]
+    orders.record_return(item_return.pk, order_id=item_return.order_id, items=records, now=now)
 
 
 def _price(item, order):

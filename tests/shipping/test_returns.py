@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from fulfillment.core.errors import VersionConflict, WrongStatus
 from fulfillment.core.models import StatusChange, Stock
+from orders.models import ReturnRecord
 from picking import restow
 from picking.models import RestowItem
 from shipping import pickup, returns, services
@@ -368,6 +369,22 @@ def test_finished_return_goes_to_shelves_and_asks_for_the_refund_once(job, event
     act(restow.put_back, defective.pk)
     act(restow.put_back, sound.pk)
     assert Stock.objects.get(is_defective=True).value == 1
+
+
+def test_finished_return_is_recorded_for_the_shop(job):
+    item_return = received(job, 1, "as-new")
+    line = job.lines.first()
+    act(returns.receive, item_return.pk, line.pk, 1, condition("worn"))
+
+    act(returns.finish, item_return.pk)
+
+    record = ReturnRecord.objects.get(return_id=item_return.pk)
+    facts = {"line": str(line.order_line_id), "quantity": 1}
+    assert record.order_id == job.order_id
+    assert record.items == [
+        facts | {"is_accepted": True, "condition": "as-new", "reason": ""},
+        facts | {"is_accepted": False, "condition": "worn", "reason": "Worn or incomplete"},
+    ]
 
 
 def test_part_of_the_price_is_refunded_to_the_cent(facility):
