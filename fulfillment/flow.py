@@ -1,6 +1,6 @@
 """The whole pipeline on one screen: what follows from what.
 
-    order source -> Order -> routing -> PickJob -> PackJob -> Shipment with Parcels -> HandoverJob
+    order source -> Order -> routing -> PickJob -> PackJob -> Shipment with Parcels -> HandoverJob -> ReturnJob
 
 ``react``: now, in the same transaction, database only, may refuse; ``react_together``: for several events at once.
 ``deliver``: after the commit, in a worker, retried, idempotent; the lane is its queue.

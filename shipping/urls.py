@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import load_views, pickup_views, views
+from . import load_views, pickup_views, return_views, views
 
 app_name = "shipping"
 urlpatterns = [
@@ -16,6 +16,19 @@ urlpatterns = [
     path("shipping/parcels/<uuid:pk>/cancel/", views.parcel_cancel, name="parcel-cancel"),
     path("shipping/documents/<uuid:pk>/", views.document, name="document"),
     path("shipping/documents/<uuid:pk>/print/", views.document_print, name="document-print"),
+    path("returns/", return_views.return_list, name="return-list"),
+    path("returns/scan/", return_views.return_scan, name="return-scan"),
+    path("returns/jobs/<uuid:pk>/open/", return_views.return_job_open, name="return-job-open"),
+    path("returns/<uuid:pk>/", return_views.return_detail, name="return-detail"),
+    path("returns/<uuid:pk>/open/", return_views.return_open, name="return-open"),
+    path("returns/<uuid:pk>/article/", return_views.return_article, name="return-article"),
+    path("returns/<uuid:pk>/receive/", return_views.return_receive, name="return-receive"),
+    path("returns/<uuid:pk>/judge/", return_views.return_judge, name="return-judge"),
+    path("returns/<uuid:pk>/start/", return_views.return_start, name="return-start"),
+    path("returns/<uuid:pk>/finish/", return_views.return_finish, name="return-finish"),
+    path("returns/<uuid:pk>/pause/", return_views.return_move, {"step": "pause"}, name="return-pause"),
+    path("returns/<uuid:pk>/ask/", return_views.return_move, {"step": "ask"}, name="return-ask"),
+    path("returns/<uuid:pk>/cancel/", return_views.return_move, {"step": "cancel"}, name="return-cancel"),
     path("handover/", views.handover_list, name="handover-list"),
     path("handover/scan/", views.handover_scan, name="handover-scan"),
     path("handover/loads/", load_views.load_list, name="load-list"),

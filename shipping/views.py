@@ -317,7 +317,12 @@ def handover_list(request):
     return render(
         request,
         "shipping/handoverjob_list.html",
-        {"handovers": handovers_at(request.facility, text), "form": ScanOutForm(), "text": text},
+        {
+            "handovers": handovers_at(request.facility, text),
+            "form": ScanOutForm(),
+            "text": text,
+            "may_return": Permission.RETURNS in permissions_at(request.user, request.facility),
+        },
     )
 
 

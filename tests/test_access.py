@@ -76,7 +76,7 @@ class World:
     """One object of every kind that an address names, all of one facility."""
 
     def __init__(self):
-        self.stages = Stages().plan().pick("CLOSED", 3).pack().ship("CONFIRMED", "DONE", "OPEN")
+        self.stages = Stages().plan().pick("CLOSED", 3).pack().ship("CONFIRMED", "DONE", "OPEN").give_back()
         self.facility = self.stages.facility
         self.stock = put_stock(
             self.facility, self.stages.article, 5, location=StorageLocationFactory(facility=self.facility)
@@ -141,6 +141,8 @@ class World:
             ("shipping:handover", "pk"): stages.handover,
             ("shipping:load", "pk"): self.load,
             ("shipping:load", "parcel_pk"): stages.parcel,
+            ("shipping:return-job", "pk"): stages.return_job,
+            ("shipping:return", "pk"): stages.item_return,
             ("sources:connection", "pk"): self.delivery.connection,
             ("sources:delivery", "pk"): self.delivery,
             ("sources:report", "pk"): self.report,

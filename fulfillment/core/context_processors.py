@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 from .access import permissions_at
 from .models import Facility, Permission
 
+MOST_ENTRIES = 5  # what a phone has place for; the start page of a facility names the rest
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -54,11 +56,12 @@ def _navigation(request, user):
             (Permission.SHIP, _("Labels"), "tag", "shipping:shipment-list"),
             (Permission.HAND_OVER, _("Handover"), "truck", "shipping:handover-list"),
             (Permission.STOCK, _("Stock"), "boxes", "core:stock-list"),
+            (Permission.RETURNS, _("Returns"), "undo-2", "shipping:return-list"),
         ]
         arguments = [facility.slug]
     entries = []
     for permission, label, icon, name in wanted:
-        if permission in granted:
+        if permission in granted and len(entries) < MOST_ENTRIES:
             url = reverse(name, args=arguments)
             entries.append(Entry(label, icon, url, request.path.startswith(url)))
     return entries

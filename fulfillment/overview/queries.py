@@ -15,7 +15,7 @@ from packing.models import PackageItem, PackJob
 from picking import next_work as to_pick
 from picking.models import PickJob, PickLine, PickRun, RestowItem, ShortReason
 from routing.models import RoutingPlan
-from shipping.models import HandoverJob, HandoverLine, Parcel, ReturnJob, Shipment
+from shipping.models import HandoverJob, HandoverLine, ItemReturn, Parcel, ReturnJob, Shipment
 
 DEFAULT_BUFFER = 240  # minutes; the buffer of an order no facility has got yet
 
@@ -325,6 +325,8 @@ class Work:
     label_problems: int
     handover: int
     handover_due: int
+    returns: int
+    returns_here: int
     shorts: list
 
 
@@ -343,6 +345,9 @@ def work_of(facility, user, now):
         pack_next=to_pack.waiting(facility, user).first(),
         label_problems=Parcel.objects.at(facility).needing_a_person().count(),
         **handovers.aggregate(handover=Count("pk"), handover_due=Count("pk", filter=Q(target_time__lt=now))),
+        **ItemReturn.objects.at(facility)
+        .unfinished()
+        .aggregate(returns=Count("pk"), returns_here=Count("pk", filter=Q(status__in=ItemReturn.HERE))),
         shorts=name_reasons(
             list(
                 ShortRecord.objects.filter(facility=facility, recorded_at__gte=midnight)

@@ -17,13 +17,14 @@ from picking import services as picking
 from routing import services as routing
 from routing import trials
 from routing.events import TrialAsked
-from shipping import loads, pickup
-from shipping.models import PickupSettings
+from shipping import loads, pickup, returns
+from shipping.models import PickupSettings, ReturnReason
 from tests.browser.phone import AXE, AXE_RUN, COVERED_NOTICES
 from tests.factories.core import ArticleFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
 from tests.factories.packing import box, pack_job, started_pack_job
 from tests.factories.picking import act, book, code_of, pick_job, started_pick_job
+from tests.factories.returns import finished, opened, received, taken
 from tests.factories.runs import job_of, run_of, shelf
 from tests.factories.shipping import collected, labelled, parcel, work
 from tests.factories.sources import parked, refused_report
@@ -68,6 +69,7 @@ def pages_of(facility, order, user):
     here = facility.slug
     yield from _picking(facility, user, here)
     yield from _packing_and_shipping(facility, user, here)
+    yield from _returns(facility, here)
     yield from _stock(facility, here)
     yield from _network(order)
     yield page_of("facility", "overview:facility-home", here)
@@ -205,6 +207,29 @@ def _packing_and_shipping(facility, user, here):
     pickup.vouch(asked.pk, reason="Known here", by=user, now=timezone.now())
     yield page_of("handover with a signature", "shipping:handover-detail", here, asked.pk)
     yield page_of("order with a parcel", "overview:order-detail", ready.order_id)
+
+
+def _returns(facility, here):
+    waiting, arrived = (
+        taken(2, facility=facility, number="2301"),
+        taken(1, 2, facility=facility, number="2302"),
+    )
+    wanted = [returns.Wanted(waiting.lines.get().pk, 2, ReturnReason.objects.get(key="damaged"))]
+    announced = returns.announce(waiting.pk, wanted, facility=facility, by=None, now=timezone.now())
+    here_now, line = opened(arrived), arrived.lines.last()
+    yield page_of("returns", "shipping:return-list", here)
+    named = reverse("shipping:return-list", args=[here])
+    yield Page("returns by name", f"{named}?named={arrived.order.recipient_name[:5]}")
+    yield page_of("return announced", "shipping:return-detail", here, announced.pk)
+    yield page_of("return arrived", "shipping:return-detail", here, here_now.pk)
+    detail = reverse("shipping:return-detail", args=[here, here_now.pk])
+    yield Page("return with an article in the hand", f"{detail}?line={line.pk}")
+    for key in ("damaged", "worn"):
+        received(arrived, 1, key, line=line)
+    yield page_of("return in progress", "shipping:return-detail", here, here_now.pk)
+    done = finished(taken(1, facility=facility, number="2303"))
+    yield page_of("return finished", "shipping:return-detail", here, done.pk)
+    yield page_of("order with a return", "overview:order-detail", done.order_id)
 
 
 def _stock(facility, here):

@@ -16,7 +16,7 @@ from django.utils import translation
 from fulfillment.core.templatetags import ui
 from tests.factories.core import FacilityFactory, staff
 
-BEGINNINGS = {"OPEN", "INITIAL", "CREATED", "FREE", "registered"}
+BEGINNINGS = {"OPEN", "INITIAL", "CREATED", "FREE", "ANNOUNCED", "registered"}
 
 
 class ScanForm(forms.Form):

@@ -47,10 +47,10 @@ def opened(job, facility=None, by=None):
     return returns.open_at(facility or job.facility, job.pk, by=by, now=timezone.now())
 
 
-def received(job, units=1, key="as-new", *, facility=None, by: User | None = None):
-    """A return with units of the first line in one condition."""
+def received(job, units=1, key="as-new", *, line=None, facility=None, by: User | None = None):
+    """A return with units of a line, the first by default, in one condition."""
     item_return = opened(job, facility, by)
-    line = job.lines.first()
+    line = line or job.lines.first()
     returns.receive(item_return.pk, line.pk, units, condition(key), by=by, now=timezone.now())
     item_return.refresh_from_db()
     return item_return
