@@ -20,6 +20,7 @@ import shipping.loads as loads
 import shipping.messages as messages
 import shipping.papers as papers
 import shipping.pickup as pickup
+import shipping.pickup_papers as pickup_papers
 import shipping.returns as returns
 import shipping.services as shipping
 from fulfillment.core.events import (
@@ -67,6 +68,7 @@ from routing.events import (
     TrialAsked,
 )
 from shipping.events import (
+    GoodsReady,
     HandedOver,
     HandoverCreated,
     HandoverReverted,
@@ -127,6 +129,7 @@ deliver(ParcelCancelled, booking.cancel_at_carrier, lane="labels")
 react(HandoverCreated, pickup.on_handover_created)
 react(HandoverReverted, pickup.on_handover_reverted)
 deliver(HandedOver, pickup.make_receipt, lane="labels")
+deliver(GoodsReady, pickup_papers.make_papers, lane="labels")
 
 # What left the house may come back.
 react(HandedOver, returns.on_handed_over)

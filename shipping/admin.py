@@ -34,7 +34,7 @@ from .models import (
     Shipment,
     TrackEvent,
 )
-from .models.papers import CHOSEN, default_kinds
+from .models.papers import CHOSEN, CHOSEN_TO_COLLECT, default_kinds, default_kinds_to_collect
 
 CREDENTIAL = "credential_"
 
@@ -295,6 +295,11 @@ class LogoField(forms.FileField):
 
 class PaperSettingsForm(forms.ModelForm):
     kinds = choices_field([(kind.value, kind.label) for kind in CHOSEN], _("papers"), initial=default_kinds)
+    kinds_to_collect = choices_field(
+        [(kind.value, kind.label) for kind in CHOSEN_TO_COLLECT],
+        _("papers of what is collected"),
+        initial=default_kinds_to_collect,
+    )
     logo = LogoField(
         label=_("Logo"), required=False, help_text=_("PNG, JPEG or GIF of at most 1 MB; empty: as it is.")
     )
@@ -330,7 +335,19 @@ class PaperSettingsAdmin(admin.ModelAdmin):
     list_select_related = ("channel",)
     inlines = (PaperTextInline, PaperRuleInline)
     fieldsets = (
-        (None, {"fields": ("channel", "kinds", "shows_prices", ("logo", "without_logo"), "seller")}),
+        (
+            None,
+            {
+                "fields": (
+                    "channel",
+                    "kinds",
+                    "kinds_to_collect",
+                    "shows_prices",
+                    ("logo", "without_logo"),
+                    "seller",
+                )
+            },
+        ),
         (
             _("Customs"),
             {

@@ -69,6 +69,13 @@ class ParcelTracked(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class GoodsReady(Event):
+    """Goods that a customer collects are packed."""
+
+    handover_job_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
 class HandoverCreated(Event):
     handover_job_id: uuid.UUID
 

@@ -13,6 +13,7 @@ from fulfillment.core.pdf import render_pdf
 VERSION = "delivery-note-3"
 SLIP_VERSION = "packing-slip-1"
 RETURN_VERSION = "return-slip-1"
+PICKUP_VERSION = "pickup-slip-1"
 QR_MM = (26, 26)
 BARCODE_MM = (80, 18)
 
@@ -49,16 +50,30 @@ def render_return_slip(snapshot, logo=None):
     return _paper("return_slip", snapshot, logo, qr_code=_qr(snapshot["return_code"]))
 
 
+def render_pickup_slip(snapshot, logo=None):
+    """What is stuck on each package that a customer collects, a page per package.
+
+    Args:
+        snapshot: ``{"language", "order_number", "short_id", "recipient", "is_paid", "until", "packages": [{"number",
+            "code"}], "logo_sha256"}``; ``until`` is a text, empty for none.
+    """
+    packages = [
+        {**package, "barcode": mark_safe(code_svg(package["code"], CODE_128, *BARCODE_MM))}
+        for package in snapshot["packages"]
+    ]
+    return _paper("pickup_slip", {**snapshot, "packages": packages}, logo, stylesheet="pickup_slip.css")
+
+
 def _qr(text):
     # Drawn by us; the writer escapes nothing because it draws squares only.
     return mark_safe(code_svg(text, QR_CODE, *QR_MM))
 
 
-def _paper(name, snapshot, logo, **codes):
+def _paper(name, snapshot, logo, *, stylesheet="paper.css", **codes):
     picture = f"data:image/png;base64,{base64.b64encode(logo).decode()}" if logo else ""
     return render_pdf(
         f"documents/{name}.html",
         {**snapshot, "logo": picture, **codes},
-        stylesheet="documents/paper.css",
+        stylesheet=f"documents/{stylesheet}",
         language=snapshot["language"],
     )

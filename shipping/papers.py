@@ -166,7 +166,7 @@ def draw(shipment, settings):
     if Kind.PACKING_SLIP in kinds:
         for number, parcel in enumerate(parcels, start=1):
             snapshot = base | {
-                "lines": [_line(line, units) for line, units in _contents(parcel, lines)],
+                "lines": [line_of(line, units) for line, units in _contents(parcel, lines)],
                 "code": parcel.code,
                 "is_sscc": is_sscc(parcel.code),
                 "number": number,
@@ -176,14 +176,14 @@ def draw(shipment, settings):
             drafts.append(Draft(Kind.PACKING_SLIP, parcel, data, notes.SLIP_VERSION, snapshot))
     if Kind.DELIVERY_NOTE in kinds:
         snapshot = base | {
-            "lines": [_line(line, line.quantity, settings) for line in lines],
+            "lines": [line_of(line, line.quantity, settings) for line in lines],
             "shows_prices": settings.shows_prices,
         }
         data = notes.render_delivery_note(snapshot, logo)
         drafts.append(Draft(Kind.DELIVERY_NOTE, None, data, notes.VERSION, snapshot))
     if Kind.RETURN_SLIP in kinds:
         snapshot = base | {
-            "lines": [_line(line, line.quantity) for line in lines],
+            "lines": [line_of(line, line.quantity) for line in lines],
             "return_code": shipment.return_code,
             "return_number": next((parcel.return_tracking_number for parcel in parcels), ""),
             **_return_words(settings, base["language"]),
@@ -202,6 +202,7 @@ def redraw(paper):
         Kind.DELIVERY_NOTE: (notes.render_delivery_note, logo),
         Kind.PACKING_SLIP: (notes.render_packing_slip, logo),
         Kind.RETURN_SLIP: (notes.render_return_slip, logo),
+        Kind.PICKUP_SLIP: (notes.render_pickup_slip, logo),
         Kind.CUSTOMS_DECLARATION: (customs_papers.render_declaration, []),
         Kind.INVOICE: (customs_papers.render_invoice, []),
     }[Kind(paper.kind)]
@@ -211,12 +212,9 @@ def redraw(paper):
 def snapshot_of(shipment, settings, parcels):
     """What every paper says, in the customer's language."""
     language = language_of(shipment)
-    text = _text(settings, language)
+    text = text_in(settings, language)
     sender, recipient = sender_of(shipment.facility), recipient_of(shipment)
-    with translation.override(language):
-        order_date = date_format(
-            timezone.localtime(shipment.order.order_date, shipment.facility.tz), "DATE_FORMAT"
-        )
+    order_date = date_of(shipment.order, shipment.facility, language)
     seller = [line.strip() for line in settings.seller.splitlines() if line.strip()]
     return {
         "language": language,
@@ -232,13 +230,19 @@ def snapshot_of(shipment, settings, parcels):
     }
 
 
-def _text(settings, language):
+def date_of(order, facility, language):
+    """When it was ordered, as it is read in a language."""
+    with translation.override(language):
+        return date_format(timezone.localtime(order.order_date, facility.tz), "DATE_FORMAT")
+
+
+def text_in(settings, language):
     texts = {text.language: text for text in settings.texts.all()} if settings.pk else {}
     return texts.get(language) or texts.get("en")
 
 
 def _return_words(settings, language):
-    text = _text(settings, language)
+    text = text_in(settings, language)
     with translation.override(language):
         usual = [
             gettext("Does not fit"),
@@ -258,7 +262,7 @@ def _contents(parcel, lines):
     return [(line, units[line.pk]) for line in lines if line.pk in units]
 
 
-def _line(line, units, settings=None):
+def line_of(line, units, settings=None):
     price = ""
     if settings and settings.shows_prices:
         goods = customs.goods_of(line)

@@ -4,7 +4,7 @@ import dataclasses
 
 from django.db.models import Count, Q
 
-from .models import HandoverJob, Paper, Parcel, Shipment
+from .models import HandoverJob, Paper, Parcel, Pickup, Shipment
 from .models.papers import Kind
 
 
@@ -87,28 +87,33 @@ def handovers_named(facility, text):
     )
 
 
-def papers_of(shipment):
-    """The papers of a shipment with their documents, in the order they are printed."""
-    if shipment is None:
+def papers_of(holder):
+    """The papers of a shipment or a pick-up with their documents, in the order they are printed."""
+    if holder is None:
         return []
-    papers = list(shipment.papers.current().select_related("document", "parcel"))
-    known = {paper.document_id for paper in papers}
+    papers = list(holder.papers.current().select_related("document", "parcel"))
+    if not isinstance(holder, Shipment):
+        return papers
+    shipment, known = holder, {paper.document_id for paper in papers}
     note = shipment.delivery_note
     if note is not None and note.pk not in known:  # made before there were other papers
         papers.append(Paper(shipment=shipment, kind=Kind.DELIVERY_NOTE, document=note))
     return papers
 
 
-def printable(shipment, parcels):
+def printable(holder, parcels):
     """The documents of a packed job in the order they are printed: what is stuck on, parcel by parcel, then what is put in."""
     labels = [
         label for parcel in parcels for label in (parcel.label, parcel.return_label) if label is not None
     ]
-    return labels + [paper.document for paper in papers_of(shipment)]
+    return labels + [paper.document for paper in papers_of(holder)]
 
 
-def are_papers_awaited(shipment):
-    """Whether the labels are there and the papers come in a moment."""
+def are_papers_awaited(holder):
+    """Whether what they are about is there, and the papers come in a moment."""
+    if isinstance(holder, Pickup):
+        return holder.job.status in HandoverJob.UNFINISHED and holder.papers_made_at is None
+    shipment = holder
     return (
         shipment is not None
         and shipment.status == Shipment.Status.CONFIRMED

@@ -18,6 +18,7 @@ from fulfillment.core.models import Document, Permission
 from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.printing import station_of
 from fulfillment.core.services import documents, printing
+from orders.models import Order
 from packing.models import PackJob
 
 from . import external, loads, papers, pickup, pickup_packages, services, uploads
@@ -32,7 +33,7 @@ from .forms import (
     RevertForm,
     ScanOutForm,
 )
-from .models import HandoverJob, Parcel, Shipment
+from .models import HandoverJob, Parcel, Pickup, Shipment
 from .parcel_data import recipient_of
 from .pickup_forms import PackageForm, PinForm, PlaceForm, SeenForm, VouchForm
 from .queries import (
@@ -53,9 +54,11 @@ MEDIA_TYPES = {"PDF": "application/pdf", "ZPL": "application/zpl"}
 
 
 def _packed(request, pk):
-    """(pack job, its shipment or None, its parcels) with their documents."""
+    """(pack job, its shipment or pick-up or None, its parcels) with their documents."""
     job = get_object_or_404(PackJob.objects.at(request.facility).select_related("order"), pk=pk)
     shipment = Shipment.objects.filter(pick_job=job.pick_job_id).select_related("delivery_note").first()
+    if job.kind == Order.Kind.COLLECT:
+        return job, Pickup.objects.filter(job__pick_job=job.pick_job_id).select_related("job").first(), []
     papers = ("label", "return_label", "carrier")
     parcels = list(shipment.parcels.live().select_related(*papers)) if shipment else []
     return job, shipment, parcels
@@ -65,20 +68,20 @@ def _packed(request, pk):
 @at_facility(Permission.PACK)
 def pack_done(request, pk):
     """After packing: the labels as they come, to print. The packer may go on; they come without him."""
-    job, shipment, parcels = _packed(request, pk)
+    job, holder, parcels = _packed(request, pk)
     station = station_of(request)
     is_waiting = any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels) or are_papers_awaited(
-        shipment
+        holder
     )
     context = {
         "ready": sum(parcel.status == Parcel.Status.DONE for parcel in parcels),
         "job": job,
-        "shipment": shipment,
+        "shipment": holder,
         "parcels": parcels,
         "is_waiting": is_waiting,
-        "papers": papers_of(shipment),
+        "papers": papers_of(holder),
         # One print for the whole job: not before the last label is there.
-        "printable": [] if is_waiting else _at_hand(printable(shipment, parcels), station),
+        "printable": [] if is_waiting else _at_hand(printable(holder, parcels), station),
         "station": station,
         "next_job": PackJob.objects.at(request.facility)
         .open()
@@ -99,8 +102,8 @@ def _at_hand(stored, station):
 @at_facility(Permission.PACK)
 def pack_print(request, pk):
     """Print everything of a pack job: at the station of this device, else as one PDF in the browser."""
-    job, shipment, parcels = _packed(request, pk)
-    stored = _at_hand(printable(shipment, parcels), station_of(request))
+    job, holder, parcels = _packed(request, pk)
+    stored = _at_hand(printable(holder, parcels), station_of(request))
     if not stored:
         raise Http404
     here = reverse("shipping:pack-documents", args=[request.facility.slug, job.pk])
@@ -143,8 +146,8 @@ def _print(request, job, stored, parcels, *, here):
 @at_facility(Permission.PACK)
 def pack_documents(request, pk):
     """All documents of a pack job as one PDF: the stored pages one after the other, nothing is drawn again."""
-    job, shipment, parcels = _packed(request, pk)
-    stored = _at_hand(printable(shipment, parcels), None)
+    job, holder, parcels = _packed(request, pk)
+    stored = _at_hand(printable(holder, parcels), None)
     if not stored:
         raise Http404
     return _file(join_pdfs([documents.read(row) for row in stored]), "PDF", f"{job.short_id}.pdf")
@@ -382,6 +385,7 @@ def _handover_page(request, job, *, status=200, **forms):
             "unscanned": [one for one in packages if asked.asks_for_packages and one.fetched_at is None],
             "package_form": PackageForm(),
             "asked": asked,
+            "papers": papers_of(at_counter),
             "pin_form": PinForm(),
             "place_form": PlaceForm(initial={"place": at_counter.place if at_counter else ""}, job=job),
             "seen_form": SeenForm(asked=asked),

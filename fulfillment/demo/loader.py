@@ -31,6 +31,7 @@ from packing.models import BoxType
 from picking import load_units
 from routing import places
 from routing.models import Place
+from shipping.models import PickupSettings
 
 FOLDER = Path(__file__).parent
 WEEKDAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"]
@@ -110,6 +111,7 @@ def load(password):
     Channel.objects.bulk_create(
         [Channel(key="web", name="Web shop"), Channel(key="marketplace", name="Marketplace")]
     )
+    PickupSettings.objects.create(asks_for_code=True, asks_for_packages=True)
     return _staff(sites.values(), password)
 
 

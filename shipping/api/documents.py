@@ -12,7 +12,7 @@ from packing.models import PackJob
 from picking.models import PickJob
 
 from .. import services
-from ..models import Shipment
+from ..models import Pickup, Shipment
 from ..models.papers import Kind
 from ..queries import papers_of
 from ..wire.parcels import LABELS
@@ -74,14 +74,16 @@ class NoteView(ApiView):
     def note_of(self, pick_job_id, kind=Kind.DELIVERY_NOTE):
         """The paper as it was printed; there is none before the last label, or when the customer collects."""
         shipment = Shipment.objects.select_related("delivery_note").filter(pick_job=pick_job_id).first()
-        note = next((paper.document for paper in papers_of(shipment) if paper.kind == kind), None)
+        holder = shipment or Pickup.objects.select_related("job").filter(job__pick_job=pick_job_id).first()
+        note = next((paper.document for paper in papers_of(holder) if paper.kind == kind), None)
         if note is None:
             raise Http404
+        short_id = shipment.short_id if shipment else holder.job.short_id
         return HttpResponse(
             documents.read(note),
             content_type="application/pdf",
             headers={
-                "Content-Disposition": f'attachment; filename="{kind.lower().replace("_", "-")}-{shipment.short_id}.pdf"',
+                "Content-Disposition": f'attachment; filename="{kind.lower().replace("_", "-")}-{short_id}.pdf"',
                 "X-Content-Type-Options": "nosniff",
             },
         )

@@ -8,6 +8,7 @@ from fulfillment.core.ids import uuid7
 from fulfillment.core.models import Channel, Document
 
 from .parcels import Parcel
+from .pickups import Pickup
 from .shipments import Shipment
 
 
@@ -19,19 +20,34 @@ class Kind(models.TextChoices):
     RETURN_SLIP = "RETURN_SLIP", _("Return slip")
     CUSTOMS_DECLARATION = "CUSTOMS_DECLARATION", _("Customs declaration")
     INVOICE = "INVOICE", _("Commercial invoice")
+    PICKUP_SLIP = "PICKUP_SLIP", _("Pick-up slip")
 
 
 # What a channel may choose; customs papers are made whenever goods cross a border.
 CHOSEN = [Kind.DELIVERY_NOTE, Kind.PACKING_SLIP, Kind.RETURN_SLIP]
+# The same for goods that the customer collects.
+CHOSEN_TO_COLLECT = [Kind.PICKUP_SLIP, Kind.DELIVERY_NOTE]
 
 
 def default_kinds():
     return list(CHOSEN)
 
 
+def default_kinds_to_collect():
+    return [Kind.PICKUP_SLIP.value]
+
+
 def validate_kinds(value):
-    if not isinstance(value, list) or not set(value) <= set(CHOSEN):
-        raise ValidationError(_("Papers are a list of %(allowed)s."), params={"allowed": ", ".join(CHOSEN)})
+    _validate_choice(value, CHOSEN)
+
+
+def validate_kinds_to_collect(value):
+    _validate_choice(value, CHOSEN_TO_COLLECT)
+
+
+def _validate_choice(value, allowed):
+    if not isinstance(value, list) or not set(value) <= set(allowed):
+        raise ValidationError(_("Papers are a list of %(allowed)s."), params={"allowed": ", ".join(allowed)})
 
 
 def default_sdr_values():
@@ -63,6 +79,12 @@ class PaperSettings(models.Model):
         help_text=_("None: for every channel without settings of its own."),
     )
     kinds = models.JSONField(_("papers"), default=default_kinds, blank=True, validators=[validate_kinds])
+    kinds_to_collect = models.JSONField(
+        _("papers of what is collected"),
+        default=default_kinds_to_collect,
+        blank=True,
+        validators=[validate_kinds_to_collect],
+    )
     shows_prices = models.BooleanField(_("prices on the delivery note"), default=False)
     # A PNG that was drawn anew from what was uploaded, stored by its hash.
     logo_sha256 = models.CharField(max_length=64, blank=True, editable=False)
@@ -160,13 +182,14 @@ class PaperQuerySet(models.QuerySet):
 
 
 class Paper(models.Model):
-    """A document of a shipment, or of one of its parcels. Made once; printed as often as wanted.
+    """A document of a shipment or of one of its parcels, or of goods to collect. Made once; printed as often as wanted.
 
     When a label is cancelled its shipment gets new papers with the next one; the earlier ones are kept as they were.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="papers")
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, null=True, related_name="papers")
+    pickup = models.ForeignKey(Pickup, on_delete=models.CASCADE, null=True, related_name="papers")
     parcel = models.ForeignKey(Parcel, on_delete=models.CASCADE, null=True, related_name="papers")
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
@@ -190,6 +213,13 @@ class Paper(models.Model):
                 condition=Q(parcel__isnull=False, replaced_at=None),
                 name="paper_of_parcel_once",
             ),
+            models.UniqueConstraint(
+                fields=["pickup", "kind"], condition=Q(replaced_at=None), name="paper_of_pickup_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(shipment__isnull=False, pickup=None) | Q(shipment=None, pickup__isnull=False),
+                name="paper_of_one_thing",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     kind__in=[
@@ -198,6 +228,7 @@ class Paper(models.Model):
                         "RETURN_SLIP",
                         "CUSTOMS_DECLARATION",
                         "INVOICE",
+                        "PICKUP_SLIP",
                     ]
                 ),
                 name="paper_kind",

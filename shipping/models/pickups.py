@@ -75,6 +75,7 @@ class Pickup(models.Model):
     is_age_checked = models.BooleanField(_("age checked"), default=False)
     signature_sha256 = models.CharField(max_length=64, blank=True)
     is_signed_on_paper = models.BooleanField(_("signed on paper"), default=False)
+    papers_made_at = models.DateTimeField(_("papers made at"), null=True, editable=False)
     receipt = models.ForeignKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:

@@ -16,6 +16,7 @@ from picking import restow
 from picking.models import RestowItem
 
 from ..events import (
+    GoodsReady,
     HandedOver,
     HandoverCancelled,
     HandoverCreated,
@@ -96,6 +97,7 @@ def await_customer(pack_job, *, by, now):
     )
     log_created(job, by=by, now=now)
     emit(HandoverCreated(handover_job_id=job.pk), by=by, now=now)
+    emit(GoodsReady(handover_job_id=job.pk), by=by, now=now)
 
 
 def await_carrier(parcel, *, by, now):
