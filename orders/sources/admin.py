@@ -26,6 +26,12 @@ class ConnectionAdmin(admin.ModelAdmin):
     actions = ("pause", "resume", "poll_now")
     change_form_template = "sources/admin_connection.html"
 
+    def get_object(self, request, object_id, from_field=None):
+        connection = super().get_object(request, object_id, from_field)
+        if connection is not None:
+            connection.site = request.build_absolute_uri("/").rstrip("/")
+        return connection
+
     def get_readonly_fields(self, request, obj=None):
         return (
             ("source", "state", "webhook_address", "poll_progress", "last_error", "last_error_at")
@@ -110,7 +116,9 @@ class ConnectionAdmin(admin.ModelAdmin):
         kind = KINDS.get(connection.kind)
         if kind is None or not kind.has_webhooks:
             return _("This source is polled only.")
-        return format_html("<code>{}</code>", reverse("sources:webhook", args=[connection.pk]))
+        return format_html(
+            "<code>{}{}</code>", connection.site, reverse("sources:webhook", args=[connection.pk])
+        )
 
     @admin.display(description=gettext_lazy("last poll"))
     def poll_progress(self, connection):

@@ -2,6 +2,8 @@
 
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from orders.sources import http
 from orders.sources.reading import first, items, part, read_json, text
 
@@ -105,5 +107,5 @@ class Client(http.Client):
         if any(
             not first(part(order, "recipient", "deliveryAddress", "addressLine1")) for order in open_orders
         ):
-            return ["Addresses are hidden: the app lacks the role Direct-to-Consumer Delivery."]
+            return [_("Addresses are hidden: the app lacks the role Direct-to-Consumer Delivery.")]
         return []

@@ -2,6 +2,8 @@
 
 import uuid
 
+from django.utils.translation import gettext as _
+
 from orders.sources import http
 from orders.sources.reading import items, money, part, text
 
@@ -206,15 +208,15 @@ class Client(http.Client):
         )
         problems, domain = [], text(part(found, "shop", "myshopifyDomain"))
         if domain and domain.lower() != text(self.options["shop"]).lower():
-            problems.append(f"The token belongs to the shop {domain}.")
+            problems.append(_("The token belongs to the shop %(domain)s.") % {"domain": domain})
         scopes = {
             text(scope.get("handle"))
             for scope in items(part(found, "currentAppInstallation", "accessScopes"))
         }
         if scopes and "read_orders" not in scopes and "write_orders" not in scopes:
-            problems.append("The app lacks the scope read_orders.")
+            problems.append(_("The app lacks the scope %(scope)s.") % {"scope": "read_orders"})
         if scopes and not any(scope.endswith("_fulfillment_orders") for scope in scopes):
-            problems.append("The app lacks a scope to read and write fulfillment orders.")
+            problems.append(_("The app lacks a scope to read and write fulfillment orders."))
         return problems
 
 
