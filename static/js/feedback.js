@@ -1,12 +1,13 @@
 // What a scan answers: picture and words on the screen, a sound and a vibration in the hand.
 
+const TICKS = [[1200, 15], [1200, 15]];
 const KINDS = {
   ok: { tone: "good", notes: [[880, 80]], shake: [40] },
   substituted: { tone: "good", notes: [[880, 80]], shake: [40] },
   place: { tone: "good", notes: [[880, 80]], shake: [40] },
   tote: { tone: "good", notes: [[880, 80]], shake: [40] },
   wrong_tote: { tone: "bad", notes: [[220, 120], [220, 120], [220, 120]], shake: [200, 80, 200] },
-  pending: { tone: "info", notes: [], shake: [20, 20] },
+  pending: { tone: "info", notes: TICKS, shake: [20, 20] },
   line_done: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
   job_done: { tone: "good", notes: [[660, 80], [990, 80]], shake: [40, 40, 40] },
   photo: { tone: "good", notes: [], shake: [] },
@@ -21,7 +22,7 @@ const KINDS = {
   rejected: { tone: "warn", notes: [[330, 150], [330, 150]], shake: [150, 80, 150] },
   ask: { tone: "warn", notes: [[660, 80], [660, 80]], shake: [40, 40] },
   offline: { tone: "info", notes: [], shake: [] },
-  waiting: { tone: "info", notes: [], shake: [20, 20] },
+  waiting: { tone: "info", notes: TICKS, shake: [20, 20] },
   login: { tone: "bad", notes: [[220, 400]], shake: [300] },
 };
 

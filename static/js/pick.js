@@ -18,6 +18,7 @@ let queue;
 let latest = ""; // the id of the last action
 let asking = ""; // the line of which a scanner said that units are missing, until it says why
 let job; // null on the page of a job that is not in my hands
+let obstacle = null; // between us and the server, as it is shown
 let rows; // of the lists, by line
 let painted; // what each row shows
 
@@ -167,19 +168,19 @@ function paintRow(row, { list, isHidden, place: name, count, missing }) {
   write(badge, missing);
 }
 
-/** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */
+/** What stands in the way of sending, on a strip of its own: the last answer stays to be read. Heard once, not with every try. */
 async function paintConnection(kind, answer) {
-  connection.replaceChildren();
   if (isPractice) return;
   const number = (await queue.waiting()).length;
-  if (kind === "login") {
-    show(connection, answer);
-    connection.firstElementChild.append(signInLink());
-  } else if (kind === "waiting" && number) {
-    show(connection, { kind, text: texts.waiting.replace("{n}", number) });
-  } else if (!navigator.onLine) {
-    show(connection, { kind: "offline", text: texts.offline });
-  }
+  const before = obstacle;
+  obstacle = null;
+  if (kind === "login") obstacle = answer;
+  else if (kind === "waiting" && number) obstacle = { kind, text: texts.waiting.replace("{n}", number) };
+  else if (!navigator.onLine) obstacle = { kind: "offline", text: texts.offline };
+  if (obstacle?.text === before?.text) return;
+  if (!obstacle) return connection.replaceChildren();
+  show(connection, obstacle, { isQuiet: obstacle.kind === before?.kind });
+  if (kind === "login") connection.firstElementChild.append(signInLink());
 }
 
 function signInLink() {

@@ -378,3 +378,50 @@ def test_scan_paints_the_rows_that_changed_and_no_others(signed_in, facility, pi
 
     assert once == [str(first.pk)]
     assert set(signed_in.page.evaluate("() => [...window.changed]")) == {str(first.pk), str(second.pk)}
+
+
+LISTEN = """() => {
+    window.heard = [];
+    navigator.vibrate = (pattern) => window.heard.push(pattern.join());
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...when) {
+        window.heard.push(this.frequency.value);
+        return start.apply(this, when);
+    };
+}"""
+
+
+def heard(phone):
+    return phone.page.evaluate("() => window.heard.splice(0)")
+
+
+def test_answers_are_heard_and_felt_and_an_obstacle_only_once(signed_in, facility, picker):
+    job = started_pick_job(picker, 2, 1, facility=facility)
+    first, _second = job.lines.all()
+    show(signed_in, job)
+    signed_in.page.keyboard.press("Shift")  # browsers let a page sound after the first key
+    signed_in.page.evaluate(LISTEN)
+
+    signed_in.scan(code_of(first))
+    signed_in.expect_feedback("ok")
+    assert heard(signed_in) == [880, "40"]
+    signed_in.scan("4006381333931")
+    signed_in.expect_feedback("wrong_article")
+    assert heard(signed_in) == [220, 220, 220, "200,80,200"]
+    signed_in.expect_sent()
+    signed_in.page.context.route("**/scans/", lambda route: route.abort("internetdisconnected"))
+    signed_in.scan(code_of(first))
+    signed_in.expect_connection("waiting")
+    signed_in.page.wait_for_timeout(3500)  # until it is tried again
+
+    assert heard(signed_in) == [660, 990, "40,40,40", 1200, 1200, "20,20"]
+    signed_in.page.context.unroute("**/scans/")
+    signed_in.expect_sent()
+    picker.has_sound = False
+    picker.save()
+    signed_in.page.reload()
+    signed_in.page.keyboard.press("Shift")
+    signed_in.page.evaluate(LISTEN)
+    command(signed_in, "undo")
+    signed_in.expect_progress("1/3")
+    assert heard(signed_in) == ["40"]
