@@ -1,8 +1,4 @@
-"""What a pack station sends, exactly once: every action carries an id of the client, and its answer is stored.
-
-The answer of an action is the same however often it is sent. A refused action changes nothing but is stored too,
-so that a station that lost the answer hears it again.
-"""
+"""What a pack station sends: each action happens once, see ``fulfillment.core.exactly_once``."""
 
 import dataclasses
 import datetime
@@ -10,17 +6,17 @@ import hashlib
 import json
 import uuid
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.errors import Refused
+from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
 from picking.models import PickRun
 
 from . import services
 from .models import PackJob, PackScan
 
-BOOKED, REFUSED, STALE = 200, 422, 409
 # What a refusal looks and sounds like; the others are "unknown".
 KINDS = {
     services.NotOnThisJob: "wrong_article",
@@ -62,13 +58,6 @@ class Action:
         return hashlib.sha256(json.dumps([str(part or "") for part in parts]).encode()).hexdigest()
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    status_code: int
-    data: dict
-    is_replay: bool = False
-
-
 class NothingToUndo(Refused):
     text = _("There is nothing to undo.")
 
@@ -85,34 +74,21 @@ def act(action, *, facility, by, now):
         for something else. Its data have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, ``package`` (the
         number of the one that is worked on), and what is packed of the ``job``.
     """
-    try:
-        with transaction.atomic():
-            event = PackScan(
-                id=action.id,
-                facility=facility,
-                user=by,
-                kind=action.kind,
-                digest=action.digest,
-                code=action.code[:200],
-                scanned_at=action.at,
-                received_at=now,
-            )
-            answer = _Work(action, event, facility, by, now).do()
-            event.status_code, event.answer = answer.status_code, answer.data
-            # The id makes it happen once: a second time all of it is taken back here.
-            event.save(force_insert=True)
-            return answer
-    except IntegrityError:
-        stored = PackScan.objects.filter(pk=action.id).first()
-        if stored is None:
-            raise
-    if (stored.user_id, stored.digest) != (by.pk, action.digest):
-        return _stale(action, _("This action was sent before with another content."))
-    return Answer(stored.status_code, stored.answer, is_replay=True)
-
-
-def _stale(action, text):
-    return Answer(STALE, {"scan": str(action.id), "kind": "stale", "text": str(text)})
+    event = PackScan(
+        id=action.id,
+        facility=facility,
+        user=by,
+        kind=action.kind,
+        digest=action.digest,
+        code=action.code[:200],
+        scanned_at=action.at,
+        received_at=now,
+    )
+    return act_once(
+        event,
+        is_same=lambda stored: (stored.user_id, stored.digest) == (by.pk, action.digest),
+        work=_Work(action, event, facility, by, now).do,
+    )
 
 
 class _Work:
@@ -129,9 +105,9 @@ class _Work:
         try:
             self.job = PackJob.objects.lock(pk=action.job)
         except PackJob.DoesNotExist:
-            return _stale(action, _("This job is not here any more."))
+            return stale(action.id, _("This job is not here any more."))
         if self.job.facility_id != self.facility.pk:
-            return _stale(action, _("This job is not here any more."))
+            return stale(action.id, _("This job is not here any more."))
         self.event.job = self.job
         try:
             # The savepoint: a refusal takes back what was begun, but not the stored answer.
@@ -151,7 +127,7 @@ class _Work:
         self.job = None
         run = PickRun.objects.filter(pk=self.action.run, facility=self.facility).first()
         if run is None:
-            return _stale(self.action, _("This run is not here any more."))
+            return stale(self.action.id, _("This run is not here any more."))
         self.event.run = run
         try:
             with transaction.atomic():

@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from fulfillment.core.access import at_facility
 from fulfillment.core.codes import parcel_codes
-from fulfillment.core.devices import for_devices, read_action
+from fulfillment.core.devices import for_devices, read_action, reply
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
 from picking.models import LoadUnit, PickRun
@@ -195,10 +194,7 @@ def scan(request):
     if refusal:
         return refusal
     answer = scans.act(_action(form), facility=request.facility, by=request.user, now=timezone.now())
-    response = JsonResponse(answer.data, status=answer.status_code)
-    if answer.is_replay:
-        response["Idempotent-Replay"] = "true"
-    return response
+    return reply(answer)
 
 
 @require_POST

@@ -1,8 +1,4 @@
-"""What a scan screen sends, exactly once: every action carries an id of the client, and its answer is stored.
-
-The answer of an action is the same however often it is sent. A refused action changes nothing but is stored too,
-so that a device that lost the answer hears it again.
-"""
+"""What a scan screen sends: each action happens once, see ``fulfillment.core.exactly_once``."""
 
 import dataclasses
 import datetime
@@ -11,13 +7,14 @@ import json
 import uuid
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.core import codes
 from fulfillment.core.access import permissions_at
 from fulfillment.core.errors import Refused
+from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
 from fulfillment.core.queries import find_article, find_location
@@ -45,8 +42,6 @@ from .refusals import (
     WrongArticle,
     WrongLocation,
 )
-
-BOOKED, REFUSED, STALE = 200, 422, 409
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +73,6 @@ class Action:
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    status_code: int
-    data: dict
-    is_replay: bool = False
-
-
 def act(action, *, facility, by, now, work=None):
     """Do one action of a screen, or repeat the answer it got before.
 
@@ -94,34 +82,21 @@ def act(action, *, facility, by, now, work=None):
         An ``Answer``: 200 booked, 422 refused, 409 when the job is gone or the id was used for something else. Its data
         have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, and the state of ``job`` and ``line``.
     """
-    try:
-        with transaction.atomic():
-            event = ScanEvent(
-                id=action.id,
-                facility=facility,
-                user=by,
-                kind=action.kind,
-                digest=action.digest,
-                code=action.code[:200],
-                scanned_at=action.at,
-                received_at=now,
-            )
-            answer = (work or Work)(action, event, facility, by, now).do()
-            event.status_code, event.answer = answer.status_code, answer.data
-            # The id makes it happen once: a second time all of it is taken back here.
-            event.save(force_insert=True)
-            return answer
-    except IntegrityError:
-        stored = ScanEvent.objects.filter(pk=action.id).first()
-        if stored is None:
-            raise
-    if (stored.user_id, stored.digest) != (by.pk, action.digest):
-        return _stale(action, _("This action was sent before with another content."))
-    return Answer(stored.status_code, stored.answer, is_replay=True)
-
-
-def _stale(action, text):
-    return Answer(STALE, {"scan": str(action.id), "kind": "stale", "text": str(text)})
+    event = ScanEvent(
+        id=action.id,
+        facility=facility,
+        user=by,
+        kind=action.kind,
+        digest=action.digest,
+        code=action.code[:200],
+        scanned_at=action.at,
+        received_at=now,
+    )
+    return act_once(
+        event,
+        is_same=lambda stored: (stored.user_id, stored.digest) == (by.pk, action.digest),
+        work=(work or Work)(action, event, facility, by, now).do,
+    )
 
 
 class Work:
@@ -138,9 +113,9 @@ class Work:
         try:
             self.find(is_for_status=action.kind in CHANGES_STATUS)
         except ObjectDoesNotExist:
-            return _stale(action, _("This job is not here any more."))
+            return stale(action.id, _("This job is not here any more."))
         if self.job.facility_id != self.facility.pk:
-            return _stale(action, _("This job is not here any more."))
+            return stale(action.id, _("This job is not here any more."))
         self.job.facility = self.facility
         self.lines = self.load_lines()
         try:

@@ -13,7 +13,7 @@ from django.views import csrf
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core.access import at_facility, permissions_at
-from fulfillment.core.devices import answer_device, for_devices, read_action
+from fulfillment.core.devices import answer_device, for_devices, read_action, reply
 from fulfillment.core.errors import Refused
 from fulfillment.core.models import Permission
 from fulfillment.core.services import documents
@@ -334,10 +334,7 @@ def answer_action(request, act):
     if refusal:
         return refusal
     answer = act(action_of(form), facility=request.facility, by=request.user, now=timezone.now())
-    response = JsonResponse(answer.data, status=answer.status_code)
-    if answer.is_replay:
-        response["Idempotent-Replay"] = "true"
-    return response
+    return reply(answer)
 
 
 def csrf_failure(request, reason=""):

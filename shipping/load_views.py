@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -10,7 +9,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core.access import at_facility, permissions_at
-from fulfillment.core.devices import for_devices, read_action
+from fulfillment.core.devices import for_devices, read_action, reply
 from fulfillment.core.models import Carrier, Permission
 
 from . import loads
@@ -80,10 +79,7 @@ def load_scan(request):
     data = form.cleaned_data
     scan = loads.Scan(data["id"], data["load"], data["code"].strip(), data["at"])
     answer = loads.act(scan, facility=request.facility, by=request.user, now=timezone.now())
-    response = JsonResponse(answer.data, status=answer.status_code)
-    if answer.is_replay:
-        response["Idempotent-Replay"] = "true"
-    return response
+    return reply(answer)
 
 
 @require_POST

@@ -18,6 +18,7 @@ from fulfillment.core.codes import parcel_codes
 from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
+from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
 from fulfillment.core.models import Document, FacilityCarrier, User
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.pdf import render_pdf
@@ -33,7 +34,6 @@ from .events import LoadClosed
 from .models import HandoverJob, Load, LoadedParcel, LoadScan, Parcel, Shipment
 
 VERSION = "manifest-1"
-BOOKED, REFUSED, STALE = 200, 422, 409
 
 
 class ScanRefused(Refused):
@@ -147,13 +147,6 @@ class Scan:
     at: datetime.datetime | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    status_code: int
-    data: dict
-    is_replay: bool = False
-
-
 def act(scan, *, facility, by, now):
     """Load what was scanned, or repeat the answer that this scan got before.
 
@@ -162,28 +155,15 @@ def act(scan, *, facility, by, now):
     """
     load = Load.objects.at(facility).filter(pk=scan.load).first()
     if load is None:
-        return _answer(scan, STALE, "stale", _("This load is not here any more."))
-    try:
-        with transaction.atomic():
-            answer = _try(load, scan, by=by, now=now)
-            LoadScan(
-                id=scan.id,
-                load=load,
-                user=by,
-                code=scan.code[:200],
-                status_code=answer.status_code,
-                answer=answer.data,
-                scanned_at=scan.at,
-                received_at=now,
-            ).save(force_insert=True)
-            return answer
-    except IntegrityError:
-        stored = LoadScan.objects.filter(pk=scan.id).first()
-        if stored is None:
-            raise
-    if (stored.user_id, stored.load_id, stored.code) != (by.pk, load.pk, scan.code[:200]):
-        return _answer(scan, STALE, "stale", _("This action was sent before with another content."))
-    return Answer(stored.status_code, stored.answer, is_replay=True)
+        return stale(scan.id, _("This load is not here any more."))
+    event = LoadScan(
+        id=scan.id, load=load, user=by, code=scan.code[:200], scanned_at=scan.at, received_at=now
+    )
+    return act_once(
+        event,
+        is_same=lambda stored: (stored.user_id, stored.load_id, stored.code) == (by.pk, load.pk, event.code),
+        work=lambda: _try(load, scan, by=by, now=now),
+    )
 
 
 def _try(load, scan, *, by, now):

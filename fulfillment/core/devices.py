@@ -53,3 +53,11 @@ def read_action(request, form_class):
         text = " ".join(f"{name}: {error}" for name, errors in form.errors.items() for error in errors)
         return None, answer_device(request, 400, "unknown", text)
     return form, None
+
+
+def reply(answer):
+    """The ``Answer`` of ``exactly_once`` for a device, with a mark when it was given before."""
+    response = JsonResponse(answer.data, status=answer.status_code)
+    if answer.is_replay:
+        response["Idempotent-Replay"] = "true"
+    return response
