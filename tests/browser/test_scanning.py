@@ -244,7 +244,19 @@ def test_scan_after_the_session_ended_is_kept_until_the_sign_in(phone, job, code
     assert picked(job) == [1, 0]
 
 
-def test_scan_of_another_user_of_the_device_waits_for_him(phone, job, code, picker):
+KEPT_FOR = """() => new Promise((resolve) => {
+    const opening = indexedDB.open("scans");
+    opening.onsuccess = () => {
+        const asking = opening.result.transaction("jobs").objectStore("jobs").getAll();
+        asking.onsuccess = () => { opening.result.close(); resolve(asking.result.map(({ user }) => user)); };
+    };
+})"""
+
+
+def test_user_who_follows_finds_no_job_of_the_one_before_whose_scan_waits(phone, job, code, picker):
+    phone.scan(code)
+    phone.expect_sent()
+    assert phone.page.evaluate(KEPT_FOR) == [str(picker.pk)]
     phone.page.context.clear_cookies()
     phone.scan(code)
     phone.expect_connection("login")
@@ -252,14 +264,15 @@ def test_scan_of_another_user_of_the_device_waits_for_him(phone, job, code, pick
     phone.sign_in(colleague)
     phone.open("picking:job-detail", "here", job.pk)
     phone.page.wait_for_load_state("networkidle")
-    assert picked(job) == [0, 0]
-    assert not ScanEvent.objects.exists()
+    assert phone.page.evaluate(KEPT_FOR) == []
+    assert picked(job) == [1, 0]
+    assert ScanEvent.objects.count() == 1
 
     phone.page.context.clear_cookies()
     phone.sign_in(picker)
     phone.open("picking:job-detail", "here", job.pk)
 
-    phone.expect_progress("1/3")
+    phone.expect_progress("2/3")
 
 
 def test_two_tabs_book_each_scan_once(phone, job, code, live_server):
