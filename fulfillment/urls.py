@@ -14,6 +14,7 @@ urlpatterns = [
     path("f/<slug:slug>/", include("packing.urls")),
     path("f/<slug:slug>/", include("shipping.urls")),
     path("hooks/", include("shipping.hook_urls")),
+    path("returns/", include("shipping.slip_urls")),
     path("hq/routing/", include("routing.urls")),
     path("api/", include("fulfillment.core.api_urls")),
     path("api/", include("orders.api_urls")),

@@ -33,6 +33,9 @@ OPEN = {
     "offline",
     "service-worker",
     "carrier-hook",  # signed by the carrier
+    # Customers have the code of their slip, see tests/shipping/test_slip_views.py.
+    "slip-enter",
+    "slip",
     "core:enter",  # asks for the secret of a shared device
     # Agents have the secret of their station, see tests/core/test_printing.py.
     "core:agent-next",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from fulfillment.core.events import emit
 from fulfillment.core.status import check_version, log_change, log_created, transit
-from shipping.events import ReturnAnnounced
+from shipping.events import ReturnAnnounced, ReturnCancelled
 from shipping.models import ItemReturn, ReturnedItem, ReturnJob, ReturnReason, Shipment
 
 from .locks import begin, changed, lock, lock_job, words
@@ -53,7 +53,10 @@ def announce(job_id, wanted, *, facility, codes=(), by, now, version=None):
 
 @transaction.atomic
 def announce_by_customer(shipment_id, wanted, *, now):
-    """``announce`` with the code of a return slip; a second time it replaces what was said, until the goods arrive."""
+    """``announce`` with the code of a return slip; a second time it replaces what was said, until the goods arrive.
+
+    Nothing wanted takes the announcement back.
+    """
     shipment = Shipment.objects.select_related("facility").get(pk=shipment_id)
     job = ReturnJob.objects.filter(order=shipment.order_id).first()
     if job is None:
@@ -64,6 +67,11 @@ def announce_by_customer(shipment_id, wanted, *, now):
     if before is None:
         codes = [shipment.return_code]
         return _announce(job, wanted, shipment.facility, codes, is_by_customer=True, by=who, now=now)
+    if not any(one.units for one in wanted):
+        transit(before.cancel, by=who, now=now)
+        changed(job, by=who, now=now)
+        emit(ReturnCancelled(item_return_id=before.pk), by=who, now=now)
+        return before
     before.items.all().delete()
     _add_announced(job, before, wanted)
     log_change(before, "announce", by=who, now=now, reason=_contents(before))

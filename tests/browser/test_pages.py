@@ -24,7 +24,7 @@ from tests.factories.core import ArticleFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
 from tests.factories.packing import box, pack_job, started_pack_job
 from tests.factories.picking import act, book, code_of, pick_job, started_pick_job
-from tests.factories.returns import finished, opened, received, taken
+from tests.factories.returns import finished, opened, received, sent, slip_code, taken
 from tests.factories.runs import job_of, run_of, shelf
 from tests.factories.shipping import collected, labelled, parcel, work
 from tests.factories.sources import parked, refused_report
@@ -229,6 +229,9 @@ def _returns(facility, here):
     yield page_of("return in progress", "shipping:return-detail", here, here_now.pk)
     done = finished(taken(1, facility=facility, number="2303"))
     yield page_of("return finished", "shipping:return-detail", here, done.pk)
+    slip = slip_code(sent(2, 1, facility=facility, number="2304"))
+    yield page_of("code of a slip", "slip-enter")
+    yield page_of("slip", "slip", slip)
     yield page_of("order with a return", "overview:order-detail", done.order_id)
 
 
