@@ -291,6 +291,15 @@ def parts(order):
     return list(found.values())
 
 
+def returns_of(order):
+    """The return job of an order from which something comes back, with its lines and returns; else None."""
+    job = ReturnJob.objects.filter(order=order).prefetch_related("lines").first()
+    if job is None:
+        return None
+    job.returns = list(job.item_returns.for_list().select_related("facility"))
+    return job if job.returns else None
+
+
 def name_reasons(shorts):
     """Give short records ``reason_label``, the words of their code; unknown codes stay as they are."""
     words = {

@@ -85,6 +85,7 @@ def order_detail(request, pk):
             "order": order,
             "process": queries.processes([order], timezone.now())[order.pk],
             "parts": queries.parts(order),
+            "return_job": queries.returns_of(order),
             "source": sources.link_of(order),
             "changes": queries.history(order),
             "may_cancel": order.status in Order.LIVE,

@@ -10,6 +10,7 @@ from fulfillment.core.models import OutboxEntry, Role
 from orders.models import Order
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.orders import OrderFactory
+from tests.factories.returns import finished, taken
 from tests.factories.stages import Stages
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +146,19 @@ class TestOrderDetail:
         assert "1 missing: Not found" in text
         assert "Less than ordered" in text
         assert reverse("shipping:parcel-detail", args=[stages.facility.slug, stages.parcel.pk]) in text
+
+    def test_shows_what_came_back_and_the_history_of_it(self, hq):
+        job = taken(2)
+        address = reverse("overview:order-detail", args=[job.order_id])
+        assert "came back" not in text_of(hq.get(address))
+        row = finished(job)
+
+        text = " ".join(text_of(hq.get(address)).split())
+
+        assert f"1 of 2 × {job.lines.get().title} came back" in text
+        assert reverse("shipping:return-detail", args=[job.facility.slug, row.pk]) in text
+        assert "Refund: 19.90 EUR." in text
+        assert "Accepted: 1" in text
 
     def test_shows_an_order_nobody_can_place(self, hq):
         stages = Stages().plan("RETRYABLE")
