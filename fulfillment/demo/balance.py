@@ -5,6 +5,7 @@ from collections import Counter
 from django.db.models import Sum
 
 from fulfillment.core.models import Stock, StockMovement
+from picking.models import RestowItem
 from shipping.models import HandoverJob, HandoverLine
 
 Kind = StockMovement.Kind
@@ -33,6 +34,9 @@ def units_in_stock():
 
 
 def units_handed_over():
-    """Units per SKU that a carrier or a customer took; what a customer refused is not counted."""
+    """Units per SKU that a carrier or a customer took; neither what a customer refused nor what is back is counted."""
     rows = HandoverLine.objects.filter(job__status=HandoverJob.Status.HANDED_OVER)
-    return _sum(rows, "order_line__article__sku", "handed_over")
+    taken = Counter(_sum(rows, "order_line__article__sku", "handed_over"))
+    back = RestowItem.objects.filter(reason=RestowItem.Reason.RETURNED, status=RestowItem.Status.CLOSED)
+    taken.subtract(_sum(back, "article__sku", "quantity"))
+    return dict(taken)

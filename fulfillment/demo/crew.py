@@ -7,6 +7,7 @@ from collections import Counter
 from fulfillment.demo.pages import Browser, PageError
 
 UUID = "[0-9a-f-]{36}"
+SHELF = re.compile(r'<p class="huge">([^<–]+)</p>')
 PACKAGE = re.compile(r'<span class="mono">(P[0-9A-Z]+)</span>')
 MOST_STEPS = 500  # of one job: more means that a page leads in a circle
 FILLING_G = 120
@@ -24,6 +25,7 @@ class Crew:
 
     def __init__(self, url, passwords, codes, *, on_step=lambda: None, transport=None):
         self.timings, self.done, self.codes, self.on_step = {}, Counter(), codes, on_step
+        self.url, self.transport = url, transport
         self.spent = Counter()  # seconds per (facility, stage)
         self.is_short_due = True
         self.people = {role: Browser(url, self.timings, transport) for role in passwords}
@@ -130,3 +132,34 @@ class Crew:
         for code in PACKAGE.findall(page.text) if page.form("/fetch/") else ():
             page = browser.send(page, page.form("/fetch/"), "scan a package", code=code)
         browser.send(page, page.form("/confirm/"), "hand over")
+
+    def give_back(self, slug, code):
+        """A customer announces one unit with the code of the slip, brings it back, and it is put on its shelf."""
+        with Browser(self.url, self.timings, self.transport) as customer:
+            page = customer.open(f"/returns/{code}/", "open a slip")
+            form = page.form(f"/returns/{code}/")
+            units = next((name for name in form.fields if name.startswith("units-")), "") if form else ""
+            customer.send(page, form, "announce a return", **{units: "1"})
+        clerk = self.people["packer"]
+        page = clerk.open(f"/f/{slug}/returns/", "open the returns")
+        page = clerk.send(page, page.form("/returns/scan/"), "scan a slip", code=code)
+        if not page.form("/receive/"):
+            (article,) = page.links_to(r"/f/.+\?line=.+")[:1]
+            page = clerk.open(article, "take an article in the hand")
+        receive = page.form("/receive/")
+        page = clerk.send(page, receive, "press a condition", **dict(receive.buttons[:1]))
+        clerk.send(page, page.form("/finish/"), "finish a return")
+        self.put_away(slug)
+        self.done["", "returned"] += 1
+
+    def put_away(self, slug):
+        """Put everything that waits for it on its shelf."""
+        browser = self.people["picker"]
+        page = browser.open(f"/f/{slug}/restow/", "open what is to be put back")
+        for _step in range(MOST_STEPS):
+            form = next((form for form in page.forms if "/restow/" in form.action), None)
+            if form is None:
+                return
+            place = SHELF.search(page.text)
+            page = browser.send(page, form, "put back", code=place[1] if place else "")
+        raise PageError(f"{page.url} does not come to an end.")

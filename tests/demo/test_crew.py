@@ -14,8 +14,8 @@ from fulfillment.demo import balance
 from fulfillment.demo.crew import Crew
 from fulfillment.demo.pages import PageError
 from orders.models import Order
-from picking.models import PickJob
-from shipping.models import HandoverJob, Parcel
+from picking.models import PickJob, RestowItem
+from shipping.models import HandoverJob, ItemReturn, Parcel, Shipment
 from tests.factories.core import (
     ArticleFactory,
     FacilityCarrierFactory,
@@ -109,6 +109,23 @@ def test_crew_works_every_order_to_the_handover(client, crew):
     assert crew.done["", "short"] == 1
     left = balance.units_handed_over()
     assert sum(left.values()) == 3 + 1 + 2 - 1
+    assert balance.difference(balance.units_received(), balance.units_in_stock(), left) == {}
+
+
+def test_customer_gives_a_unit_back_and_it_lies_on_its_shelf(client, crew):
+    place(client, ("MUG", 2), ("LAMP", 1))
+    crew.is_short_due = False
+    work_off("routing")
+    while crew.round():
+        work_off("routing", "labels")
+    code = Shipment.objects.get().return_code
+
+    crew.give_back("here", code)
+
+    assert ItemReturn.objects.get().status == "FINISHED"
+    assert RestowItem.objects.get().status == "CLOSED"
+    left = balance.units_handed_over()
+    assert left == {"MUG": 1, "LAMP": 1}
     assert balance.difference(balance.units_received(), balance.units_in_stock(), left) == {}
 
 

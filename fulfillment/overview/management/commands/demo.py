@@ -171,6 +171,9 @@ class Command(BaseCommand):
         self.total = max(1, len(STAGES) * PickJob.objects.exclude(status__in=["CLOSED", "ABORTED"]).count())
         while crew.round():
             self.wait_for_workers()
+        sent = Shipment.objects.filter(status=Shipment.Status.COMPLETED).exclude(return_code=None)
+        if slip := sent.order_by("pk").values_list("facility__slug", "return_code").first():
+            crew.give_back(*slip)
         self.progress(is_done=True)
 
     def progress(self, is_done=False):
@@ -213,7 +216,10 @@ class Command(BaseCommand):
             ["Step", "Count", "p50 ms", "p95 ms"],
             [[name, len(taken), *percentiles(taken)] for name, taken in timings.items() if taken],
         )
-        self.stdout.write(f"{seconds:.1f} s in all, {crew.done['', 'short']} line picked short.\n")
+        self.stdout.write(
+            f"{seconds:.1f} s in all, {crew.done['', 'short']} line picked short, "
+            f"{crew.done['', 'returned']} unit returned.\n"
+        )
 
     def table(self, heads, rows):
         rows = [[str(cell) for cell in row] for row in [heads, *rows]]
