@@ -64,6 +64,14 @@ def read_count(item):
     return services.Count(line_id, item.get("picked"), missing)
 
 
+def read_split(item):
+    """A part of a line in a client's body as ``services.Split``."""
+    line_id = paging.as_uuid(item["lineItemId"])
+    if line_id is None:
+        raise services.NotOnThisJob(line=item["lineItemId"], job="")
+    return services.Split(line_id, item["quantity"], item["picked"])
+
+
 class PickJobView(ApiView):
     def jobs(self):
         return self.at_my_facilities(PickJob.objects.all())
@@ -252,6 +260,8 @@ class PickJobActions(PickJobView):
                 services.modify(pk, target_time=target, **who)
             elif name == "REPLACE_ASSIGNED_USERS":
                 services.assign(pk, _users(job, data["assignedUsers"]), **who)
+            elif name == "SPLIT_LINE_ITEMS_PICK_JOB":
+                services.split(pk, [read_split(item) for item in data["splitLineItemsInfo"]], **who)
             elif name in STEPS:
                 STEPS[name](pk, **who)
             else:

@@ -19,7 +19,7 @@ from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
 
 from . import run_wire, runs
-from .api import read_count
+from .api import read_count, read_split
 from .models import PickRun
 
 CHANGED = (404, 409, 422)
@@ -139,13 +139,14 @@ class PickRunActions(PickRunView):
         data = validate(run_wire.actions, request.data)
         run = self.run(pk)
         name = data["name"]
-        if name == "SPLIT_LINES_PICK_RUN":
-            raise NotSupportedYet(feature=name)
 
         def step(is_second):
             if name == "REMOVE_PICK_JOB":
                 job_id = _job_id(data["payload"]["pickJobId"], run)
                 runs.remove_job(pk, job_id, version=data["version"], **self.who())
+            elif name == "SPLIT_LINES_PICK_RUN":
+                splits = [read_split(item) for item in data["splitLineItemsInfo"]]
+                runs.split(pk, splits, version=data["version"], **self.who())
             else:
                 STEPS[name](pk, version=data["version"], **self.who())
             return self.answer(pk)

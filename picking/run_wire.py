@@ -1,6 +1,6 @@
 """Pick runs in the wire format."""
 
-from fulfillment.core.api.schema import Choice, List, Map, Object, Text, anything, free
+from fulfillment.core.api.schema import Choice, List, Map, Object, Text, anything
 from fulfillment.core.models.facility import PickingMethod
 from orders.wire import short, text, time, versioned
 from picking.wire import (
@@ -10,6 +10,7 @@ from picking.wire import (
     named,
     pick_line,
     represent_line,
+    splits,
     units,
     version,
 )
@@ -119,9 +120,7 @@ actions = Choice(
         "REMOVE_PICK_JOB": named(
             "name", "REMOVE_PICK_JOB", {**version, "payload": Object({"pickJobId": short})}
         ),
-        "SPLIT_LINES_PICK_RUN": named(
-            "name", "SPLIT_LINES_PICK_RUN", {**version, "splitLineItemsInfo": List(free)}
-        ),
+        "SPLIT_LINES_PICK_RUN": named("name", "SPLIT_LINES_PICK_RUN", {**version, **splits}),
     },
 )
 

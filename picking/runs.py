@@ -337,6 +337,28 @@ def book(run_id, counts, *, by, now, version=None):
     return run
 
 
+@transaction.atomic
+def split(run_id, splits, *, by, now, version=None):
+    """Let units of lines of a run go on as lines of their own, as ``services.split`` does for a job."""
+    run = lock(run_id, version)
+    if run.status == PickRun.Status.IN_PROGRESS:
+        check_picker(run, by)
+    elif not run.is_active:
+        raise services.SplitTooLate(job=run, status=run.get_status_display())
+    lines = {line.pk: line for line in run.lines.prefetch_related("allocations__stock")}
+    for one in splits:
+        if one.line_id not in lines:
+            raise NotInThisRun(thing=one.line_id, run=run)
+    touched = PickJob.objects.filter(pk__in={lines[one.line_id].job_id for one in splits}).lock_all()
+    for one in splits:
+        services.split_line(lines[one.line_id], one.quantity, one.picked)
+    for job in touched:
+        services.raise_version(job)
+    raise_version(run)
+    log_change(run, "split", by=by, now=now)
+    return run
+
+
 def raise_version(run):
     """Save that what clients see of a locked run has changed."""
     run.version += 1

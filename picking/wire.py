@@ -207,8 +207,11 @@ named_user = Object(
     one_of=("userId", "username"),
     name="AssignedUserForCreation",
 )
+split_info = Object(
+    {"lineItemId": short, "picked": units, "quantity": Integer(1, MOST_UNITS)}, name="SplitLineItemsInfo"
+)
+splits = {"splitLineItemsInfo": List(split_info, most=MOST_COUNTS, least=1)}
 UNSUPPORTED_ACTIONS = (
-    "SPLIT_LINE_ITEMS_PICK_JOB",
     "MERGE_LINE_ITEMS_PICK_JOB",
     "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
 )
@@ -226,6 +229,7 @@ actions = Choice(
             {**version, "pickJobLineItemUpdates": List(line_update_with_status, least=1)},
         ),
         "ADD_TARGET_TIME": named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
+        "SPLIT_LINE_ITEMS_PICK_JOB": named("name", "SPLIT_LINE_ITEMS_PICK_JOB", {**version, **splits}),
         "REPLACE_ASSIGNED_USERS": named(
             "name", "REPLACE_ASSIGNED_USERS", {**version, "assignedUsers": List(named_user, most=100)}
         ),

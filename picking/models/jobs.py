@@ -241,6 +241,10 @@ class PickLine(models.Model):
     replaces = models.ForeignKey(
         "self", on_delete=models.CASCADE, null=True, related_name="substitutes", verbose_name=_("replaces")
     )
+    # Units of the same article, kept apart from those of this line by the wish of a program.
+    split_from = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, related_name="splits", verbose_name=_("split from")
+    )
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="pick_lines")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     listing = models.ForeignKey(Listing, on_delete=models.PROTECT, related_name="+")
@@ -270,7 +274,9 @@ class PickLine(models.Model):
         verbose_name_plural = _("pick lines")
         constraints = [
             models.UniqueConstraint(
-                fields=["plan_line"], condition=Q(replaces=None), name="pick_line_of_plan_line"
+                fields=["plan_line"],
+                condition=Q(replaces=None, split_from=None),
+                name="pick_line_of_plan_line",
             ),
             models.UniqueConstraint(fields=["replaces", "article"], name="pick_line_substitute_once"),
             models.CheckConstraint(

@@ -32,6 +32,7 @@ from .reactions import (
     on_plan_replaced,
     reroute_idle,
 )
+from .splits import NotToBeSplit, Split, SplitTooLate, split, split_line
 from .work import (
     JobHeld,
     NotOnThisJob,
@@ -55,8 +56,11 @@ __all__ = [
     "LinesPending",
     "NotOnThisJob",
     "NotStarted",
+    "NotToBeSplit",
     "PickedBySomeoneElse",
     "PickingBegun",
+    "Split",
+    "SplitTooLate",
     "TooManyPicked",
     "abort",
     "assign",
@@ -82,6 +86,8 @@ __all__ = [
     "reset",
     "restart",
     "set_count",
+    "split",
+    "split_line",
     "start",
     "take_over",
     "telling_of_line",

@@ -1,3 +1,5 @@
+import uuid
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -198,12 +200,22 @@ def test_old_version_is_refused_with_both(api, two):
         assert (answer.json()[0]["requestVersion"], answer.json()[0]["version"]) == (1, 2)
 
 
-def test_splitting_lines_is_not_there(api, two):
+def test_line_of_a_run_is_split_and_picked_in_it(api, two):
     run = api.post(LIST, body(*two)).json()
+    act(api, run, "START")
+    line = next(line for line in PickRun.objects.get().lines.all() if line.quantity > 1)
+    part = {"lineItemId": str(line.pk), "quantity": 1, "picked": 0}
 
-    answer = act(api, run, "SPLIT_LINES_PICK_RUN", splitLineItemsInfo=[])
+    answer = act(api, run, "SPLIT_LINES_PICK_RUN", splitLineItemsInfo=[part])
+    elsewhere = {**part, "lineItemId": str(uuid.uuid4())}
+    refused = act(api, run, "SPLIT_LINES_PICK_RUN", splitLineItemsInfo=[elsewhere])
 
-    assert answer.json()[0]["summary"] == "NOT_SUPPORTED_YET"
+    assert answer.status_code == 200
+    assert refused.json()[0]["summary"] == "NOT_IN_THIS_RUN"
+    (other,) = line.splits.all()
+    assert (other.quantity, other.run_id, other.job_id) == (1, line.run_id, line.job_id)
+    act(api, run, "FINISH")
+    assert PickRun.objects.get().status == "CLOSED"
 
 
 def test_person_takes_a_run_over(client, facility, two, picker, colleague):
