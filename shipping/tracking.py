@@ -10,13 +10,13 @@ from django.db.models import F, Q
 import orders.services as orders
 from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.events import emit
-from fulfillment.core.status import check_version
+from fulfillment.core.status import check_version, log_change
 
 from . import services
 from .carriers import CarrierError, UnknownAdapter, adapter_of
 from .choosing import connection_of
 from .events import ParcelTracked
-from .models import Parcel, TrackEvent, TrackingStatus
+from .models import HandoverJob, Parcel, TrackEvent, TrackingStatus
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,10 @@ def _record_all(parcels, tracks, source, *, now):
 
 @transaction.atomic
 def record(parcel_id, tracks, source, *, by, now, version=None):
-    """Keep what is new of what a carrier said of a parcel; the latest says where it is. Refuses an old version."""
+    """Keep what is new of what a carrier said of a parcel; the latest says where it is, and whether it has left.
+
+    Refuses an old version.
+    """
     parcel = services.lock_parcel(parcel_id)
     check_version(parcel, version)
     known = set(parcel.track_events.values_list("happened_at", "status", "carrier_status"))
@@ -121,4 +124,14 @@ def record(parcel_id, tracks, source, *, by, now, version=None):
         parcel.save(update_fields=["tracking_status", "version", "modified_at"])
         orders.record_tracking(parcel.pk, latest.status, at=latest.happened_at, now=now)
         emit(ParcelTracked(parcel_id=parcel.pk), by=by, now=now)
+        if latest.status in TrackingStatus.with_the_carrier():
+            _has_left(parcel, latest, now=now)
     return parcel
+
+
+def _has_left(parcel, event, *, now):
+    """What the carrier has is handed over, also when nobody scanned it out."""
+    job = HandoverJob.objects.open().filter(parcel=parcel).first()
+    if job is not None:
+        services.hand_over(job.pk, by=None, now=now)
+        log_change(job, "seen_by_carrier", by=None, now=now, reason=event.get_status_display())

@@ -31,6 +31,18 @@ class TrackingStatus(models.TextChoices):
     UNKNOWN = "unknown", _("Not known")
 
     @classmethod
+    def with_the_carrier(cls):
+        """These say that the carrier got the parcel."""
+        return [
+            cls.PICKED_UP,
+            cls.TRANSIT,
+            cls.OUT_FOR_DELIVERY,
+            cls.DELIVERED,
+            cls.NOT_DELIVERED,
+            cls.AWAITS_PICKUP,
+        ]
+
+    @classmethod
     def final(cls):
         """After these a parcel does not move any more."""
         return [cls.DELIVERED, cls.CANCELED, cls.DESTROYED]

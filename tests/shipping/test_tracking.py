@@ -7,12 +7,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from fulfillment.core.models import StatusChange
 from fulfillment.overview.models import WebhookEvent
 from orders.models import ParcelRecord
-from shipping import tracking
+from shipping import loads, tracking
 from shipping.carriers import CarrierError, Outcome, Track
 from shipping.carriers.demo import Demo
-from shipping.models import Parcel, TrackEvent
+from shipping.models import HandoverJob, Load, Parcel, TrackEvent
 from tests.factories.core import FacilityFactory
 from tests.factories.overview import subscribe
 from tests.factories.shipping import connected, labelled, parcel
@@ -59,6 +60,34 @@ def test_latest_event_says_where_a_parcel_is_and_the_shop_hears_it(facility):
     assert (record.tracking_status, record.tracked_at) == ("transit", NOON + HOUR)
     event = WebhookEvent.objects.get()
     assert event.payload["result"]["trackingStatus"] == "transit"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("registered", "OPEN"), ("picked_up", "HANDED_OVER"), ("delivered", "HANDED_OVER")],
+)
+def test_parcel_that_the_carrier_has_is_handed_over(facility, status, expected):
+    done = labelled(facility=facility)
+
+    tell(done, (status, 1))
+    tell(done, ("out_for_delivery", 2) if expected != "OPEN" else (status, 1))
+
+    job = HandoverJob.objects.get()
+    assert job.status == expected
+    changes = StatusChange.objects.filter(entity="shipping.handoverjob", action="seen_by_carrier")
+    assert changes.count() == (expected != "OPEN")
+
+
+def test_load_leaves_with_a_parcel_that_the_carrier_saw_before_the_driver_signed(facility):
+    done, now = labelled(facility=facility), timezone.now()
+    load = loads.open_load(facility, done.carrier, by=None, now=now)
+    loads.add(load.pk, done.code, by=None, now=now)
+    tell(done, ("picked_up", 1))
+
+    loads.close(load.pk, driver_name="Jan", counted=1, is_signed_on_paper=True, by=None, now=now)
+
+    assert HandoverJob.objects.get().status == "HANDED_OVER"
+    assert loads.snapshot_of(Load.objects.get())["parcels"][0]["code"] == done.code
 
 
 def test_what_is_told_twice_is_kept_once_and_changes_nothing(facility):
