@@ -5,10 +5,11 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from fulfillment.core.models import PrintJob
 from shipping.models import HandoverJob, Load, LoadedParcel
 from tests.browser.phone import PASSWORD
 from tests.factories.core import staff
-from tests.factories.shipping import labelled, work
+from tests.factories.shipping import labelled, shipment, work
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -83,3 +84,35 @@ def test_scans_without_a_connection_are_kept_and_loaded_once(phone, facility):
     expect(phone.page.locator(".huge")).to_have_text("2 parcels")
     expect(phone.page.locator("#connection [data-kind]")).to_have_count(0)
     assert LoadedParcel.objects.count() == 2
+
+
+def test_order_of_two_boxes_is_printed_and_loaded(phone, facility):
+    """From the finished packing to the van, as the packer walks."""
+    sent = shipment(2, 1, facility=facility, packages=2)
+    phone.sign_in(staff("supervisor", facility, password=PASSWORD))
+    phone.open("shipping:pack-done", "here", sent.pick_job.pack_job.pk)
+    expect(phone.page.locator("#labels .notice-info")).to_be_visible()
+    work()
+    print_all = phone.page.locator("#next-step [data-print-form] button")
+    expect(print_all).to_contain_text("Print all", timeout=15_000)
+    phone.inspect()
+    with phone.page.expect_response(lambda answer: "/documents/" in answer.url) as printed:
+        print_all.click()
+    assert printed.value.headers["content-type"] == "application/pdf"
+
+    phone.open("shipping:handover-list", "here")
+    phone.page.locator("input[name=code]").focus()
+    for number, parcel in enumerate(sent.parcels.order_by("package__number"), start=1):
+        phone.scan(parcel.code)
+        expect(phone.page.locator("#work .huge")).to_contain_text(f"{number} parcel")
+    phone.press_primary()
+    phone.page.get_by_label("Name of the driver").fill("Jan Jansen")
+    phone.page.get_by_label("Parcels that the driver counted").fill("2")
+    phone.page.get_by_label("on paper").check()
+    phone.press_primary()
+
+    expect(phone.page.locator("main .notice-good")).to_contain_text("2 parcels are handed over")
+    sent.refresh_from_db()
+    assert sent.status == "COMPLETED"
+    # Two labels, two return labels, two packing slips, a delivery note and a return slip.
+    assert PrintJob.objects.count() == 8
