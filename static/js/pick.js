@@ -73,8 +73,7 @@ function paint() {
   if (current) paintCard(document.getElementById("card"), current);
   const listed = { open: 0, done: 0 };
   for (const line of job.lines) {
-    const row = rows.get(line.id);
-    if (!row) continue; // a substitute that the page does not know yet
+    const row = rows.get(line.id) ?? newRow(line);
     const look = lookOf(line, current);
     if (!look.isHidden) listed[look.list] += 1;
     const key = JSON.stringify(look);
@@ -154,6 +153,17 @@ function lookOf(line, current) {
     count: `${line.picked}/${line.quantity}`,
     missing: line.short ? fill(texts.missing, { short: line.short, reason: texts.reasons[line.reason] }) : "",
   };
+}
+
+/** The row of a line that the page does not know yet, as a substitute that was just taken: like any other row. */
+function newRow(line) {
+  const row = rows.values().next().value.cloneNode(true);
+  row.dataset.line = line.id;
+  row.dataset.isNew = "";
+  slot(row, "title").textContent = line.title;
+  for (const link of row.querySelectorAll("a")) link.remove(); // photos of the other line
+  rows.set(line.id, row);
+  return row;
 }
 
 function paintRow(row, { list, isHidden, place: name, count, missing }) {
@@ -254,7 +264,7 @@ async function onAnswer(item, answer, isOfAnotherTab = false) {
     return;
   }
   if (!isOfAnotherTab && isNews(item, answer)) show(feedback, answer, { isQuiet: Boolean(item.told) && !item.effect });
-  const isNew = answer.kind === "substituted" && !document.querySelector(`[data-line="${answer.line?.id}"]`);
+  const isNew = answer.kind === "substituted" && "isNew" in (rows.get(answer.line.id)?.dataset ?? { isNew: "" });
   const isOld = ["stale", "tote"].includes(answer.kind) || answer.is_replanned || job.differsFrom(answer);
   if (isNew || isOld) await refresh();
 }
@@ -340,6 +350,7 @@ function commandShort(reason) {
 
 /** On to the next line; with none open any more, on to the next job. */
 function next() {
+  if (isPractice && job.leaving) return location.reload();
   if (!job) return location.assign(document.querySelector(".back").href);
   const words = job.skip();
   if (!words) return close();

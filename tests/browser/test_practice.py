@@ -63,10 +63,12 @@ def test_practice_answers_like_a_real_job_and_sends_nothing(phone, facility, pic
     phone.scan_beside_the_field(CODES["close"])
 
     expect(phone.page.locator("#closing")).to_contain_text("It was practice: nothing is booked.")
+    expect(phone.page.locator("#done li:visible")).to_have_count(3)
+    expect(phone.page.locator("#done")).to_contain_text("Tea towel, green")
     assert asked == []
     phone.page.context.set_offline(False)
     phone.inspect()
     for model in (ScanEvent, PickJob, PickLine, StatusChange, StockMovement):
         assert not model.objects.exists()
-    phone.press_primary()
-    phone.page.wait_for_url("**/pick/")
+    phone.scan_beside_the_field(CODES["next"])
+    phone.expect_progress("0/8")
