@@ -14,7 +14,7 @@ from fulfillment.core.codes import is_own_code
 from fulfillment.core.limits import hit, hits
 
 from . import returns
-from .models import ItemReturn
+from .models import ItemReturn, ReturnJob
 from .papers import RETURN_CODE_PREFIX
 from .return_forms import AnnounceForm, SlipForm
 
@@ -68,6 +68,8 @@ def slip(request, code):
         if form.is_valid():
             form.add_error("code", _("There is no return slip with this code. Look at it again."))
         return render(request, "shipping/slip_enter.html", {"form": form}, status=404)
+    if job is not None and job.status in ReturnJob.CLOSED:
+        job = None
     announced = (
         job and job.item_returns.filter(status=ItemReturn.Status.ANNOUNCED, is_by_customer=True).first()
     )

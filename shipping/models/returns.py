@@ -98,6 +98,8 @@ class ReturnJob(Stateful):
         FINISHED = "FINISHED", _("Finished")
         CANCELED = "CANCELED", _("Cancelled")
 
+    CLOSED = ["FINISHED", "CANCELED"]  # nothing of it comes back any more
+
     status = FSMField(_("status"), choices=Status.choices, default=Status.OPEN, protected=True)
     order = models.OneToOneField(Order, on_delete=models.PROTECT, related_name="return_job")
     # The one that handed over first; further ones are found by their handovers.

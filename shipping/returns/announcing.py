@@ -108,6 +108,8 @@ def _add_announced(job, item_return, wanted):
             item_return__job=job, item_return__status__in=ItemReturn.UNFINISHED, received_at=None
         ).values_list("line_id", flat=True)
     )
+    free = {pk: line.left - on_the_way[pk] for pk, line in lines.items()}
+    asked: Counter = Counter()
     items = []
     for one in wanted:
         line = lines.get(one.line_id)
@@ -115,9 +117,9 @@ def _add_announced(job, item_return, wanted):
             raise NotInThisReturn(order=job.order)
         if not line.is_returnable:
             raise NotReturnable(title=line.title)
-        on_the_way[line.pk] += one.units
-        if on_the_way[line.pk] > line.left:
-            raise TooManyReturned(left=max(line.left - on_the_way[line.pk] + one.units, 0), title=line.title)
+        asked[line.pk] += one.units
+        if asked[line.pk] > free[line.pk]:
+            raise TooManyReturned(left=max(free[line.pk], 0), title=line.title)
         items += [
             ReturnedItem(
                 item_return=item_return,

@@ -18,8 +18,8 @@ Status, Verdict, Outcome = ItemReturn.Status, ReturnedItem.Verdict, ReturnCondit
 def receive(item_return_id, line_id, units, condition, *, reason=None, comment="", by, now, version=None):
     """Note units that are here, and their condition, which proposes what becomes of them; returns them.
 
-    Announced units come first; without a condition somebody has to decide about the units. Refuses an old version, a return that has ended, a line of another order, and more
-    units than were handed over and are not back yet.
+    Announced units come first; without a condition somebody has to decide about them. Refuses an old version, a return
+    that has ended, a line of another order, and more units than were handed over and are not back yet.
     """
     item_return = lock_open(item_return_id, version)
     job = item_return.job

@@ -47,7 +47,7 @@ def changed(job, *, by, now):
 
 def begin(job, *, by, now):
     """Something of a job is announced or comes back. Refuses a job that takes no returns."""
-    if job.status in {ReturnJob.Status.FINISHED, ReturnJob.Status.CANCELED}:
+    if job.status in ReturnJob.CLOSED:
         raise ReturnsClosed(order=job.order, status=job.get_status_display())
     if job.status == ReturnJob.Status.OPEN:
         transit(job.start, by=by, now=now)

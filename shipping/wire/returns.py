@@ -259,7 +259,11 @@ def represent_item(row):
     if row.condition is not None:
         body |= {"itemCondition": str(row.condition.name), "itemConditionLocalized": row.condition.names}
     if row.decision_reason:
-        body["decisionReason"] = {"reasonLocalized": {"en_US": row.decision_reason}}
+        names = row.condition.names if row.condition is not None else {}
+        is_condition = row.decision_reason in names.values()
+        body["decisionReason"] = {
+            "reasonLocalized": names if is_condition else {"en_US": row.decision_reason}
+        }
     if row.reason is not None or row.reason_comment:
         names = row.reason.names if row.reason is not None else {"en_US": row.reason_comment}
         body["reasons"] = [without_empty({"reasonLocalized": names, "comment": row.reason_comment})]

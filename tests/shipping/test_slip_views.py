@@ -119,6 +119,15 @@ def test_what_is_back_is_not_offered_again(client, job):
     assert "Nothing of this delivery" in client.get(url(slip_code(job))).content.decode()
 
 
+def test_no_more_returns_are_taken(client, job):
+    returns.finish_job(job.pk, by=None, now=timezone.now())
+
+    page = client.get(url(slip_code(job)))
+
+    assert "Nothing of this delivery" in page.content.decode()
+    assert client.post(url(slip_code(job)), {"units": 1}).status_code == 422
+
+
 def test_parcel_that_did_not_leave_has_nothing_to_return(client, facility):
     waiting = parcel(1, facility=facility)
     Shipment.objects.filter(pk=waiting.shipment_id).update(return_code=code_of(2))
