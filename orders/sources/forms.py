@@ -136,6 +136,7 @@ class RepairForm(forms.Form):
             names = {} if is_whole else {name: f"{index}-{name}" for name in ADDRESS}
             for name, key in names.items():
                 self.fields[key] = copy.deepcopy(ADDRESS[name])
+                self.fields[key].is_needed = name in address.missing  # type: ignore[attr-defined]
                 self.initial[key] = getattr(address, name)
             if names and not is_country(address.country):
                 self.initial[names["country"]] = ""
@@ -144,6 +145,7 @@ class RepairForm(forms.Form):
                 for name, field in _fields_of(line):
                     key = f"{index}-{name}-{line.line_id}"
                     self.fields[key] = field
+                    field.is_needed = True  # type: ignore[attr-defined]
                     found.setdefault(name, {})[line.line_id] = key
             self.parts.append((draft.group, found))
 

@@ -96,6 +96,19 @@ ADVICE = {
     "SOURCE_REFUSED": _("Try again later. If that does not help, an administrator can test the connection."),
 }
 TOO_LATE = ("CHANGE_TOO_LATE", "CANCEL_TOO_LATE")  # the order is here; only its change waits for somebody
+BY_CONTENT = {
+    "INVALID",
+    "UNREADABLE",
+    "NOT_JSON",
+    "NOT_OF_THIS_SOURCE",
+}  # what only a look at the content can
+FIELDS = {
+    "street": _("street"),
+    "postal_code": _("postal code"),
+    "city": _("city"),
+    "country": _("country"),
+    "name": _("name"),
+}
 BY_TABLES = {"SKU_MISSING", "COLLECT_UNKNOWN"}  # what the tables of the connection can repair
 
 
@@ -112,11 +125,14 @@ class Reason:
         return str(TEXTS[self.code]) % self._words() if self.code else ""
 
     def _words(self):
-        """The parameters; a refusal among them in the reader's language."""
-        if "why.text" not in self.params:
-            return self.params
-        given = {name.removeprefix("why."): value for name, value in self.params.items()}
-        return self.params | {"why": gettext(self.params["why.text"]) % given}
+        """The parameters; a refusal and parts of an address among them in the reader's language."""
+        words = dict(self.params)
+        if "why.text" in words:
+            given = {name.removeprefix("why."): value for name, value in words.items()}
+            words["why"] = gettext(words["why.text"]) % given
+        if "fields" in words:
+            words["fields"] = ", ".join(str(FIELDS.get(name, name)) for name in words["fields"].split(", "))
+        return words
 
     @property
     def advice(self):
@@ -127,9 +143,14 @@ class Reason:
         return self.code in BY_TABLES
 
     @property
+    def is_for_content(self):
+        return self.code in BY_CONTENT
+
+    @property
     def english(self):
+        """For programs: parts of an address have the names that the preview gives them."""
         with override("en"):
-            return str(self)
+            return str(TEXTS[self.code]) % self.params if self.code else ""
 
 
 def refused(code, refusal):

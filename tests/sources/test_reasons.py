@@ -17,6 +17,15 @@ def test_whatever_can_be_parked_says_what_to_do():
     assert reasons.ADVICE.keys() <= reasons.TEXTS.keys()
 
 
+def test_parts_of_an_address_are_named_for_people_and_for_programs():
+    why = reasons.reason("ADDRESS_INCOMPLETE", fields="postal_code, city")
+
+    assert "postal code, city" in str(why)
+    assert "postal_code, city" in why.english
+    with override("de"):
+        assert "Postleitzahl, Ort" in str(why)
+
+
 def test_refusal_in_a_reason_is_told_in_the_language_of_the_reader():
     why = reasons.refused("CHANGE_TOO_LATE", OrderEnded(order="W-1", status="Cancelled"))
 

@@ -92,9 +92,11 @@ def field(bound):
     if bound.is_hidden:
         return widget
     label = format_html('<label for="{}">{}</label>', bound.id_for_label, bound.label)
+    # A field may be needed for something and yet be left out for now.
+    is_needed = bound.field.required or getattr(bound.field, "is_needed", False)
     optional = (
         ""
-        if bound.field.required or isinstance(bound.field.widget, CheckboxInput)
+        if is_needed or isinstance(bound.field.widget, CheckboxInput)
         else format_html(' <span class="muted">{}</span>', pgettext("field", "optional"))
     )
     help_text = (
