@@ -19,7 +19,7 @@ from .reasons import Reason, reason
 # What an operator can repair by typing it in, or by a decision.
 REPAIRABLE = {
     *("ADDRESS_MISSING", "ADDRESS_INCOMPLETE", "ADDRESS_HIDDEN", "COUNTRY_UNKNOWN", "SKU_MISSING"),
-    *("QUANTITY_NOT_WHOLE", "CANCEL_ASKED"),
+    *("QUANTITY_NOT_WHOLE", "CANCEL_ASKED", "SEVERAL_ADDRESSES"),
 }
 KEEP, DROP = "keep", "drop"  # what an operator decides of a line whose customer wants to cancel it
 
@@ -77,6 +77,9 @@ class Draft:
     # What reporting back needs beside the lines.
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     warnings: tuple[Reason, ...] = ()
+    # Of an order parked because some lines name no ship group: these lines, and the groups there are.
+    strays: tuple[Line, ...] = ()
+    parts: tuple["Draft", ...] = ()
     origin: Any = dataclasses.field(default=None, compare=False)  # the delivery it came with
 
     def but(self, action, code="", /, **params):
@@ -173,6 +176,7 @@ def complete(draft, options):
     draft = dataclasses.replace(
         draft,
         lines=lines,
+        strays=tuple(dataclasses.replace(line, sku=line.sku or fallback) for line in draft.strays),
         ordered={line.line_id: line.wanted for line in given if line.wanted is not None},
         service=service,
         facilities=facilities,
@@ -207,15 +211,54 @@ def _check(draft):
     return draft
 
 
+def repaired(draft, corrections):
+    """The draft with what an operator typed or decided; its ship groups, once every stray line has one."""
+    return [repair(one, corrections) for one in _spread(draft, corrections)]
+
+
+def _spread(draft, corrections):
+    places = (corrections.get(draft.group) or {}).get("places") or {}
+    groups = {part.group for part in draft.parts}
+    if not draft.strays or any(places.get(line.line_id) not in groups for line in draft.strays):
+        return [draft]
+    found = []
+    for part in draft.parts:
+        lines = {line.line_id: line for line in part.lines}
+        for line in draft.strays:
+            if places[line.line_id] == part.group:
+                lines[line.line_id] = _added(lines.get(line.line_id), line)
+        known = {**part.ordered, **{key: line.wanted for key, line in lines.items()}}
+        whole = dataclasses.replace(
+            part,
+            lines=tuple(lines.values()),
+            ordered=known,
+            origin=draft.origin,
+            facts={**part.facts, "corrections": corrections},
+        )
+        is_for_other_reason = part.action == Action.PARK and part.reason.code not in REPAIRABLE
+        if lines:
+            found.append(whole if is_for_other_reason else _check(whole.but(Action.IMPORT)))
+    return found
+
+
+def _added(line, stray):
+    """A line with the units of a stray one of the same id."""
+    if line is None or line.quantity is None or stray.quantity is None:
+        return stray
+    return dataclasses.replace(
+        line, quantity=line.quantity + stray.quantity, ordered=line.wanted + stray.wanted
+    )
+
+
 def repair(draft, corrections):
     """Put in what an operator typed or decided where the source lacks it, and check again; others stay as they are.
 
     Args:
         corrections: ``{ship group: {"address": {...}, "skus": {line id: SKU}, "quantities": {line id: units},
-            "decisions": {line id: KEEP or DROP}}}``.
+            "decisions": {line id: KEEP or DROP}, "places": {line id: ship group}}}``.
     """
     typed = corrections.get(draft.group)
-    if not typed or draft.action != Action.PARK or draft.reason.code not in REPAIRABLE:
+    if not typed or draft.strays or draft.action != Action.PARK or draft.reason.code not in REPAIRABLE:
         return draft
     address, decisions = draft.address, typed.get("decisions") or {}
     if typed.get("address"):
@@ -230,9 +273,10 @@ def repair(draft, corrections):
         address=address,
         lines=lines,
         ordered={**known, **{line.line_id: line.wanted for line in lines if line.wanted is not None}},
-        facts={**draft.facts, "corrections": {draft.group: typed}},  # for later versions of the order
+        # For later versions of the order.
+        facts={**draft.facts, "corrections": {**draft.facts.get("corrections", {}), draft.group: typed}},
     )
-    return _check(repaired) if lines else repaired.but(Action.CANCEL, "CANCELLED")
+    return _check(repaired) if lines or not dropped else repaired.but(Action.CANCEL, "CANCELLED")
 
 
 def _repaired(line, typed):

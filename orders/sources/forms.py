@@ -130,7 +130,7 @@ class RepairForm(forms.Form):
             if draft.action != Action.PARK or draft.reason.code not in REPAIRABLE:
                 continue
             address = draft.address or Address()
-            is_whole = (
+            is_whole = bool(draft.strays) or (
                 not address.missing and is_country(address.country) and draft.reason.code != "ADDRESS_HIDDEN"
             )
             names = {} if is_whole else {name: f"{index}-{name}" for name in ADDRESS}
@@ -147,6 +147,10 @@ class RepairForm(forms.Form):
                     self.fields[key] = field
                     field.is_needed = True  # type: ignore[attr-defined]
                     found.setdefault(name, {})[line.line_id] = key
+            for line in draft.strays:
+                key = f"{index}-places-{line.line_id}"
+                self.fields[key] = _place_of(line, draft.parts)
+                found.setdefault("places", {})[line.line_id] = key
             self.parts.append((draft.group, found))
 
     def corrections(self):
@@ -159,6 +163,27 @@ class RepairForm(forms.Form):
             }
             for group, found in self.parts
         }
+
+
+def _place_of(line, parts):
+    """Where a line goes that does not say it: one of the addresses of the order."""
+    choices = [
+        ("", _("Not decided yet")),
+        *((part.group, _label(part.address or Address())) for part in parts),
+    ]
+    title = {"units": line.quantity, "title": line.title or line.line_id}
+    field = forms.ChoiceField(
+        label=_("Where %(units)s × “%(title)s” goes") % title, required=False, choices=choices
+    )
+    field.is_needed = True  # type: ignore[attr-defined]
+    return field
+
+
+def _label(address):
+    street = f"{address.street} {address.house_number}".strip()
+    return ", ".join(
+        filter(None, (address.full_name, street, f"{address.postal_code} {address.city}".strip()))
+    )
 
 
 def _fields_of(line):

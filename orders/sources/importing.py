@@ -18,7 +18,7 @@ from fulfillment.core.errors import Refused
 from orders import services, wire
 from orders.models import Order
 
-from .drafts import Action, Draft, repair
+from .drafts import Action, Draft, repaired
 from .models import ImportedOrder
 from .reasons import Reason, reason, refused
 
@@ -53,7 +53,7 @@ def apply(connection, drafts, *, now, also=None):
         return _apply(connection, drafts, now, also)
     except (IntegrityError, OperationalError, DataError):
         # Somebody was faster with one of them, or the database refuses one: each on its own then.
-        outcomes = [_apply_alone(connection, draft, now) for draft in drafts]
+        outcomes = [outcome for draft in drafts for outcome in _apply_alone(connection, draft, now)]
     if also is not None:
         with transaction.atomic():
             also(outcomes)
@@ -67,12 +67,12 @@ def _order(draft):
 def _apply_alone(connection, draft, now):
     for attempt in range(3):
         try:
-            return _apply(connection, [draft], now, None)[0]
+            return _apply(connection, [draft], now, None)
         except (IntegrityError, OperationalError):
             if attempt == 2:
                 raise
         except DataError as error:
-            return Outcome(draft, "parked", reason("REFUSED", why=type(error).__name__))
+            return [Outcome(draft, "parked", reason("REFUSED", why=type(error).__name__))]
     raise AssertionError
 
 
@@ -83,7 +83,7 @@ def _apply(connection, drafts, now, also):
         link.key: link
         for link in ImportedOrder.objects.filter(connection=connection, external_id__in=keys).lock_all()
     }
-    drafts = [_repaired(one, links) for draft in drafts for one in _all_groups(draft, links)]
+    drafts = [one for draft in drafts for each in _all_groups(draft, links) for one in _repaired(each, links)]
     outcomes, new, seen = {}, [], set()
     for index, draft in enumerate(drafts):
         if draft.key in links or draft.key in seen:
@@ -121,7 +121,9 @@ def _apply(connection, drafts, now, also):
 def _repaired(draft, links):
     """What an operator typed in for an order holds for its later versions as well."""
     link = links.get(draft.key)
-    return repair(draft, link.facts["corrections"]) if link and "corrections" in link.facts else draft
+    if draft.strays:  # it is known by its ship groups
+        link = next((one for key, one in links.items() if key[0] == draft.order_id), None)
+    return repaired(draft, link.facts["corrections"]) if link and "corrections" in link.facts else [draft]
 
 
 def _all_groups(draft, links):

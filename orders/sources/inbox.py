@@ -17,7 +17,7 @@ from fulfillment.core import outbox, rows
 from fulfillment.core.outbox import RetryLater
 
 from . import importing
-from .drafts import Action, Draft, repair
+from .drafts import Action, Draft, repaired
 from .http import Rejected, SourceError, Throttled
 from .kind import BadSignature, Gone
 from .models import Connection, Delivery
@@ -183,8 +183,9 @@ def _work(connection, deliveries, *, now):
             if not mapped:
                 early.append((delivery, State.IGNORED, reason("OTHER_TOPIC", topic=delivery.topic)))
             drafts += [
-                dataclasses.replace(repair(draft, delivery.corrections), origin=delivery.pk)
+                dataclasses.replace(one, origin=delivery.pk)
                 for draft in mapped
+                for one in repaired(draft, delivery.corrections)
             ]
 
     def note(outcomes):

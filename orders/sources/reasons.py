@@ -80,7 +80,7 @@ ADVICE = {
     "COUNTRY_UNKNOWN": _("Choose the country below."),
     "SKU_MISSING": _("Type the SKU in below. One for all such lines can stand in the tables."),
     "QUANTITY_NOT_WHOLE": _("Type in below how many units are meant."),
-    "SEVERAL_ADDRESSES": _("Say in the shop which line goes where: its newer version comes in by itself."),
+    "SEVERAL_ADDRESSES": _("Choose below where each of these lines goes, then try again."),
     "INVALID": _("Correct it in the shop, or below in the content, then try again."),
     "REFUSED": _("Clear what stands in its way, then try again."),
     "CHANGE_TOO_LATE": _("Look at the order and agree with the shop what is to happen, then settle this."),

@@ -13,7 +13,7 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.outbox import RetryLater
 
 from . import http, inbox
-from .drafts import repair
+from .drafts import repaired
 from .models import Connection, Delivery
 from .reading import NotOfThisSource, read_json, text, time
 from .reasons import reason
@@ -84,7 +84,7 @@ def read_drafts(delivery):
         return []
     options = kind.options(connection.settings)
     drafts = (draft for order in orders for draft in inbox.mapped_orders(kind, order, options))
-    return [repair(draft, delivery.corrections) for draft in drafts]
+    return [one for draft in drafts for one in repaired(draft, delivery.corrections)]
 
 
 @transaction.atomic

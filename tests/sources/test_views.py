@@ -8,8 +8,10 @@ from fulfillment.demo.sources import fake_of
 from fulfillment.demo.sources.base import ANNA
 from orders.models import Order
 from orders.sources import polling
+from orders.sources.drafts import repaired
 from orders.sources.forms import ADDRESS
 from orders.sources.models import Connection, Delivery, Report
+from orders.sources.registry import KINDS
 from tests.factories.core import ChannelFactory, staff
 from tests.factories.sources import ConnectionFactory, parked, refused_report
 from tests.sources.conftest import join
@@ -171,6 +173,61 @@ def test_order_without_a_line_left_is_cancelled(office, asked):
     decide(office, "drop")
 
     assert Order.objects.get().status == "CANCELLED"
+
+
+def stray_line(kind, body):
+    """The second line of an order of two addresses says no longer where it goes."""
+    if kind == "commercetools":
+        body["lineItems"][1]["shippingDetails"]["targets"] = []
+    else:
+        body["productItems"][1]["shipmentId"] = None
+    return body
+
+
+@pytest.mark.parametrize("kind", ["commercetools", "salesforce"])
+def test_line_that_names_no_address_gets_one_and_keeps_it(office, monkeypatch, connect, kind):
+    shop = join(fake_of(kind), monkeypatch)
+    real = shop.payload
+    shop.payload = lambda order: stray_line(kind, real(order))
+    connection = connect(shop)
+    order = shop.new_order(("SKU-1", 1), ("SKU-2", 2), addresses=[ANNA, {**ANNA, "city": "Potsdam"}])
+    poll(connection)
+    delivery = Delivery.objects.get()
+    assert (delivery.reason_code, Order.objects.count()) == ("SEVERAL_ADDRESSES", 0)
+    page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    (name,) = page.context["repair"].fields
+    choices = dict(page.context["repair"].fields[name].choices)
+    (potsdam,) = (group for group, words in choices.items() if "Potsdam" in str(words))
+
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {name: ""})
+    assert Order.objects.count() == 0
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {name: potsdam})
+
+    def placed():
+        return {
+            one.shipping_address.city: [(line.sku, line.quantity) for line in one.lines.all()]
+            for one in Order.objects.filter(status="OPEN")
+        }
+
+    assert placed() == {"Berlin": [("SKU-1", 1)], "Potsdam": [("SKU-2", 2)]}
+    shop.change(order, email="new@example.com")
+    poll(connection)
+    assert placed() == {"Berlin": [("SKU-1", 1)], "Potsdam": [("SKU-2", 2)]}
+    assert not Delivery.objects.parked().exists()
+
+
+def test_units_that_name_no_address_join_their_line(shop):
+    kind = KINDS["commercetools"]
+    fake = fake_of("commercetools")
+    order = fake.payload(fake.new_order(("SKU-1", 3), addresses=[ANNA]))
+    order["lineItems"][0]["shippingDetails"]["targets"][0]["quantity"] = 2
+    (draft,) = kind.mapping.drafts(order, kind.options())
+    (stray,) = draft.strays
+
+    (whole,) = repaired(draft, {"": {"places": {stray.line_id: draft.parts[0].group}}})
+
+    assert (str(whole.action), stray.quantity) == ("import", 1)
+    assert [(line.quantity, line.ordered) for line in whole.lines] == [(3, 3)]
 
 
 def test_parked_change_leads_to_its_order(office, asked):

@@ -141,7 +141,7 @@ def _groups(whole_order, order, shipped, options):
     addresses = {text(entry.get("key")): entry for entry in items(order.get("itemShippingAddresses"))}
     methods = {text(entry.get("shippingKey")): entry for entry in items(order.get("shipping"))}
     lines: dict[tuple[str, str], list[Line]] = {}
-    lost = []
+    strays = []
     for line in items(order.get("lineItems")):
         left, rest = whole(line.get("quantity")) or 0, shipped.get(text(line.get("id")), 0)
         for target in items(part(line, "shippingDetails", "targets")):
@@ -156,19 +156,14 @@ def _groups(whole_order, order, shipped, options):
             if units > 0:
                 lines.setdefault(key, []).append(_line(line, options, done, units))
         if left:
-            lost.append(text(line.get("id")))
-    if lost or not lines:
-        return [whole_order.but(Action.PARK, "SEVERAL_ADDRESSES", lines=", ".join(lost) or "-")]
+            strays.append(_line(line, options, max(0, rest), left))
+    if strays:  # they may go to any address of the order
+        for key in addresses:
+            if key not in {place[1] for place in lines}:
+                lines[_method_for(methods, key), key] = []
     groups = []
     for (method_key, address_key), own in lines.items():
-        method = methods.get(method_key) or next(
-            (
-                entry
-                for entry in methods.values()
-                if text(part(entry, "shippingAddress", "key")) == address_key
-            ),
-            {},
-        )
+        method = methods.get(method_key) or methods.get(_method_for(methods, address_key)) or {}
         address = addresses.get(address_key) or method.get("shippingAddress") or order.get("shippingAddress")
         group = "/".join(filter(None, [method_key, address_key]))
         groups.append(
@@ -181,7 +176,20 @@ def _groups(whole_order, order, shipped, options):
                 facts={"shippingKey": text(method.get("shippingKey"))},
             )
         )
+    if strays or not groups:
+        names = ", ".join(line.line_id for line in strays) or "-"
+        parts = tuple(complete(group, options) for group in groups)
+        parked = dataclasses.replace(whole_order, strays=tuple(strays), parts=parts)
+        return [parked.but(Action.PARK, "SEVERAL_ADDRESSES", lines=names)]
     return groups
+
+
+def _method_for(methods, address_key):
+    """The key of the shipping to an address; '' without one."""
+    found = (
+        key for key, entry in methods.items() if text(part(entry, "shippingAddress", "key")) == address_key
+    )
+    return next(found, "")
 
 
 def _line(line, options, shipped, units=None):

@@ -67,14 +67,11 @@ def drafts(order, options):
         currency=currency,
         email=first(part(order, "customerInfo", "email"), part(order, "customerInfo", "customerEmail")),
     )
-    lines, lost = _lines(order, shipments, currency, options)
-    if lost:
-        parked = whole_order.but(Action.PARK, "SEVERAL_ADDRESSES", lines=", ".join(lost))
-        return [_judge(parked, order, options)]
+    lines, strays = _lines(order, shipments, currency, options)
     is_several = len(shipments) > 1
     found = []
     for position, shipment in enumerate(shipments or [{}]):
-        if is_several and not lines.get(position):
+        if is_several and not lines.get(position) and not strays:
             continue  # nothing but vouchers
         identifier = text(shipment.get("shipmentId"))
         draft = dataclasses.replace(
@@ -89,6 +86,11 @@ def drafts(order, options):
             facts={"siteId": text(order.get("siteId")), "shipmentId": identifier},
         )
         found.append(_judge(_complete(draft, shipment, options), order, options))
+    if strays:
+        names = ", ".join(line.line_id or "-" for line in strays)
+        parked = dataclasses.replace(whole_order, strays=tuple(strays), parts=tuple(found))
+        parked = complete(parked.but(Action.PARK, "SEVERAL_ADDRESSES", lines=names), options)
+        return [_judge(parked, order, options)]
     return found or [_judge(complete(whole_order, options), order, options)]
 
 
@@ -127,18 +129,19 @@ def _complete(draft, shipment, options):
 
 
 def _lines(order, shipments, currency, options):
-    """({position of the shipment: lines}, ids of the lines that name none of several)."""
+    """({position of the shipment: lines}, lines that name none of several)."""
     places = {text(entry.get("shipmentId")): position for position, entry in enumerate(shipments)}
     lines: dict[int, list[Line]] = {}
-    lost = []
+    strays = []
     for item in items(order.get("productItems")):
         place = places.get(text(item.get("shipmentId"))) if len(shipments) > 1 else 0
-        if place is None:
-            lost.append(text(item.get("itemId")) or "-")
-            continue
         parts = items(item.get("bundledProductItems")) if options.get("picks_bundle_parts", True) else []
-        lines.setdefault(place, []).extend(_line(one, currency, item) for one in parts or [item])
-    return lines, lost
+        own = [_line(one, currency, item) for one in parts or [item]]
+        if place is None:
+            strays += own
+        else:
+            lines.setdefault(place, []).extend(own)
+    return lines, strays
 
 
 def _line(item, currency, owner):
