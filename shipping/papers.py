@@ -19,7 +19,7 @@ from packing import customs
 from . import customs_papers, labels, notes
 from .models import Paper, PaperSettings, Parcel, Shipment
 from .models.papers import Kind
-from .parcel_data import is_sscc, language_of, parcel_data, recipient_of, sender_of
+from .parcel_data import is_sscc, language_of, parcel_data, recipient_of, returner_of, sender_of
 
 RETURN_CODE_PREFIX = "R"
 # Adapters whose labels we draw ourselves; those of other carriers are printed as they came.
@@ -182,8 +182,11 @@ def draw(shipment, settings):
         data = notes.render_delivery_note(snapshot, logo)
         drafts.append(Draft(Kind.DELIVERY_NOTE, None, data, notes.VERSION, snapshot))
     if Kind.RETURN_SLIP in kinds:
+        returner = returner_of(shipment)
         snapshot = base | {
             "lines": [line_of(line, line.quantity) for line in lines],
+            "recipient": returner.lines,
+            "country": returner.country,
             "return_code": shipment.return_code,
             "return_number": next((parcel.return_tracking_number for parcel in parcels), ""),
             **_return_words(settings, base["language"]),

@@ -102,8 +102,19 @@ def sender_of(facility):
 
 def recipient_of(shipment, *, for_carrier=False):
     """The recipient. Phone and e-mail go to a carrier only when the order carries the customer's consent."""
-    address = Address(**shipment.recipient)
     has_consent = for_carrier and shipment.order.custom_attributes.get(CONSENT) is True
+    return _contact(Address(**shipment.recipient), has_consent=has_consent)
+
+
+def returner_of(shipment):
+    """Who sends goods back: the invoice address, else the postal one, be it that it was corrected here."""
+    found = shipment.order.invoice_address
+    if found is None or found == shipment.order.shipping_address:
+        return recipient_of(shipment)
+    return _contact(found)
+
+
+def _contact(address, *, has_consent=False):
     return Contact(
         phone=address.phone if has_consent else "",
         email=address.email if has_consent else "",

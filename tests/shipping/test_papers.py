@@ -229,6 +229,22 @@ def test_papers_speak_german_to_a_german_customer(facility, read_pdf):
 
 
 @pytest.mark.drawn
+def test_return_slip_bears_the_invoice_address_and_the_other_papers_where_it_goes(facility, read_pdf):
+    sent = shipment(facility=facility)
+    consumer = sent.order.consumer
+    invoice = {**consumer["addresses"][0], "addressType": "INVOICE_ADDRESS", "street": "Prinsengracht"}
+    consumer["addresses"] = [{**consumer["addresses"][0], "addressType": "POSTAL_ADDRESS"}, invoice]
+    sent.order.save(update_fields=["consumer"])
+
+    work()
+
+    assert "Prinsengracht" in text_of(sent, "RETURN_SLIP", read_pdf)
+    for kind in ("DELIVERY_NOTE", "PACKING_SLIP"):
+        text = text_of(sent, kind, read_pdf)
+        assert ("Keizersgracht" in text, "Prinsengracht" in text) == (True, False)
+
+
+@pytest.mark.drawn
 def test_small_parcel_across_the_border_gets_a_cn22_and_an_invoice(facility, read_pdf):
     PaperSettings.objects.create(
         vat_number="NL1B01", eori_number="NL123", signer="Mia Bos", kinds=["DELIVERY_NOTE"]
