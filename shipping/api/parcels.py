@@ -214,26 +214,41 @@ class ParcelDetail(ParcelView):
     )
     def patch(self, request, pk):
         data = validate(wire.parcel_patch, request.data)
-        check_version(get_object_or_404(self.parcels(), pk=pk), data["version"])
+        parcel = get_object_or_404(self.parcels(), pk=pk)
+        check_version(parcel, data["version"])
         who = {"by": request.user, "now": timezone.now()}
         steps = []
         for action in data["actions"]:
-            refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
-            if {"dimensions", "customAttributes", "carrierProduct"} & action.keys():
-                changes = {
-                    "dimensions": millimetres(action.get("dimensions") or {}),
-                    "product": action.get("carrierProduct"),
-                    "custom_attributes": action.get("customAttributes"),
-                }
-                steps.append(partial(services.modify_parcel, pk, **changes, **who))
-            if action.get("status") == Parcel.Status.CANCELED:
-                steps.append(partial(services.cancel_parcel, pk, **who))
-            elif "status" in action:
-                steps.append(partial(services.request_again, pk, **who))
-            if number := (action.get("result") or {}).get("carrierTrackingNumber"):
-                steps.append(partial(booking.enter_number, pk, number, **who))
+            steps += _steps(parcel, action, who)
         apply_together(steps, data["version"])
         return self.answer(pk)
+
+
+def _steps(parcel, action, who):
+    """The services that one action of a PATCH asks for."""
+    if action["action"] == "ModifyParcelLoadUnit":
+        raise NotSupportedYet(feature=action["action"])
+    refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
+    attributes = action.get("customAttributes")
+    if own := action.get("tenantParcelId"):
+        kept = parcel.custom_attributes if attributes is None else attributes
+        attributes = {**kept, wire.TENANT_PARCEL_ID: own}
+    if attributes is not None or {"dimensions", "carrierProduct"} & action.keys():
+        changes = {
+            "dimensions": millimetres(action.get("dimensions") or {}),
+            "product": action.get("carrierProduct"),
+            "custom_attributes": attributes,
+        }
+        yield partial(services.modify_parcel, parcel.pk, **changes, **who)
+    status = action.get("status", parcel.status)
+    if status == Parcel.Status.CANCELED != parcel.status:
+        yield partial(services.cancel_parcel, parcel.pk, **who)
+    elif status in {Parcel.Status.OPEN, Parcel.Status.PROCESSING} and "status" in action:
+        yield partial(services.request_again, parcel.pk, **who)
+    elif status != parcel.status:
+        raise NotSupportedYet(feature=f"Setting the status {status}")
+    if number := (action.get("result") or {}).get("carrierTrackingNumber"):
+        yield partial(booking.enter_number, parcel.pk, number, **who)
 
 
 class ParcelActions(ParcelView):
@@ -249,6 +264,8 @@ class ParcelActions(ParcelView):
     def post(self, request, pk):
         data = validate(wire.parcel_action, request.data)
         parcel = get_object_or_404(self.parcels(), pk=pk)
+        if data["name"] in wire.UNSUPPORTED_ACTIONS:
+            raise NotSupportedYet(feature=data["name"])
         who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):

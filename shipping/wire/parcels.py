@@ -158,10 +158,12 @@ parcel_patch = Object(
                             "customAttributes": free,
                             "dimensions": dimensions,
                             "result": Object(optional={"carrierTrackingNumber": short, "summary": text}),
-                            "status": Text(choices=["OPEN", "PROCESSING", "CANCELED"]),
+                            "status": Text(choices=Parcel.Status.values),
+                            "tenantParcelId": short,
                         },
                         closed=True,
-                    )
+                    ),
+                    "ModifyParcelLoadUnit": Object({"action": short, "loadUnitRefs": List(short)}),
                 },
             ),
             least=1,
@@ -184,9 +186,11 @@ label_content = Object(
     rule=_content_or_error,
     name="AddLabelsToParcelContent",
 )
+UNSUPPORTED_ACTIONS = ("SPLIT_LINES_PARCEL", "UPDATE_PARCEL_ITEM_RECORDABLE_ATTRIBUTES")
 parcel_action = Choice(
     "name",
     {
+        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
         "ADD_LABELS_TO_PARCEL": Object(
             {"name": short, "version": version, "labels": List(label_content, most=2)},
             {

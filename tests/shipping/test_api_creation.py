@@ -176,3 +176,47 @@ def test_action_of_a_shipment_without_a_mechanism_says_so(api, sent, name):
     answer = act(api, sent, name)
 
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+
+
+# What is known of a parcel afterwards
+
+
+def patch(api, parcel, **action):
+    parcel.refresh_from_db()
+    actions = [{"action": "ModifyParcel", **action}]
+    return api.patch(f"/api/parcels/{parcel.pk}", {"version": parcel.version, "actions": actions})
+
+
+def test_own_id_of_a_parcel_is_kept_beside_its_attributes(api, sent):
+    create(api, sent, customAttributes={"a": 1}, dimensions={"length": 40})
+    parcel = Parcel.objects.get()
+
+    named = patch(api, parcel, tenantParcelId="T-9")
+    assert (named.json()["tenantParcelId"], named.json()["customAttributes"]["a"]) == ("T-9", 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "ModifyParcelLoadUnit", "loadUnitRefs": ["x"]},
+        {"action": "ModifyParcel", "status": "DONE"},
+        {"action": "ModifyParcel", "services": {"signature": True}},
+    ],
+)
+def test_change_of_a_parcel_without_a_mechanism_says_so(api, sent, body):
+    create(api, sent, dimensions={"length": 40})
+    parcel = Parcel.objects.get()
+
+    answer = api.patch(f"/api/parcels/{parcel.pk}", {"version": parcel.version, "actions": [body]})
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+
+
+@pytest.mark.parametrize("name", parcels.UNSUPPORTED_ACTIONS)
+def test_action_of_a_parcel_without_a_mechanism_says_so(api, sent, name):
+    create(api, sent, dimensions={"length": 40})
+    parcel = Parcel.objects.get()
+
+    answer = api.post(f"/api/parcels/{parcel.pk}/actions", {"name": name, "version": parcel.version})
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
