@@ -62,6 +62,22 @@ def test_two_devices_in_one_run_never_exceed_a_line(facility, picker, mug, metho
     assert ScanEvent.objects.aggregate(units=Sum("picked_delta"))["units"] == 6
 
 
+@pytest.mark.parametrize("method", ["MULTI_ORDER", "BATCH"])
+def test_line_is_split_while_it_is_scanned_and_no_unit_is_gained_or_lost(facility, picker, mug, method):
+    job = job_of(facility, (mug, 4))
+    run = run_of(job, job_of(facility, (mug, 1)), by=picker, method=method)
+    part = picking.Split(job.lines.get().pk, quantity=2)
+
+    kinds, _job = race(
+        lambda: [scan(run, mug, picker).data["kind"] for _time in range(2)],
+        lambda: picking.split(job.pk, [part], by=None, now=timezone.now()),
+    )
+
+    assert set(kinds) <= {"ok", "line_done"}
+    assert sorted(job.lines.values_list("quantity", flat=True)) == [2, 2]
+    assert job.lines.aggregate(units=Sum("picked"))["units"] == 2
+
+
 def test_scan_of_the_colleague_who_lost_the_run_books_nothing(facility, picker, colleague, mug):
     run = run_of(job_of(facility, (mug, 5)), by=picker)
 
