@@ -1,3 +1,4 @@
+import uuid
 from collections import Counter
 
 from django import forms
@@ -51,6 +52,7 @@ class ReturnFindForm(forms.Form):
 class ReceiveForm(forms.Form):
     """Units of one line; the button says in which condition they are."""
 
+    action = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4, required=False)
     units = forms.IntegerField(
         label=_("Units"),
         min_value=1,

@@ -177,6 +177,7 @@ def return_receive(request, pk):
         condition,
         reason=data["reason"],
         comment=data["comment"],
+        action=data["action"],
         by=request.user,
         now=timezone.now(),
     )

@@ -344,6 +344,8 @@ class ReturnedItem(models.Model):
     )
     reason_comment = models.CharField(_("comment"), max_length=300, blank=True)
     received_at = models.DateTimeField(_("received at"), null=True)
+    # The press of a button that received it: sent twice, it counts once.
+    received_in = models.UUIDField(null=True, editable=False)
     condition = models.ForeignKey(
         ReturnCondition, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("condition")
     )

@@ -15,14 +15,21 @@ Status, Verdict, Outcome = ItemReturn.Status, ReturnedItem.Verdict, ReturnCondit
 
 
 @transaction.atomic
-def receive(item_return_id, line_id, units, condition, *, reason=None, comment="", by, now, version=None):
+def receive(
+    item_return_id, line_id, units, condition, *, reason=None, comment="", action=None, by, now, version=None
+):
     """Note units that are here, and their condition, which proposes what becomes of them; returns them.
 
     Announced units come first; without a condition somebody has to decide about them. Refuses an old version, a return
     that has ended, a line of another order, and more units than were handed over and are not back yet.
+
+    Args:
+        action: id of the press of a button; the second time nothing is received, and the same units are returned.
     """
     item_return = lock_open(item_return_id, version)
     job = item_return.job
+    if action and (known := list(item_return.items.filter(received_in=action))):
+        return known
     line = job.lines.filter(pk=line_id).first()
     if line is None:
         raise NotInThisReturn(order=job.order)
@@ -38,6 +45,7 @@ def receive(item_return_id, line_id, units, condition, *, reason=None, comment="
         raise TooManyItems(most=ItemReturn.MOST_ITEMS)
     facts = {
         "received_at": now,
+        "received_in": action,
         "condition": condition,
         "condition_comment": comment.strip()[:300],
         **_proposal(condition),
@@ -123,6 +131,7 @@ def take_out(item_return_id, item_ids, *, by, now, version=None):
     awaited = [item.pk for item in items if item.is_announced]
     ReturnedItem.objects.filter(pk__in=awaited).update(
         received_at=None,
+        received_in=None,
         condition=None,
         condition_comment="",
         verdict="",

@@ -1,5 +1,7 @@
 """Nobody gets more units back than were handed over, however many take them at once."""
 
+import uuid
+
 import pytest
 from django.utils import timezone
 
@@ -70,3 +72,21 @@ def test_goods_that_two_scan_at_once_are_one_return():
     first, second = race(*[lambda: opened(job)] * 2)
 
     assert first == second
+
+
+def test_condition_pressed_twice_at_once_counts_once():
+    job = taken(2)
+    item_return, line, as_new, action = opened(job), job.lines.get(), condition(), uuid.uuid4()
+
+    first, second = race(
+        *[
+            lambda: returns.receive(
+                item_return.pk, line.pk, 1, as_new, action=action, by=None, now=timezone.now()
+            )
+        ]
+        * 2
+    )
+
+    line.refresh_from_db()
+    assert first == second
+    assert (line.returned, ReturnedItem.objects.count()) == (1, 1)

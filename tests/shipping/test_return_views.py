@@ -112,6 +112,21 @@ def test_more_than_was_handed_over_is_refused(client, job):
     assert not ReturnedItem.objects.exists()
 
 
+def test_condition_pressed_twice_counts_once(client, job):
+    row, line = opened(job), job.lines.first()
+    page = client.get(url("detail", row), {"line": line.pk})
+    action = page.context["receive_form"]["action"].value()
+    assert f'value="{action}"' in text(page)
+
+    for _again in range(2):
+        answer = receive(client, row, line, action=action)
+    assert ReturnedItem.objects.count() == 1
+    assert "As new" in text(answer)
+    receive(client, row, line, action="c0ffee00-0000-4000-8000-000000000000")
+
+    assert ReturnedItem.objects.count() == 2
+
+
 def test_decision_is_changed(client, job):
     row = received(job, 2)
     first, second = row.items.all()
