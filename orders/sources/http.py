@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from . import buckets
 from .models import Connection
-from .reading import read_json
+from .reading import items, part, read_json, text
 
 TIMEOUT = httpx.Timeout(30, connect=10)
 ATTEMPTS = 4
@@ -104,11 +104,26 @@ class Client:
         """What is wrong with the connection, as sentences; empty when a call works."""
         raise NotImplementedError
 
+    # What connectors build on
+
+    def address(self, name, default=""):
+        """An address of the settings, else the default, without a slash at its end."""
+        return text(self.options[name]).rstrip("/") or default
+
     # Calls
 
     def get(self, url, **options):
         """A read: repeated after failures."""
         return self.call("GET", url, is_read=True, **options)
+
+    def find(self, url, **options):
+        """A read of one thing; None when it is not there (404)."""
+        try:
+            return self.get(url, **options)
+        except Rejected as failure:
+            if failure.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
 
     def post(self, url, *, is_read=False, **options):
         return self.call("POST", url, is_read=is_read, **options)
@@ -264,6 +279,26 @@ class Client:
                 f"Signing in is refused ({answer.status_code}): {str(words or 'no reason')[:200]}"
             )
         return found
+
+
+def known(order):
+    """The order that a report is about, as the source has it. Refuses when it has none."""
+    if not order:
+        raise Rejected("The source does not have this order.")
+    return order
+
+
+def errors_of(answer):
+    """The errors in an answer of the form ``{"errors": [{...}]}``; empty for any other."""
+    try:
+        return items(part(read_json(answer.content), "errors"))
+    except ValueError:
+        return []
+
+
+def joined(words, answer):
+    """Words of a source, each once; the answer as it is when it says nothing that can be read."""
+    return "; ".join(dict.fromkeys(filter(None, words))) or text(answer.text)[:500]
 
 
 def backoff(attempt):

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import datetime
+import hashlib
+import hmac
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ from orders.models import Order, ParcelRecord
 
 from .fields import ListField, TableField
 from .models import ImportedOrder, Report
+from .reading import first
 from .reasons import reason
 
 SERVICES = ("standard", "express", "sameday", "carrier ", "collect ")
@@ -142,6 +145,17 @@ class Figure:
     units: int
     before: int | None  # what was sent last
     notes: dict  # what the connector knows of the article there
+
+
+def shows_push_secret(connection, headers):
+    """Whether a message comes from a bridge that knows the secret of the connection, compared in constant time."""
+    secret, given = connection.credentials.get("push_secret", ""), headers.get("X-Push-Secret", "")
+    return bool(secret and given and hmac.compare_digest(secret.encode(), given.encode()))
+
+
+def key_of(body, *ids):
+    """The id of a delivery: the first there is, else one that only the same body has."""
+    return first(*ids) or hashlib.sha256(body).hexdigest()
 
 
 class BadSignature(Exception):

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from django.utils.translation import gettext as _
 
 from orders.sources import http
-from orders.sources.reading import first, items, part, read_json, text
+from orders.sources.reading import first, items, part, text
 
 from .queue import Queue
 
@@ -20,8 +20,9 @@ CONFIRM = ("confirm", 2, 10)
 
 class Client(http.Client):
     def url(self, path):
-        base = text(self.options["base_url"]).rstrip("/")
-        return (base or f"https://sellingpartnerapi-{self.options['region']}.amazon.com") + path
+        return (
+            self.address("base_url", f"https://sellingpartnerapi-{self.options['region']}.amazon.com") + path
+        )
 
     def sign_in(self):
         found = self.request_token(
@@ -49,15 +50,11 @@ class Client(http.Client):
         return super().call(method, url, **options)
 
     def explain(self, answer):
-        try:
-            errors = items(part(read_json(answer.content), "errors"))
-        except ValueError:
-            errors = []
         words = (
             ": ".join(dict.fromkeys(filter(None, (text(error.get("message")), text(error.get("details"))))))
-            for error in errors
+            for error in http.errors_of(answer)
         )
-        return "; ".join(dict.fromkeys(filter(None, words))) or text(answer.text)[:500]
+        return http.joined(words, answer)
 
     def search(self, since, *, token="", size=PAGE):
         """A page of orders that we ship and that changed since then."""
@@ -75,12 +72,7 @@ class Client(http.Client):
     def order(self, identifier):
         """One order, None when it is not there."""
         url = self.url(f"/orders/2026-01-01/orders/{quote(identifier, safe='')}")
-        try:
-            answer = self.get(url, params={"includedData": DATA}, limit=READ)
-        except http.Rejected as failure:
-            if failure.status == 404:
-                return None
-            raise
+        answer = self.find(url, params={"includedData": DATA}, limit=READ)
         return part(answer, "order") or answer
 
     def confirm(self, identifier, shipment):

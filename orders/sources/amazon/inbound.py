@@ -1,13 +1,11 @@
 """Orders come by a poll over their change time, and sooner by messages that name an order."""
 
 import datetime
-import hashlib
-import hmac
 
 from django.utils import timezone
 
 from orders.sources import http
-from orders.sources.kind import BadSignature, Page, Received, found_or_gone
+from orders.sources.kind import BadSignature, Page, Received, found_or_gone, key_of, shows_push_secret
 from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time
 
 from . import mapping
@@ -26,8 +24,7 @@ def verify(connection, headers, body):
     Raises:
         BadSignature
     """
-    secret, given = connection.credentials.get("push_secret", ""), headers.get("X-Push-Secret", "")
-    if not (secret and given and hmac.compare_digest(secret.encode(), given.encode())):
+    if not shows_push_secret(connection, headers):
         raise BadSignature
     return _received(body)
 
@@ -55,7 +52,7 @@ def _received(body):
         payload = {}
     key = text(mapping.field(payload, "NotificationMetadata", "NotificationId"))
     topic = text(mapping.field(payload, "NotificationType"))
-    return Received(key=key or hashlib.sha256(body).hexdigest(), topic=topic[:100])
+    return Received(key=key_of(body, key), topic=topic[:100])
 
 
 def read(client, topic, payload):

@@ -54,9 +54,7 @@ OTHER = "Other"
 
 def find(client, job):
     """The reference of what an earlier attempt left there, None when it did not arrive."""
-    order = client.order(job.order_id)
-    if order is None:
-        raise http.Rejected("Amazon does not have this order.")
+    order = http.known(client.order(job.order_id))
     if job.what == Report.What.CANCELLED:
         return "cancelled" if mapping.status_of(order) in mapping.CANCELLED else None
     if job.what != Report.What.SHIPPED:

@@ -9,17 +9,11 @@ READS = 100  # SKUs that one read of the stock names
 
 class Client(http.Client):
     def url(self, path):
-        base = (
-            text(self.options["base_url"]).rstrip("/")
-            or f"https://api.{self.options['region']}.commercetools.com"
-        )
+        base = self.address("base_url", f"https://api.{self.options['region']}.commercetools.com")
         return f"{base}/{text(self.options['project'])}{path}"
 
     def sign_in(self):
-        base = (
-            text(self.options["auth_url"]).rstrip("/")
-            or f"https://auth.{self.options['region']}.commercetools.com"
-        )
+        base = self.address("auth_url", f"https://auth.{self.options['region']}.commercetools.com")
         project = text(self.options["project"])
         scopes = " ".join(f"{scope}:{project}" for scope in self.options["scopes"])
         found = self.request_token(
@@ -51,12 +45,7 @@ class Client(http.Client):
 
     def order(self, identifier):
         """One order, None when it is not there."""
-        try:
-            return self.get(self.url(f"/orders/{identifier}"), params=[("expand", path) for path in EXPAND])
-        except http.Rejected as failure:
-            if failure.status == 404:
-                return None
-            raise
+        return self.find(self.url(f"/orders/{identifier}"), params=[("expand", path) for path in EXPAND])
 
     def update(self, order, actions):
         """Change an order at the version that was read. Raises ``http.Conflict`` when it has another meanwhile."""

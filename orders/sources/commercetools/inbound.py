@@ -1,16 +1,13 @@
 """Orders come by a poll over their change time, and sooner by messages that a cloud queue pushes."""
 
-import hashlib
-import hmac
-
 import httpx
 import jwt
 from django.core.cache import cache
 
 from orders.sources import http
-from orders.sources.kind import BadSignature, Page, Received, found_or_gone
+from orders.sources.kind import BadSignature, Page, Received, found_or_gone, key_of, shows_push_secret
 from orders.sources.models import ImportedOrder
-from orders.sources.reading import NotOfThisSource, first, iso, items, part, read_json, text, time, whole
+from orders.sources.reading import NotOfThisSource, iso, items, part, read_json, text, time, whole
 
 from . import mapping
 
@@ -36,17 +33,15 @@ def verify(connection, headers, body):
     Raises:
         BadSignature
     """
-    secret = connection.credentials.get("push_secret", "")
-    given = headers.get("X-Push-Secret", "")
-    if not (secret and given and hmac.compare_digest(secret.encode(), given.encode())):
+    if not shows_push_secret(connection, headers):
         _check_token(headers.get("Authorization", "").removeprefix("Bearer ").strip(), connection.settings)
     try:
         payload = read_json(body)
         message = mapping.message_of(payload) or {}
     except (ValueError, NotOfThisSource):
         payload, message = {}, {}
-    key = first(message.get("id"), part(payload, "id"), part(payload, "message", "messageId"))
-    return Received(key=key or hashlib.sha256(body).hexdigest(), topic=text(message.get("type")))
+    key = key_of(body, message.get("id"), part(payload, "id"), part(payload, "message", "messageId"))
+    return Received(key=key, topic=text(message.get("type")))
 
 
 def _check_token(token, settings):

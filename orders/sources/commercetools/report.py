@@ -56,10 +56,7 @@ def _actions(client, order, job):
 
 
 def _read(client, job):
-    order = client.order(job.order_id)
-    if order is None:
-        raise http.Rejected("The shop does not have this order.")
-    return order
+    return http.known(client.order(job.order_id))
 
 
 def _state(state):

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qs, quote, urlsplit
 
 from orders.sources import http
-from orders.sources.reading import first, iso, items, part, read_json, text
+from orders.sources.reading import first, iso, items, part, text
 
 SCOPES = "orders shipments returns"
 PAGE = 128
@@ -13,11 +13,11 @@ class Client(http.Client):
     limit = (20, 20)
 
     def url(self, path):
-        return text(self.options["base_url"]).rstrip("/") + path
+        return self.address("base_url") + path
 
     def sign_in(self):
         found = self.request_token(
-            text(self.options["auth_url"]) or self.url("/v1/token"),
+            self.address("auth_url", self.url("/v1/token")),
             {
                 "grant_type": "client_credentials",
                 "client_id": self.credentials.get("client_id", ""),
@@ -28,11 +28,7 @@ class Client(http.Client):
         return {"access": found["access_token"], "seconds": found.get("expires_in")}
 
     def explain(self, answer):
-        try:
-            errors = items(part(read_json(answer.content), "errors"))
-        except ValueError:
-            errors = []
-        return "; ".join(dict.fromkeys(filter(None, map(_words, errors)))) or text(answer.text)[:500]
+        return http.joined(map(_words, http.errors_of(answer)), answer)
 
     def orders(self, status, since):
         """Pages of orders with at least one unit in this state that changed since then."""
@@ -49,11 +45,11 @@ class Client(http.Client):
 
     def order(self, identifier):
         """One order, None when it is not there."""
-        return self._found(self.url(f"/v4/orders/{quote(identifier, safe='')}"))
+        return self.find(self.url(f"/v4/orders/{quote(identifier, safe='')}"))
 
     def shipment(self, carrier, number):
         """The shipment with this tracking number, None when there is none."""
-        return self._found(self.url(_of_tracking(carrier, number)))
+        return self.find(self.url(_of_tracking(carrier, number)))
 
     def ship(self, shipment):
         """Report a parcel; returns the id of its shipment."""
@@ -77,14 +73,6 @@ class Client(http.Client):
     def check(self):
         self.get(self.url("/v4/orders"), params={"fulfillmentStatus": "PROCESSABLE", "limit": 1})
         return []
-
-    def _found(self, url):
-        try:
-            return self.get(url)
-        except http.Rejected as failure:
-            if failure.status == 404:
-                return None
-            raise
 
 
 def _of_tracking(carrier, number):

@@ -1,12 +1,11 @@
 """Parcels name the units in them. A unit is spent with its first shipment, so it is noted before it is sent."""
 
 import httpx
-from django.db import transaction
 
-from orders.sources import http
+from orders.sources import echoes, http
 from orders.sources.addresses import alpha_3
 from orders.sources.kind import NotReportable
-from orders.sources.models import ImportedOrder, Report
+from orders.sources.models import Report
 from orders.sources.reading import first, iso, items, text
 
 from . import mapping
@@ -34,7 +33,7 @@ def find(client, job):
     if any(states.get(unit) != wanted for unit in noted):
         return None
     if job.what == Report.What.SHORT:
-        _take_out(job)
+        echoes.take_out(job, "ids")
     return "arrived" if job.what == Report.What.SHIPPED else "cancelled"
 
 
@@ -47,10 +46,7 @@ def send(client, job):
 
 
 def _units(client, job):
-    order = client.order(job.order_id)
-    if order is None:
-        raise http.Rejected("OTTO Market does not have this order.")
-    return items(order.get("positionItems"))
+    return items(http.known(client.order(job.order_id)).get("positionItems"))
 
 
 def _choose(job, units):
@@ -149,7 +145,7 @@ def _cancel(client, job):
     units = _units(client, job)
     if job.what == Report.What.SHORT:
         client.cancel(job.order_id, _choose(job, units))
-        _take_out(job)
+        echoes.take_out(job, "ids")
         return "cancelled"
     states = {mapping.state_of(unit) for unit in units} - mapping.CANCELLED
     if not states:
@@ -162,17 +158,6 @@ def _cancel(client, job):
     job.report.save(update_fields=["notes"])
     client.cancel(job.order_id, None if is_whole else left)
     return "cancelled"
-
-
-@transaction.atomic
-def _take_out(job):
-    """The next poll brings what we cancelled ourselves: it is no change of the shop's."""
-    job.report.notes.pop("ids", None)  # the same report may be asked for again, for more units
-    imported = ImportedOrder.objects.lock(pk=job.imported.pk)
-    for line in job.lines:
-        if known := imported.lines.get(line.line_id):
-            known["ordered"] -= line.quantity
-    imported.save(update_fields=["lines"])
 
 
 # Returns

@@ -48,7 +48,7 @@ class Client(http.Client):
 
     @property
     def _base(self):
-        return text(self.options["base_url"]).rstrip("/")
+        return self.address("base_url")
 
     # B2C Commerce
 
@@ -65,7 +65,7 @@ class Client(http.Client):
 
     def order(self, number):
         """One order, None when it is not there."""
-        return self._found(self._orders_url(f"/{quote(number, safe='')}"), params=self._site)
+        return self.find(self._orders_url(f"/{quote(number, safe='')}"), params=self._site)
 
     def set_status(self, number, name, value):
         """Set the ``status``, ``export-status`` or ``shipping-status``; setting it twice does no harm."""
@@ -110,14 +110,6 @@ class Client(http.Client):
         path = f"/commerce/fulfillment/fulfillment-orders/{quote(identifier, safe='')}/actions/cancel-item"
         body = {"fulfillmentOrderLineItemsToCancel": lines}
         self.post(self._data_url(path), json=body)
-
-    def _found(self, url, **options):
-        try:
-            return self.get(url, **options)
-        except http.Rejected as failure:
-            if failure.status == 404:
-                return None
-            raise
 
 
 def _escape(value):

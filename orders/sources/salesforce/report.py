@@ -2,10 +2,9 @@
 
 from urllib.parse import quote
 
-from django.db import transaction
 from django.utils import timezone
 
-from orders.sources import http
+from orders.sources import echoes, http
 from orders.sources.kind import NotReportable
 from orders.sources.models import ImportedOrder, Report
 from orders.sources.reading import iso, items, part, text, whole
@@ -125,10 +124,7 @@ def _write_attributes(client, job):
 
 
 def _read(client, job):
-    order = client.order(job.order_id)
-    if order is None:
-        raise http.Rejected("The shop does not have this order.")
-    return order
+    return http.known(client.order(job.order_id))
 
 
 # Order Management
@@ -139,7 +135,7 @@ def _find_managed(client, job):
         return _find_shipment(client, job)
     if not _is_taken_out(client, job):
         return None
-    _take_out(job)
+    echoes.take_out(job, "before")
     return "cancelled"
 
 
@@ -162,7 +158,7 @@ def _send_managed(client, job):
     job.report.save(update_fields=["notes"])
     lines = [{"fulfillmentOrderLineItemId": line.line_id, "quantity": line.quantity} for line in job.lines]
     client.cancel_items(job.order_id, lines)
-    _take_out(job)
+    echoes.take_out(job, "before")
     return "cancelled"
 
 
@@ -199,14 +195,3 @@ def _is_taken_out(client, job):
         return False
     now = _quantities(client, job)
     return all(now.get(line.line_id, 0) <= before.get(line.line_id, 0) - line.quantity for line in job.lines)
-
-
-@transaction.atomic
-def _take_out(job):
-    """The next poll brings what we cancelled ourselves: it is no change of the shop's."""
-    job.report.notes.pop("before", None)  # the same report may be asked for again, for more units
-    imported = ImportedOrder.objects.lock(pk=job.imported.pk)
-    for line in job.lines:
-        if known := imported.lines.get(line.line_id):
-            known["ordered"] -= line.quantity
-    imported.save(update_fields=["lines"])

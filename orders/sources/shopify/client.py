@@ -81,8 +81,7 @@ def number_of(identifier):
 
 class Client(http.Client):
     def url(self, path):
-        base = text(self.options["base_url"]).rstrip("/") or f"https://{text(self.options['shop'])}"
-        return f"{base}/admin/{path}"
+        return f"{self.address('base_url', 'https://' + text(self.options['shop']))}/admin/{path}"
 
     def sign_in(self):
         known = self.credentials

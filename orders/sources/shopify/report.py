@@ -80,9 +80,7 @@ def send(client, job):
 def _state(client, job):
     identifier, found, after = gid("Order", job.order_id), [], None
     while True:
-        order = part(client.query(STATE, id=identifier, after=after), "order")
-        if order is None:
-            raise http.Rejected("The shop does not have this order.")
+        order = http.known(part(client.query(STATE, id=identifier, after=after), "order"))
         found += items(order.get("fulfillmentOrders"))
         info = part(order, "fulfillmentOrders", "pageInfo") or {}
         if not info.get("hasNextPage"):
