@@ -246,6 +246,7 @@ class ProcessSearch(ProcessView):
         "packJobRefs": Field("pack_jobs", "id"),
         "shipmentRefs": Field("shipments", "id"),
         "handoverJobRefs": Field("handover_jobs", "id"),
+        "itemReturnJobsRef": Field("return_job", "id"),
         "referenced": {
             "order": {
                 "tenantOrderId": Field("tenant_order_id"),
@@ -259,6 +260,7 @@ class ProcessSearch(ProcessView):
             "shipment": {"status": Field("shipments__status")},
             "parcel": {"status": Field("parcels__status")},
             "handoverJob": {"status": Field("handover_jobs__status")},
+            "returnJob": {"status": Field("return_job__status")},
             "carrier": {"carrierTrackingNumber": Field("parcel_records__tracking_number")},
             "facility": {
                 "name": Field("routing_plans__facility__name"),

@@ -35,7 +35,7 @@ def good(response, part=wire.process):
 
 
 def test_a_process_links_what_the_stages_made(api):
-    stages = done(tenantOrderId="N-1")
+    stages = done(tenantOrderId="N-1").give_back()
 
     answer = good(api.get(f"/api/processes/{stages.order.process_id}"))
 
@@ -47,6 +47,7 @@ def test_a_process_links_what_the_stages_made(api):
     assert answer["packJobRefs"] == [str(stages.pack_job.pk)]
     assert answer["shipmentRefs"] == [str(stages.shipment.pk)]
     assert answer["handoverJobRefs"] == [str(stages.handover.pk)]
+    assert answer["itemReturnJobsRef"] == [str(stages.return_job.pk)]
 
 
 def test_a_process_carries_its_flags(api):
@@ -102,12 +103,14 @@ def test_processes_of_others_are_not_found(client, api):
 
 
 def test_search_reads_several_stages(api):
-    stages, other = done(tenantOrderId="N-1"), OrderFactory()
+    stages, other = done(tenantOrderId="N-1").give_back(), OrderFactory()
     for query in (
         {"status": {"eq": "FINISHED"}},
         {"orderRef": {"eq": str(stages.order.pk)}},
         {"pickJobRefs": {"contains": {"eq": str(stages.job.pk)}}},
         {"facilityRefs": {"contains": {"eq": str(stages.facility.pk)}}},
+        {"itemReturnJobsRef": {"contains": {"eq": str(stages.return_job.pk)}}},
+        {"referenced": {"returnJob": {"status": {"contains": {"eq": "IN_PROGRESS"}}}}},
         {"referenced": {"order": {"tenantOrderId": {"like": "n-1"}}}},
         {"referenced": {"pickJob": {"status": {"contains": {"in": ["CLOSED"]}}}}},
         {"referenced": {"tenantArticleId": {"eq": stages.article.sku}}},
