@@ -63,3 +63,12 @@ export function show(box, { kind, text }, { isQuiet = false } = {}) {
   if (sound !== "off") play(notes);
   if (vibration !== "off" && shake.length && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(shake);
 }
+
+/** Show what stands in the way of sending, until it is gone: heard when it begins, not with every try. Whether it is new. */
+export function showObstacle(box, { kind, text }) {
+  const shown = box.firstElementChild;
+  const isKnown = shown?.dataset.kind === kind;
+  if (isKnown && shown.textContent.includes(text)) return false;
+  show(box, { kind, text }, { isQuiet: isKnown });
+  return true;
+}

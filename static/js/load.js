@@ -1,6 +1,6 @@
 // The door: every scan is kept until the server has answered it, and the field is ready for the next parcel.
 
-import { show } from "./feedback.js";
+import { show, showObstacle } from "./feedback.js";
 import { ActionQueue } from "./queue.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
 
@@ -45,8 +45,8 @@ function onAnswer(item, answer, isOfAnotherTab = false) {
 
 async function onWait(kind, answer) {
   const number = (await queue.waiting()).length;
-  show(connection, kind === "login" ? answer : { kind, text: texts().waiting.replace("{n}", number) });
-  if (kind !== "login") return;
+  const isNew = showObstacle(connection, kind === "login" ? answer : { kind, text: texts().waiting.replace("{n}", number) });
+  if (kind !== "login" || !isNew) return;
   const href = `${script.dataset.signIn}?next=${encodeURIComponent(location.pathname)}`;
   connection.firstElementChild.append(Object.assign(document.createElement("a"), { className: "btn", href, textContent: texts().signIn }));
 }

@@ -1,6 +1,6 @@
 // The pick screen: tells the picker at once what a scan did, and keeps every action until the server has answered it.
 
-import { show } from "./feedback.js";
+import { show, showObstacle } from "./feedback.js";
 import { isOpen, open, openPlaces, PickJob, weightRange } from "./pickjob.js";
 import { Practice } from "./practice.js";
 import { ActionQueue } from "./queue.js";
@@ -18,7 +18,6 @@ let queue;
 let latest = ""; // the id of the last action
 let asking = ""; // the line of which a scanner said that units are missing, until it says why
 let job; // null on the page of a job that is not in my hands
-let obstacle = null; // between us and the server, as it is shown
 let rows; // of the lists, by line
 let painted; // what each row shows
 
@@ -178,19 +177,16 @@ function paintRow(row, { list, isHidden, place: name, count, missing }) {
   write(badge, missing);
 }
 
-/** What stands in the way of sending, on a strip of its own: the last answer stays to be read. Heard once, not with every try. */
+/** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */
 async function paintConnection(kind, answer) {
   if (isPractice) return;
   const number = (await queue.waiting()).length;
-  const before = obstacle;
-  obstacle = null;
+  let obstacle = null;
   if (kind === "login") obstacle = answer;
   else if (kind === "waiting" && number) obstacle = { kind, text: texts.waiting.replace("{n}", number) };
   else if (!navigator.onLine) obstacle = { kind: "offline", text: texts.offline };
-  if (obstacle?.text === before?.text) return;
   if (!obstacle) return connection.replaceChildren();
-  show(connection, obstacle, { isQuiet: obstacle.kind === before?.kind });
-  if (kind === "login") connection.firstElementChild.append(signInLink());
+  if (showObstacle(connection, obstacle) && kind === "login") connection.firstElementChild.append(signInLink());
 }
 
 function signInLink() {
