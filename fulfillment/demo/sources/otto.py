@@ -25,7 +25,12 @@ class Fake(FakeSource):
         self.returns: list[tuple[str, str, str, str]] = []  # (call, unit, condition, reason)
 
     def settings(self):
-        return {"base_url": self.base_url, "default_carrier": "DHL"}
+        conditions = {"as-new": "A", "opened": "B", "worn": "C", "damaged": "D"}
+        return {
+            "base_url": self.base_url,
+            "default_carrier": "DHL",
+            "return_conditions": conditions,
+        }
 
     def credentials(self):
         return {"client_id": "fake", "client_secret": SECRET}
