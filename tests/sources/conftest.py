@@ -1,11 +1,12 @@
 """A shop per kind, and a connection to it: a new kind joins every shared test with its name in ``KINDS``."""
 
 import pytest
+from django.utils import timezone
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.demo.sources import fake_of
-from orders.sources import http, inbox
+from orders.sources import http, inbox, polling
 from orders.sources.models import Connection
 from orders.sources.registry import KINDS
 from tests.factories.core import ChannelFactory
@@ -63,3 +64,17 @@ def work_off():
     """What the worker does with what is due now: the inbox, and the reports."""
     inbox.work_due()
     outbox.dispatch("sources", find=delivery_for)
+
+
+def poll(connection):
+    """Poll a connection now, whenever it is due."""
+    Connection.objects.filter(pk=connection.pk).update(poll_due_at=None)
+    polling.run(connection.pk, now=timezone.now())
+    connection.refresh_from_db()
+
+
+def arrive(shop, connection, *items, **fields):
+    """An order as the shop has it that came in by the poll."""
+    order = shop.new_order(*items, **fields)
+    poll(connection)
+    return order

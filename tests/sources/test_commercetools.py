@@ -19,7 +19,7 @@ from orders.sources import inbox, polling
 from orders.sources.commercetools import inbound, mapping
 from orders.sources.models import Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS
-from tests.sources.conftest import join, work_off
+from tests.sources.conftest import arrive, join, work_off
 from tests.sources.test_reports import hand_over, send_again, shipped
 
 pytestmark = pytest.mark.django_db
@@ -330,12 +330,6 @@ def test_orders_of_the_same_moment_are_all_found(shop, connect):
 
 
 # Reports
-
-
-def arrive(shop, connection, *items, **fields):
-    order = shop.new_order(*items, **fields)
-    polling.run(connection.pk, now=timezone.now())
-    return order
 
 
 def actions_of(shop):

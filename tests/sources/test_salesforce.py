@@ -13,11 +13,10 @@ from fulfillment.demo.sources.base import ANNA, Item
 from fulfillment.demo.sources.salesforce import Management
 from orders import services
 from orders.models import Order
-from orders.sources import polling
 from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from orders.sources.registry import KINDS, open_client
 from tests.factories.core import CarrierFactory, FacilityFactory
-from tests.sources.conftest import join, work_off
+from tests.sources.conftest import arrive, join, poll, work_off
 from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
@@ -42,18 +41,6 @@ def drafts_of(order, **options):
 def draft_of(order, **options):
     (draft,) = drafts_of(order, **options)
     return draft
-
-
-def poll(connection):
-    Connection.objects.update(poll_due_at=None)
-    polling.run(connection.pk, now=timezone.now())
-    connection.refresh_from_db()
-
-
-def arrive(shop, connection, *items, **fields):
-    order = shop.new_order(*items, **fields)
-    poll(connection)
-    return order
 
 
 def sent(shop, end, method="POST"):

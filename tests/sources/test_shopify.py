@@ -14,7 +14,7 @@ from orders.sources import inbox, polling
 from orders.sources import services as sources
 from orders.sources.models import Connection, Delivery, Report
 from orders.sources.registry import KINDS
-from tests.sources.conftest import join, work_off
+from tests.sources.conftest import arrive, join, work_off
 from tests.sources.test_reports import hand_over, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +34,6 @@ def draft_of(order, **options):
 
 def receive(connection, headers, body):
     return inbox.receive(connection.pk, httpx.Headers(headers), body, now=timezone.now())
-
-
-def arrive(shop, connection, *items, **fields):
-    order = shop.new_order(*items, **fields)
-    polling.run(connection.pk, now=timezone.now())
-    return order
 
 
 # Mapping
