@@ -264,10 +264,20 @@ def _take_back_late(attempt):
     parcel = Parcel.objects.select_related("carrier").get(pk=attempt.parcel_id)
     if parcel.status in Parcel.GIVEN_UP or parcel.tracking_number == attempt.answer["number"]:
         return
+    adapter, number = adapter_for(parcel), attempt.answer["number"]
     try:
-        _cancel_booking(parcel, attempt)
-    except RetryLater:
-        _note_not_cancelled(parcel, gettext("Cancel it at the carrier by hand."))
+        is_cancelled = "cancel" in adapter.capabilities and adapter.cancel(
+            attempt.answer.get("carrier_reference") or number
+        )
+    except CarrierError as error:
+        logger.warning("Booking %s of parcel %s is not taken back: %s", number, parcel.pk, error.message)
+        is_cancelled = False
+    if is_cancelled:
+        attempt.cancelled_at = timezone.now()
+        attempt.save(update_fields=["cancelled_at"])
+    else:
+        text = gettext("The carrier also booked %(number)s. Cancel that one at the carrier by hand.")
+        _note_not_cancelled(parcel, text % {"number": number})
 
 
 def cancel_at_carrier(event):

@@ -17,7 +17,7 @@ from picking import services as picking
 from routing import services as routing
 from routing import trials
 from routing.events import TrialAsked
-from shipping import loads, pickup, returns
+from shipping import loads, pickup, pickup_packages, returns
 from shipping.models import PickupSettings, ReturnReason
 from tests.browser.phone import AXE, AXE_RUN, COVERED_NOTICES
 from tests.factories.core import ArticleFactory, FacilityFactory, staff
@@ -200,11 +200,21 @@ def _packing_and_shipping(facility, user, here):
     yield page_of("handover to the carrier", "shipping:handover-detail", here, ready.handover_job.pk)
     yield page_of("handover to the customer", "shipping:handover-detail", here, customer.pk)
     PickupSettings.objects.create(
-        facility=facility, asks_for_id=True, asks_for_age=True, asks_for_signature=True
+        facility=facility,
+        asks_for_packages=True,
+        asks_for_id=True,
+        asks_for_age=True,
+        asks_for_signature=True,
     )
     asked = collected(1, facility=facility, number="2102")
+    work()
     yield page_of("handover with a PIN", "shipping:handover-detail", here, asked.pk)
+    packed = asked.pick_job.pack_job
+    yield page_of("packed for the customer", "shipping:pack-done", here, packed.pk)
     pickup.vouch(asked.pk, reason="Known here", by=user, now=timezone.now())
+    yield page_of("handover with packages to scan", "shipping:handover-detail", here, asked.pk)
+    code = packed.packages.get().code
+    pickup_packages.fetch(asked.pk, code, by=user, now=timezone.now())
     yield page_of("handover with a signature", "shipping:handover-detail", here, asked.pk)
     yield page_of("order with a parcel", "overview:order-detail", ready.order_id)
 

@@ -492,7 +492,8 @@ def test_worker_that_stood_still_does_not_spoil_what_another_one_found(facility,
     assert (waiting.status, BookingAttempt.objects.get().outcome) == ("DONE", "BOOKED")
 
 
-def test_booking_that_came_after_another_one_is_taken_back(facility, monkeypatch):
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_booking_that_came_after_another_one_is_taken_back_or_told(facility, monkeypatch, is_cancelled):
     waiting = parcel(facility=facility)
     first = lost(waiting)
     finds(monkeypatch, None)
@@ -501,11 +502,13 @@ def test_booking_that_came_after_another_one_is_taken_back(facility, monkeypatch
     deliver(waiting)
     monkeypatch.setattr(booking, "_begin", lambda *_arguments: (first, booking.Step.CALL))
     answers(monkeypatch, Booking("LATE1", (Doc("label", "PDF", b"%PDF"),), scan_codes=("LATE1",)))
+    monkeypatch.setattr(Demo, "cancel", lambda adapter, number: is_cancelled)
 
     deliver(waiting)
 
     first.refresh_from_db()
-    assert (first.outcome, first.cancelled_at is not None) == ("BOOKED", True)
+    assert (first.outcome, first.cancelled_at is not None) == ("BOOKED", is_cancelled)
+    assert ("also booked LATE1" in waiting.problem.get("message", "")) is not is_cancelled
     assert (waiting.status, waiting.attempts.last().cancelled_at) == ("DONE", None)
     assert waiting.tracking_number.startswith("DEMO")
 
