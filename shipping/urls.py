@@ -47,5 +47,6 @@ urlpatterns = [
     path("handover/<uuid:pk>/put/", pickup_views.handover_put, name="handover-put"),
     path("handover/<uuid:pk>/confirm/", views.handover_confirm, name="handover-confirm"),
     path("handover/<uuid:pk>/cancel/", views.handover_cancel, name="handover-cancel"),
+    path("handover/<uuid:pk>/go-on/", views.handover_go_on, name="handover-go-on"),
     path("handover/<uuid:pk>/revert/", views.handover_revert, name="handover-revert"),
 ]

@@ -440,3 +440,13 @@ def handover_revert(request, pk):
     services.revert(job.pk, reason=form.cleaned_data["reason"], by=request.user, now=timezone.now())
     messages.info(request, _("The handover of %(job)s is taken back.") % {"job": job})
     return redirect("shipping:handover-detail", request.facility.slug, job.pk)
+
+
+@require_POST
+@at_facility(Permission.HAND_OVER)
+def handover_go_on(request, pk):
+    """What a handover waited for is decided."""
+    job = _handover(request, pk)
+    services.go_on(job.pk, by=request.user, now=timezone.now())
+    messages.info(request, _("%(job)s goes on.") % {"job": job})
+    return redirect("shipping:handover-detail", request.facility.slug, job.pk)

@@ -205,13 +205,19 @@ def wait_for_input(job_id, *, by, now, version=None):
 
 
 @transaction.atomic
+def go_on(job_id, *, by, now, version=None):
+    """Let a handover that waited go on. Refuses an old version, and one that does not wait."""
+    job = lock_handover(job_id)
+    check_version(job, version)
+    return transit(job.go_on, by=by, now=now)
+
+
+@transaction.atomic
 def reopen_handover(job_id, *, reason, by, now, version=None):
     """Let a handover that waited go on, or take one back that is done. Refuses what ``revert`` refuses."""
-    job = lock_handover(job_id)
-    if job.status != HandoverJob.Status.WAITING_FOR_INPUT:
-        return revert(job_id, reason=reason, by=by, now=now, version=version)
-    check_version(job, version)
-    return transit(job.go_on, by=by, now=now, reason=reason)
+    if lock_handover(job_id).status == HandoverJob.Status.WAITING_FOR_INPUT:
+        return go_on(job_id, by=by, now=now, version=version)
+    return revert(job_id, reason=reason, by=by, now=now, version=version)
 
 
 def find_parcel(facility, code):

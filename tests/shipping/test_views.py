@@ -655,6 +655,19 @@ def test_unpaid_order_says_so_before_it_is_handed_over(client, facility):
     assert "Not paid" in text(client.get(address("handover-list")))
 
 
+def test_handover_that_waits_for_a_decision_goes_on_by_a_click(client, facility, packer):
+    job = collected(facility=facility)
+    services.wait_for_input(job.pk, by=packer, now=timezone.now())
+
+    page = client.get(address("handover-detail", job.pk))
+    client.post(address("handover-go-on", job.pk))
+
+    assert "This waits for a decision" in text(page)
+    assert primaries(page) == []
+    job.refresh_from_db()
+    assert job.status == "OPEN"
+
+
 def test_no_show_is_cancelled(client, facility):
     job = collected(facility=facility)
 
