@@ -127,6 +127,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_countries",  # only for the names of countries in other languages
     "django_htmx",
     "import_export",
     "csp",

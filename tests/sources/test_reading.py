@@ -4,7 +4,9 @@ import datetime
 from decimal import Decimal
 
 import pytest
+from django.utils.translation import override
 
+from fulfillment.core.countries import COUNTRIES
 from orders.sources import reading
 from orders.sources.addresses import ALPHA_2, alpha_3, country, split_street
 
@@ -111,3 +113,8 @@ def test_constants_and_depth_are_no_json():
         except ValueError:
             continue
         pytest.fail(f"{body[:20]!r} was read.")
+
+
+def test_countries_have_names_in_german():
+    with override("de"):
+        assert str(COUNTRIES["DE"]) == "Deutschland"

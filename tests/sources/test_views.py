@@ -190,6 +190,7 @@ def test_line_that_names_no_address_gets_one_and_keeps_it(office, monkeypatch, c
     delivery = Delivery.objects.get()
     assert (delivery.reason_code, Order.objects.count()) == ("SEVERAL_ADDRESSES", 0)
     page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    assert all(words in page.content.decode() for words in ("SKU-1", "SKU-2", "Berlin", "Potsdam"))
     (name,) = page.context["repair"].fields
     choices = dict(page.context["repair"].fields[name].choices)
     (potsdam,) = (group for group, words in choices.items() if "Potsdam" in str(words))
