@@ -43,6 +43,7 @@ from orders.events import (
     ParcelHandedOver,
     ParcelHandoverTakenBack,
     ParcelRecorded,
+    ParcelWithdrawn,
     PromiseConfirmed,
     PromiseExpired,
     ReturnRecorded,
@@ -153,7 +154,8 @@ react(PlanCancelled, picking.on_plan_cancelled)
 # What the shop or marketplace hears of an order that came from it.
 react(ParcelRecorded, reports.on_parcel_recorded)
 react(ParcelHandedOver, reports.on_parcel_handed_over)
-react(ParcelHandoverTakenBack, reports.on_handover_taken_back)
+react(ParcelHandoverTakenBack, reports.on_parcel_taken_back)
+react(ParcelWithdrawn, reports.on_parcel_taken_back)
 react(ParcelDelivered, reports.on_parcel_delivered)
 react(ReturnRecorded, reports.on_return_recorded)
 react(ShortRecorded, reports.on_short_recorded)

@@ -92,3 +92,11 @@ class ReturnRecorded(Event):
 
     order_id: uuid.UUID
     return_id: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class ParcelWithdrawn(Event):
+    """The label of a parcel was cancelled before it left the house."""
+
+    order_id: uuid.UUID
+    parcel_id: uuid.UUID

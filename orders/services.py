@@ -23,6 +23,7 @@ from orders.events import (
     ParcelHandedOver,
     ParcelHandoverTakenBack,
     ParcelRecorded,
+    ParcelWithdrawn,
     PromiseConfirmed,
     PromiseExpired,
     ReturnRecorded,
@@ -635,10 +636,12 @@ def record_tracking(parcel_id, status, *, at, now):
             emit(ParcelDelivered(order_id=record.order_id, parcel_id=parcel_id), by=None, now=now)
 
 
-def withdraw_parcel(parcel_id):
+def withdraw_parcel(parcel_id, *, now):
     """Take back ``record_parcel``: its label was cancelled before it left the house."""
     require_transaction()
-    ParcelRecord.objects.filter(parcel_id=parcel_id, handed_over_at=None).delete()
+    for record in ParcelRecord.objects.filter(parcel_id=parcel_id, handed_over_at=None):
+        record.delete()
+        emit(ParcelWithdrawn(order_id=record.order_id, parcel_id=parcel_id), by=None, now=now)
 
 
 def record_handed_over(parcel_id, *, now):

@@ -60,7 +60,8 @@ TEXTS = {
     ),
     "SWITCHED_OFF": _("Switched off in the connection."),
     "TAKEN_BACK": _("It was taken back before the shop was told."),
-    "TAKEN_BACK_LATE": _("The handover was taken back after the shop was told; correct it there."),
+    "TAKEN_BACK_THERE": _("It was taken back, in the shop as well."),
+    "TAKEN_BACK_LATE": _("It was taken back after the shop was told; correct it there."),
 }
 
 

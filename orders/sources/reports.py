@@ -49,8 +49,8 @@ def _ask(event, moment, *, by, now):
         ask(imported, What.SHIPPED, event.parcel_id, by=by, now=now)
 
 
-def on_handover_taken_back(event, *, by, now):
-    """Withdraw what the shop does not know yet; what it knows, a person must correct there."""
+def on_parcel_taken_back(event, *, by, now):
+    """Withdraw what the shop does not know yet; what it knows is undone there, by a person where the source has no way."""
     reports = Report.objects.filter(what=What.SHIPPED, subject_id=event.parcel_id)
     if not reports.exists():
         return
@@ -58,9 +58,17 @@ def on_handover_taken_back(event, *, by, now):
         if report.state == State.DUE and report.attempts == 0:
             report.delete()  # it is asked for again with the next handover
         elif report.state != State.SKIPPED:
-            report.state = State.PARKED
-            report.because(reason("TAKEN_BACK_LATE"))
-            report.save(update_fields=["state", "reason_code", "reason_params"])
+            report.notes = {**report.notes, "taken_back": True}
+            is_undone = report.state == State.SENT and _can_undo(report)
+            report.state = State.DUE if is_undone else State.PARKED
+            report.because(None if is_undone else reason("TAKEN_BACK_LATE"))
+            report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
+            if is_undone:
+                emit(ReportDue(report_id=report.pk), by=by, now=now)
+
+
+def _can_undo(report):
+    return hasattr(kind_of(report.connection).report, "undo")
 
 
 def on_parcel_delivered(event, *, by, now):
@@ -118,13 +126,14 @@ def ask(imported, what, subject_id, *, by, now):
             report.state = State.DUE
             report.because(None)
             report.save(update_fields=["state", "reason_code", "reason_params"])
-    elif not is_new and report.reason_code != "TAKEN_BACK_LATE":
+    elif not is_new and not report.notes.get("taken_back"):
         return report
     elif not is_new:
         # Handed over again after it was taken back: the shop knows it already, or is asked.
         report.state = State.UNKNOWN
+        report.notes = {name: note for name, note in report.notes.items() if name != "taken_back"}
         report.because(None)
-        report.save(update_fields=["state", "reason_code", "reason_params"])
+        report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
     emit(ReportDue(report_id=report.pk), by=by, now=now)
     return report
 
@@ -178,15 +187,16 @@ def send(event):
     if not free.update(state=report.state, sending_until=now + LEASE, attempts=F("attempts") + 1):
         raise RetryLater("Another worker is at it.")
     is_first = report.attempts == 0 and report.state == State.DUE
-    job = prepare(report)
-    if job is None:
+    is_undone = bool(report.notes.get("taken_back")) and _can_undo(report)
+    job = None if is_undone else prepare(report)
+    if job is None and not is_undone:
         if report.notes.get("units"):  # it was told, and all that is left of it came after all
             _finish(report, State.SENT)
         else:
             _finish(report, State.SKIPPED, why=reason("TAKEN_BACK"))
         return
     try:
-        remote_id = _deliver(job, is_first)
+        remote_id = _undo(report) if job is None else _deliver(job, is_first)
     except NotReportable as failure:
         _finish(report, State.PARKED if failure.is_fault else State.SKIPPED, why=failure.reason)
     except http.Rejected as failure:
@@ -203,6 +213,9 @@ def send(event):
         _finish(report, State.UNKNOWN)
         raise
     else:
+        if is_undone:
+            _finish(report, State.SKIPPED, why=reason("TAKEN_BACK_THERE"))
+            return
         _finish(report, State.SENT, remote_id=remote_id)
         send(event)  # what went missing meanwhile
 
@@ -223,6 +236,12 @@ def _all_told(report):
     return {name: note for name, note in report.notes.items() if name != "asked"} | {
         "units": _missing(report)
     }
+
+
+def _undo(report):
+    with open_client(report.connection) as client:
+        kind_of(report.connection).report.undo(client, report)
+    return report.remote_id
 
 
 def _deliver(job, is_first):

@@ -18,7 +18,7 @@ from orders.sources.models import Report
 from orders.sources.registry import KINDS
 from tests.factories.core import CarrierFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
-from tests.sources.conftest import join, work_off
+from tests.sources.conftest import join, kinds, work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,16 @@ def arrive(shop, connection):
 
 
 @transaction.atomic
-def hand_over(order, *items, tracking="TRACK-1", parcel_id=None):
-    """A parcel of (position of the line, units) with its label, handed over."""
+def hand_over(order, *items, **options):
+    """A parcel as of ``label``, handed over."""
+    parcel_id = label(order, *items, **options)
+    services.record_handed_over(parcel_id, now=timezone.now())
+    return parcel_id
+
+
+@transaction.atomic
+def label(order, *items, tracking="TRACK-1", parcel_id=None):
+    """A parcel of (position of the line, units) with its label."""
     lines = list(order.lines.all())
     parcel_id = parcel_id or uuid.uuid4()
     services.record_parcel(
@@ -51,7 +59,6 @@ def hand_over(order, *items, tracking="TRACK-1", parcel_id=None):
         items=[{"line": str(lines[position].pk), "quantity": units} for position, units in items],
         now=timezone.now(),
     )
-    services.record_handed_over(parcel_id, now=timezone.now())
     return parcel_id
 
 
@@ -184,6 +191,7 @@ def test_handover_taken_back_in_time_is_not_reported(shop, arrive):
     assert not Report.objects.exists()
 
 
+@kinds(lambda shop: not hasattr(KINDS[shop.kind].report, "undo"))
 def test_handover_taken_back_too_late_is_for_a_person(shop, arrive):
     _order, ours = arrive(("SKU-1", 1))
     parcel_id = hand_over(ours, (0, 1))
@@ -193,6 +201,41 @@ def test_handover_taken_back_too_late_is_for_a_person(shop, arrive):
         services.record_handover_reverted(parcel_id, now=timezone.now())
 
     assert Report.objects.get().reason_code == "TAKEN_BACK_LATE"
+
+
+@transaction.atomic
+def take_back(parcel_id):
+    services.record_handover_reverted(parcel_id, now=timezone.now())
+
+
+def test_parcel_handed_over_again_is_known_once(shop, arrive):
+    order, ours = arrive(("SKU-1", 1))
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+    take_back(parcel_id)
+    with transaction.atomic():
+        services.record_handed_over(parcel_id, now=timezone.now())
+    work_off()
+
+    assert Report.objects.get().state == "SENT"
+    assert shipped(order) == {"TRACK-1": {order.items[0].id: 1}}
+
+
+def test_label_cancelled_after_the_shop_was_told_is_noticed(shop, connection, arrive):
+    connection.settings = {**connection.settings, "report_at": "label"}
+    connection.save()
+    order, ours = arrive(("SKU-1", 1))
+    parcel_id = label(ours, (0, 1))
+    work_off()
+    assert len(order.shipments) == 1
+
+    with transaction.atomic():
+        services.withdraw_parcel(parcel_id, now=timezone.now())
+    work_off()
+
+    assert Report.objects.get().reason_code == (
+        "TAKEN_BACK_THERE" if hasattr(KINDS[shop.kind].report, "undo") else "TAKEN_BACK_LATE"
+    )
 
 
 def test_echo_of_our_own_shipment_changes_nothing(shop, connection, arrive):

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
@@ -330,6 +331,29 @@ def test_parcel_that_is_only_partly_open_there_is_for_a_person(shop, connect):
 
     assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
     assert (Report.objects.get().state, Report.objects.get().reason_code) == ("PARKED", "NOTHING_OPEN")
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "lost"])
+def test_handover_taken_back_is_undone_in_the_shop(shop, connect, is_lost):
+    order = arrive(shop, connect(shop), ("SKU-1", 2))
+    parcel_id = hand_over(Order.objects.get(), (0, 2))
+    work_off()
+    if is_lost:
+        shop.lose_answer(lambda call: b"fulfillmentCancel" in call.content)
+
+    with transaction.atomic():
+        services.record_handover_reverted(parcel_id, now=timezone.now())
+    work_off()
+    send_again()
+
+    report = Report.objects.get()
+    assert (report.state, report.reason_code) == ("SKIPPED", "TAKEN_BACK_THERE")
+    assert (order.shipments, order.items[0].shipped) == ([], 0)
+    # And out again, with the same number.
+    with transaction.atomic():
+        services.record_handed_over(parcel_id, now=timezone.now())
+    work_off()
+    assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
 
 
 def test_cancelling_there_is_off_by_default(shop, connect):

@@ -349,6 +349,22 @@ class Fake(FakeSource):
         held = {"id": f"{variables['id']}-held", "status": "ON_HOLD"}
         return {"data": {"fulfillmentOrderHold": {"fulfillmentOrder": held, "userErrors": []}}}
 
+    def _undo(self, variables):
+        number, name = variables["id"].rpartition("/")[2], "fulfillmentCancel"
+        found = [
+            (order, one) for order in self.orders.values() for one in order.shipments if one["id"] == number
+        ]
+        if not found:
+            error = {"field": ["id"], "message": "The fulfillment cannot be cancelled."}
+            return {"data": {name: {"fulfillment": None, "userErrors": [error]}}}
+        ((order, shipment),) = found
+        order.shipments.remove(shipment)
+        for item in order.items:
+            item.shipped -= shipment["lines"].get(item.id, 0)
+        self.change(order)
+        made = {"id": variables["id"], "status": "CANCELLED"}
+        return {"data": {name: {"fulfillment": made, "userErrors": []}}}
+
     def _cancel(self, variables):
         self.change(self._find(variables["id"]), is_cancelled=True)
         return {"data": {"orderCancel": {"job": {"id": "gid://shopify/Job/1"}, "orderCancelUserErrors": []}}}

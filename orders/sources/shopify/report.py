@@ -39,6 +39,12 @@ mutation Hold($id: ID!, $hold: FulfillmentOrderHoldInput!) {
   }
 }
 """
+UNDO = """
+mutation Undo($id: ID!) {
+  fulfillmentCancel(id: $id) { fulfillment { id status } userErrors { field message } }
+}
+"""
+GONE = {"CANCELLED", "ERROR", "FAILURE"}
 CANCEL = """
 mutation Cancel($id: ID!) {
   orderCancel(
@@ -53,7 +59,7 @@ mutation Cancel($id: ID!) {
 
 def find(client, job):
     """The id of what an earlier attempt left in the shop, None when it did not arrive."""
-    order = _state(client, job)
+    order = _state(client, job.order_id)
     if job.what == Report.What.CANCELLED:
         return "cancelled" if order.get("cancelledAt") else None
     if job.what == Report.What.SHORT:
@@ -62,7 +68,19 @@ def find(client, job):
     if not job.parcel.tracking_number:
         return "arrived" if _has_shrunk(order, job) else None
     missing, ids = _missing(order, job)
-    return ids[0] if ids and not any(missing.values()) else None
+    if not ids or any(missing.values()):
+        return None
+    job.report.notes = {**job.report.notes, "fulfillments": ids}
+    return ids[0]
+
+
+def undo(client, report):
+    """Cancel the fulfilments of a parcel that was taken back; those that are gone stay as they are."""
+    order = _state(client, report.imported.external_id)
+    states = {number_of(one["id"]): one.get("status") for one in items(order.get("fulfillments"))}
+    for identifier in report.notes.get("fulfillments") or [report.remote_id]:
+        if states.get(identifier, "CANCELLED") not in GONE:
+            client.mutate("fulfillmentCancel", UNDO, id=gid("Fulfillment", identifier))
 
 
 def send(client, job):
@@ -71,14 +89,14 @@ def send(client, job):
             raise NotReportable("SWITCHED_OFF", is_fault=False)
         client.mutate("orderCancel", CANCEL, id=gid("Order", job.order_id))
         return "cancelled"
-    order = _state(client, job)
+    order = _state(client, job.order_id)
     if job.what == Report.What.SHORT:
         return _hold(client, order, job)
     return _ship(client, order, job)
 
 
-def _state(client, job):
-    identifier, found, after = gid("Order", job.order_id), [], None
+def _state(client, order_id):
+    identifier, found, after = gid("Order", order_id), [], None
     while True:
         order = http.known(part(client.query(STATE, id=identifier, after=after), "order"))
         found += items(order.get("fulfillmentOrders"))
@@ -94,11 +112,7 @@ def _missing(order, job):
     ids = []
     for fulfillment in items(order.get("fulfillments")):
         numbers = {text(entry.get("number")) for entry in items(fulfillment.get("trackingInfo"))}
-        if job.parcel.tracking_number not in numbers or fulfillment.get("status") in {
-            "CANCELLED",
-            "ERROR",
-            "FAILURE",
-        }:
+        if job.parcel.tracking_number not in numbers or fulfillment.get("status") in GONE:
             continue
         ids.append(number_of(fulfillment["id"]))
         for entry in items(fulfillment.get("fulfillmentLineItems")):
@@ -171,6 +185,7 @@ def _ship(client, order, job):
         }
         made = client.mutate("fulfillmentCreate", CREATE, fulfillment=fulfillment)
         ids.append(number_of(part(made, "fulfillment", "id")))
+    job.report.notes = {**job.report.notes, "fulfillments": ids}
     if any(missing.values()):  # the rest is not open there, or not ours to ship
         raise NotReportable("NOTHING_OPEN")
     return ids[0]
