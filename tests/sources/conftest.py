@@ -1,11 +1,14 @@
 """A shop per kind, and a connection to it: a new kind joins every shared test with its name in ``KINDS``."""
 
+import functools
+
 import pytest
 from django.utils import timezone
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources.salesforce import Management
 from orders.sources import http, inbox, polling
 from orders.sources.models import Connection
 from orders.sources.registry import KINDS
@@ -18,15 +21,19 @@ def fresh_connections(monkeypatch):
     monkeypatch.setattr(inbox, "KNOWN_FOR", 0)
 
 
-@pytest.fixture(params=sorted(KINDS))
+# A shop per kind, and of each variant that a kind has.
+SHOPS = {key: functools.partial(fake_of, key) for key in sorted(KINDS)} | {"management": Management}
+
+
+@pytest.fixture(params=SHOPS)
 def shop(request, monkeypatch):
     """A fake shop of each kind; what leaves the house reaches it, and nobody waits in vain."""
-    return join(fake_of(request.param), monkeypatch)
+    return join(SHOPS[request.param](), monkeypatch)
 
 
 def kinds(has):
     """Run a shared test only for the kinds of which this is true."""
-    able = [key for key in sorted(KINDS) if has(fake_of(key))]
+    able = [name for name, make in SHOPS.items() if has(make())]
     return pytest.mark.parametrize("shop", able, indirect=True)
 
 

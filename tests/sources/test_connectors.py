@@ -135,7 +135,8 @@ def test_cancelled_order_is_a_cancellation(shop):
 
 
 def test_currency_without_decimals_keeps_its_price(shop):
-    (found,) = previews(shop, shop.new_order(Item("SKU-1", 1, price="1500"), currency="JPY"))
+    # Where orders name none, it is that of the connection.
+    (found,) = previews(shop, shop.new_order(Item("SKU-1", 1, price="1500"), currency="JPY"), currency="JPY")
 
     assert (found["currency"], found["lines"][0]["unit_price"]) == ("JPY", "1500")
 

@@ -78,6 +78,7 @@ class FakeSource:
     Attributes:
         has_webhooks, has_ship_groups: what the source knows.
         sends_signals: its webhooks only name an order.
+        names_units: whether it is told which units are in a parcel.
         takes_missing_units: whether it can be told that units of a line will not come.
         page_size: orders on a page, small so that tests see several.
     """
@@ -87,6 +88,7 @@ class FakeSource:
     has_ship_groups = False
     sends_signals = False
     takes_missing_units = True
+    names_units = True
 
     def __init__(self, *, base_url="https://shop.test", page_size=2):
         self.base_url, self.page_size = base_url, page_size

@@ -176,6 +176,7 @@ class Management(FakeSource):
 
     kind = "salesforce"
     has_webhooks = False
+    names_units = False
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -193,6 +194,10 @@ class Management(FakeSource):
     def payload(self, order):
         status = "Cancelled" if order.is_cancelled else "Allocated" if order.is_released else "Draft"
         address = order.address or {}
+        left = [item for item in order.items if item.quantity > item.cancelled + item.shipped]
+        if not left and any(item.shipped for item in order.items):
+            status = "Fulfilled"
+        name = f"{address.get('first_name', '')} {address.get('last_name', '')}".strip()
         return {
             "attributes": {"type": "FulfillmentOrder"},
             "Id": order.id,
@@ -201,7 +206,7 @@ class Management(FakeSource):
             "CreatedDate": _compact(order.created_at),
             "LastModifiedDate": _compact(order.updated_at),
             "DeliveryMethodId": order.method,
-            "FulfilledToName": f"{address.get('first_name', '')} {address.get('last_name', '')}".strip(),
+            "FulfilledToName": name or address.get("company"),
             "FulfilledToStreet": "\n".join(
                 filter(
                     None,
@@ -232,6 +237,9 @@ class Management(FakeSource):
                 ]
             },
         }
+
+    def page(self, *orders):
+        return {"done": True, "records": [self.payload(order) for order in orders]}
 
     def is_write(self, request):
         return request.method == "POST" and request.url.path.endswith("/sobjects/Shipment")
