@@ -266,6 +266,7 @@ def _finish(report, state, *, remote_id="", why=None):
     stored = Report.objects.lock(pk=report.pk)
     if stored.reason_code == "TAKEN_BACK_LATE":  # while it was sent
         state, why = State.PARKED, stored.reason
+        report.notes = {**report.notes, "taken_back": True}
     report.state, report.sending_until = state, None
     report.sent_at = timezone.now() if state == State.SENT else None
     if state == State.SENT and "asked" in report.notes:

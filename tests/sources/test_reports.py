@@ -401,6 +401,13 @@ def test_handover_taken_back_while_it_is_reported_is_for_a_person(shop, arrive):
 
     assert len(order.shipments) == 1
     assert Report.objects.get().reason_code == "TAKEN_BACK_LATE"
+    # And out again: the shop knows it already.
+    shop.answer = real
+    with transaction.atomic():
+        services.record_handed_over(parcel_id, now=timezone.now())
+    work_off()
+    assert len(order.shipments) == 1
+    assert Report.objects.get().state == "SENT"
 
 
 def test_report_that_fails_for_days_is_for_a_person(shop, arrive):
