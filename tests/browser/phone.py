@@ -1,5 +1,6 @@
 """A phone in somebody's hand: a typed scanner, and a critical eye on every page."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -99,6 +100,12 @@ class Phone:
         """
         self.page.evaluate(KEYS, ["Shift"])
         self.page.evaluate(KEYS, [*code, "Enter"])
+
+    def look(self, name):
+        """A picture for whoever wants to look at it: ``SCREENSHOTS=folder``."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            width = self.page.viewport_size["width"]
+            self.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
 
     def press_primary(self):
         self.page.locator(".btn-primary:visible").click()

@@ -37,7 +37,7 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     phone.expect_feedback("too_many")
     phone.scan("P9999")
     phone.expect_feedback("unknown")
-    phone.page.screenshot(path="/tmp/handover/load.png", full_page=True)
+    phone.look("load")
     phone.inspect()
     assert LoadedParcel.objects.count() == 2
 
@@ -54,7 +54,7 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     phone.page.mouse.move(box["x"] + 200, box["y"] + 80, steps=4)
     phone.page.mouse.up()
     expect(phone.page.locator("[data-signature]")).to_have_value(re.compile(r"signature\.png$"))
-    phone.page.screenshot(path="/tmp/handover/load-sign.png", full_page=True)
+    phone.look("load-sign")
     phone.inspect()
     phone.press_primary()
 
@@ -63,7 +63,7 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     )
     work()
     expect(phone.page.get_by_role("link", name="Print the list")).to_be_visible()
-    phone.page.screenshot(path="/tmp/handover/load-closed.png", full_page=True)
+    phone.look("load-closed")
     phone.inspect()
     load = Load.objects.get()
     assert (load.status, bool(load.signature_sha256)) == ("CLOSED", True)

@@ -1,6 +1,5 @@
 """The pack station under a fast scanner and a slow network: every scan is booked or told, none vanishes."""
 
-import os
 import re
 
 import pytest
@@ -196,7 +195,7 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     expect(phone.page.locator("[data-package-number]")).to_have_count(2)
     expect(phone.page.locator(".btn-primary:visible")).to_be_disabled()
     phone.inspect()
-    look(phone, screen, "two-boxes-proposed")
+    phone.look("two-boxes-proposed")
 
     phone.page.locator("[data-scan]").focus()
     phone.scan(mug.codes.get().code)
@@ -204,7 +203,7 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     phone.scan(mug.codes.get().code)
     phone.scan(mug.codes.get().code)
     phone.expect_feedback("too_many")
-    look(phone, screen, "too-many")
+    phone.look("too-many")
     phone.scan(lamp.codes.get().code)
     phone.expect_feedback("job_done")
     expect(phone.page.get_by_label("Weight in grams").first).to_be_focused()
@@ -214,7 +213,7 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     phone.page.keyboard.press("Control+A")
     phone.scan("9.500 kg")
     expect(phone.page.get_by_text("It should weigh about 4700 g.")).to_be_visible()
-    look(phone, screen, "strange-weight")
+    phone.look("strange-weight")
     phone.inspect()
     phone.page.get_by_label("Weight in grams").first.fill("4.720 kg")
     phone.page.keyboard.press("Enter")
@@ -222,13 +221,7 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     phone.page.keyboard.press("Control+A")
     phone.scan("ST,GS,+  0.705kg")
     expect(phone.page.locator(".btn-primary:visible")).to_have_text("Close and print label")
-    look(phone, screen, "ready")
+    phone.look("ready")
 
     assert [package.weight_g for package in job.packages.all()] == [4720, 705]
     assert [package.box_type.name for package in job.packages.all()] == ["Large", "Small"]
-
-
-def look(phone, screen, name):
-    """A picture for whoever wants to look at it."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        phone.page.screenshot(path=f"{folder}/{name}-{screen['width']}.png", full_page=True)

@@ -20,7 +20,7 @@ def test_customer_collects_with_a_pin_and_signs(phone, facility):
     phone.open("shipping:handover-list", "here")
     phone.page.get_by_role("link", name=job.recipient_name).click()
     expect(phone.page.locator(".action-bar")).to_contain_text("Check who collects first.")
-    phone.page.screenshot(path="/tmp/handover/pickup-1.png", full_page=True)
+    phone.look("pickup-1")
     phone.inspect()
 
     field = phone.page.get_by_label("PIN, or scan the QR code")
@@ -39,13 +39,13 @@ def test_customer_collects_with_a_pin_and_signs(phone, facility):
     phone.page.mouse.down()
     phone.page.mouse.move(box["x"] + 150, box["y"] + 60, steps=4)
     phone.page.mouse.up()
-    phone.page.screenshot(path="/tmp/handover/pickup-2.png", full_page=True)
+    phone.look("pickup-2")
     phone.page.get_by_role("button", name="Hand over to the customer").click()
 
     expect(phone.page.locator("main .notice-good")).to_contain_text("is handed over.")
     work()
     phone.open("shipping:handover-detail", "here", job.pk)
     expect(phone.page.get_by_role("link", name="Print the receipt")).to_be_visible()
-    phone.page.screenshot(path="/tmp/handover/pickup-3.png", full_page=True)
+    phone.look("pickup-3")
     assert HandoverJob.objects.get().status == HandoverJob.Status.HANDED_OVER
     assert job.pickup.__class__.objects.get().signature_sha256
