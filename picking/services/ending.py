@@ -200,8 +200,8 @@ def abort(job_id, *, by, now, version=None, reason=""):
     """
     job = lock_for_status(job_id, version)
     lines = list(job.lines.prefetch_related("allocations"))
+    transit(job.abort, by=by, now=now, reason=reason)  # refuses before anything is taken
     put_goods_aside(job, lines, RestowItem.Reason.ABORTED, by=by, now=now)
-    transit(job.abort, by=by, now=now, reason=reason)
     looked_for = reroutes.consume(job.plan_id, {}, reason=RoutingPlan.Reason.PICK_JOB_ABORTED, by=by, now=now)
     for line in lines:
         count_line(line, 0, "")

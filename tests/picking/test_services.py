@@ -394,3 +394,15 @@ def test_part_with_picked_units_is_not_released(facility, picker):
 
     assert RoutingPlan.objects.get().status == "ROUTED"
     assert PickLine.objects.get().picked == 2
+
+
+def test_abort_refuses_a_closed_job_before_it_takes_anything(facility, picker):
+    job = started_pick_job(picker, 1, facility=facility)
+    book(job, 1, by=picker)
+    close(job, picker)
+    Allocation.objects.all().delete()
+    StockMovement.objects.all().delete()
+    Stock.objects.all().delete()  # nothing lies there any more that units could be taken from
+
+    with pytest.raises(WrongStatus):
+        picking.abort(job.pk, by=None, now=NOON)
