@@ -19,6 +19,7 @@ from fulfillment.core.api.references import at_facilities, facility_in_body
 from fulfillment.core.api.schema import Integer, Text, boolean, validate
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.ids import uuid7
 
 from .. import returns
 from ..models import ItemReturn, ReturnCondition, ReturnedItem, ReturnJob, ReturnReason
@@ -350,27 +351,37 @@ def _entries(given):
 def _add(job_id, given, entries, facility, version, who):
     """Announce all units, and when they are here, receive and judge them one after the other, in one transaction."""
     lines = _ids([entry["itemReturnJobLineItemRef"] for entry in entries], "returnedLineItems")
-    wanted = [returns.Wanted(line, 1, *_reason(entry)) for line, entry in zip(lines, entries, strict=True)]
+    # Each entry is one unit, with reasons of its own.
+    wanted = [
+        returns.Wanted(line, 1, *_reason(entry), item_id=uuid7())
+        for line, entry in zip(lines, entries, strict=True)
+    ]
     with transaction.atomic():
         codes = given.get("scannableCodes", [])
         row = returns.announce(job_id, wanted, facility=facility, codes=codes, version=version, **who)
         if given["status"] == ItemReturn.Status.ANNOUNCED:
             return
         returns.open_announced(row.pk, **who)
-        for line, entry in zip(lines, entries, strict=True):
+        for one, entry in zip(wanted, entries, strict=True):
             if entry["status"] != "OPEN":
-                _receive_one(row.pk, line, entry, who)
+                _receive_one(row.pk, one, entry, who)
         for step in UNTIL[given["status"]]:
             row.refresh_from_db()
             if step is not returns.start or row.status != ItemReturn.Status.IN_PROGRESS:
                 step(row.pk, **who)
 
 
-def _receive_one(item_return_id, line, entry, who):
+def _receive_one(item_return_id, one, entry, who):
+    ids = [one.item_id]
     items = returns.receive(
-        item_return_id, line, 1, _condition(entry), comment=_condition_words(entry), **who
+        item_return_id,
+        one.line_id,
+        1,
+        _condition(entry),
+        item_ids=ids,
+        comment=_condition_words(entry),
+        **who,
     )
-    ids = [item.pk for item in items]
     if entry["status"] == "REJECTED":
         returns.reject(item_return_id, ids, reason=_words(entry["decisionReason"]), **who)
     elif entry["status"] == "ACCEPTED" and items[0].verdict != ReturnedItem.Verdict.ACCEPTED:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from fulfillment.core.events import emit
+from fulfillment.core.ids import uuid7
 from fulfillment.core.status import check_version, log_change, log_created, transit
 from shipping.events import ReturnAnnounced, ReturnCancelled
 from shipping.models import ItemReturn, ReturnedItem, ReturnJob, ReturnReason, Shipment
@@ -33,6 +34,8 @@ class Wanted:
     units: int
     reason: ReturnReason | None = None
     comment: str = ""
+    # Of a single unit that is received by its id afterwards.
+    item_id: uuid.UUID | None = None
 
 
 @transaction.atomic
@@ -122,6 +125,7 @@ def _add_announced(job, item_return, wanted):
             raise TooManyReturned(left=max(free[line.pk], 0), title=line.title)
         items += [
             ReturnedItem(
+                pk=one.item_id or uuid7(),
                 item_return=item_return,
                 line=line,
                 is_announced=True,

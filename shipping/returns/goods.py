@@ -16,7 +16,18 @@ Status, Verdict, Outcome = ItemReturn.Status, ReturnedItem.Verdict, ReturnCondit
 
 @transaction.atomic
 def receive(
-    item_return_id, line_id, units, condition, *, reason=None, comment="", action=None, by, now, version=None
+    item_return_id,
+    line_id,
+    units,
+    condition,
+    *,
+    item_ids=None,
+    reason=None,
+    comment="",
+    action=None,
+    by,
+    now,
+    version=None,
 ):
     """Note units that are here, and their condition, which proposes what becomes of them; returns them.
 
@@ -24,6 +35,7 @@ def receive(
     that has ended, a line of another order, and more units than were handed over and are not back yet.
 
     Args:
+        item_ids: the announced units that are here; None when nobody can tell them from others of their line.
         action: id of the press of a button; the second time nothing is received, and the same units are returned.
     """
     item_return = lock_open(item_return_id, version)
@@ -39,7 +51,10 @@ def receive(
         raise TooManyReturned(left=line.left, title=line.title)
     if item_return.status != Status.IN_PROGRESS:
         transit(item_return.start, by=by, now=now)
-    items = list(item_return.items.filter(line=line, received_at=None).order_by("pk")[:units])
+    awaited = item_return.items.filter(line=line, received_at=None)
+    if item_ids is not None:
+        awaited = awaited.filter(pk__in=item_ids)
+    items = list(awaited.order_by("pk")[:units])
     new = [ReturnedItem(item_return=item_return, line=line) for _unit in range(units - len(items))]
     if item_return.items.count() + len(new) > ItemReturn.MOST_ITEMS:
         raise TooManyItems(most=ItemReturn.MOST_ITEMS)

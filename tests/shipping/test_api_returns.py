@@ -181,6 +181,26 @@ def test_return_is_added_with_what_became_of_it(api, job):
     assert [line["returned"] for line in answer.json()["returnableLineItems"]] == [1, 1]
 
 
+def test_units_of_one_line_keep_the_reasons_of_their_entries(api, facility):
+    job = taken(8, facility=facility)
+    entries = [
+        entry(
+            job,
+            "REJECTED",
+            reasons=[{"reasonLocalized": {"en_US": f"Why {number}"}}],
+            decisionReason={"reasonLocalized": {"en_US": f"Why {number}"}},
+        )
+        for number in range(8)
+    ]
+
+    answer = add(api, job, *entries, status="IN_PROGRESS")
+
+    assert answer.status_code == 200, answer.json()
+    items = ReturnedItem.objects.all()
+    assert sorted(item.reason_comment for item in items) == [f"Why {number}" for number in range(8)]
+    assert [item.decision_reason for item in items] == [item.reason_comment for item in items]
+
+
 @pytest.mark.parametrize("status", ["OPEN", "IN_PROGRESS", "PAUSED", "WAITING_FOR_INPUT"])
 def test_return_is_added_in_any_status_it_can_have(api, job, status):
     answer = add(api, job, entry(job, "IN_PROGRESS"), status=status)
