@@ -219,7 +219,9 @@ def repaired(draft, corrections):
 def _spread(draft, corrections):
     places = (corrections.get(draft.group) or {}).get("places") or {}
     groups = {part.group for part in draft.parts}
-    if not draft.strays or any(places.get(line.line_id) not in groups for line in draft.strays):
+    if draft.action != Action.PARK or not draft.strays:
+        return [draft]  # also one that was cancelled or shipped since
+    if any(places.get(line.line_id) not in groups for line in draft.strays):
         return [draft]
     found = []
     for part in draft.parts:

@@ -88,6 +88,9 @@ def _apply(connection, drafts, now, also):
     for index, draft in enumerate(drafts):
         if draft.key in links or draft.key in seen:
             continue
+        if why := _cancelled_as_whole(draft, links):
+            outcomes[index] = Outcome(draft, "ignored", why)
+            continue
         outcome, body = _judge(draft)
         if body is not None:
             new.append((index, draft, body))
@@ -132,6 +135,17 @@ def _all_groups(draft, links):
         return [draft]
     groups = [group for order_id, group in links if order_id == draft.order_id and group]
     return [dataclasses.replace(draft, group=group) for group in groups] or [draft]
+
+
+def _cancelled_as_whole(draft, links):
+    """Why a ship group is not placed whose order was cancelled before its groups were known; None when it may be."""
+    link = links.get((draft.order_id, "")) if draft.group else None
+    if link is None or link.order_id is not None:
+        return None
+    if draft.is_older_than(link.version, link.source_updated_at):
+        return reason("OLDER")
+    is_newer = (draft.version, draft.updated_at) != (link.version, link.source_updated_at)
+    return None if is_newer else reason("CANCELLED_BEFORE")
 
 
 def _judge(draft):

@@ -212,6 +212,31 @@ def test_line_that_names_no_address_gets_one_and_keeps_it(office, monkeypatch, c
     assert not Delivery.objects.parked().exists()
 
 
+@pytest.mark.parametrize("kind", ["commercetools", "salesforce"])
+def test_order_cancelled_while_it_is_parked_is_not_placed_by_its_repair(office, monkeypatch, connect, kind):
+    shop = join(fake_of(kind), monkeypatch)
+    real = shop.payload
+    shop.payload = lambda order: stray_line(kind, real(order))
+    connection = connect(shop)
+    order = shop.new_order(("SKU-1", 1), ("SKU-2", 2), addresses=[ANNA, {**ANNA, "city": "Potsdam"}])
+    poll(connection)
+    delivery = Delivery.objects.get()
+    page = office.get(reverse("sources:delivery-detail", args=[delivery.pk]))
+    (name,) = page.context["repair"].fields
+    group = page.context["repair"].fields[name].choices[-1][0]
+
+    shop.change(order, is_cancelled=True)
+    poll(connection)
+    office.post(reverse("sources:delivery-retry", args=[delivery.pk]), {name: group})
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason_code, Order.objects.count()) == ("IGNORED", "OLDER", 0)
+    # Read anew, it is a cancellation whatever was typed in.
+    (draft,) = KINDS[kind].mapping.drafts(shop.payload(order), KINDS[kind].options())
+    assert delivery.corrections
+    assert repaired(draft, delivery.corrections) == [draft]
+
+
 def test_units_that_name_no_address_join_their_line(shop):
     kind = KINDS["commercetools"]
     fake = fake_of("commercetools")
