@@ -264,6 +264,11 @@ def _put_off(report, state, failure, *, seconds=None):
 @transaction.atomic
 def _finish(report, state, *, remote_id="", why=None):
     stored = Report.objects.lock(pk=report.pk)
+    if report.notes.get("taken_back") and not stored.notes.get("taken_back"):
+        # It went out again while it was undone: it is asked for anew.
+        stored.sending_until = None
+        stored.save(update_fields=["sending_until"])
+        return
     if stored.reason_code == "TAKEN_BACK_LATE":  # while it was sent
         state, why = State.PARKED, stored.reason
         report.notes = {**report.notes, "taken_back": True}

@@ -356,6 +356,30 @@ def test_handover_taken_back_is_undone_in_the_shop(shop, connect, is_lost):
     assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
 
 
+def test_parcel_that_goes_out_again_while_it_is_undone_is_reported(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 2))
+    parcel_id = hand_over(Order.objects.get(), (0, 2))
+    work_off()
+    real, calls = shop.answer, []
+
+    def answer(request):
+        if b"fulfillmentCancel" in request.content:
+            calls.append(request)
+            with transaction.atomic():
+                services.record_handed_over(parcel_id, now=timezone.now())
+        return real(request)
+
+    shop.answer = answer
+    with transaction.atomic():
+        services.record_handover_reverted(parcel_id, now=timezone.now())
+    work_off()
+    send_again()
+
+    assert len(calls) == 1
+    assert Report.objects.get().state == "SENT"
+    assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
+
+
 def test_cancelling_there_is_off_by_default(shop, connect):
     order = arrive(shop, connect(shop, reports_cancellations=True))
 
