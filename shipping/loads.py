@@ -52,6 +52,11 @@ class ParcelIsCancelled(ScanRefused):
     text = _("%(parcel)s is cancelled. Do not hand it over; put it aside.")
 
 
+class WaitsForDecision(ScanRefused):
+    kind = "wrong_article"
+    text = _("%(parcel)s needs a decision before it may leave. Put it aside.")
+
+
 class AlreadyOnThisLoad(ScanRefused):
     kind = "too_many"
     text = _("%(parcel)s is on this load already.")
@@ -86,6 +91,12 @@ class CountDiffers(Refused):
 
 class CancelledOnLoad(Refused):
     text = _("Take these parcels off the load first, they were cancelled meanwhile: %(parcels)s.")
+
+
+class WaitingOnLoad(Refused):
+    text = _(
+        "Take these parcels off the load first, they need a decision before they may leave: %(parcels)s."
+    )
 
 
 class LoadChanged(Refused):
@@ -185,8 +196,8 @@ def _answer(scan, status_code, kind, text):
 def add(load_id, code, *, by, now):
     """Load the parcel with this code.
 
-    Refuses an unknown code, a parcel of another carrier, one that is not labelled, cancelled, loaded or handed over
-    already, and a load that has left.
+    Refuses an unknown code, a parcel of another carrier, one that is not labelled, waits for a decision, is cancelled,
+    loaded or handed over already, and a load that has left.
     """
     load = Load.objects.select_related("facility", "carrier").get(pk=load_id)
     found = _find(load.facility, code)
@@ -238,7 +249,9 @@ def _refuse_other_than_ready(parcel, load, job):
         raise AlreadyLoaded(parcel=parcel, load=earlier.load)
     if job.status == HandoverJob.Status.HANDED_OVER:
         raise AlreadyGone(parcel=parcel)
-    if parcel.status != Parcel.Status.DONE or job.status not in HandoverJob.UNFINISHED:
+    if job.status == HandoverJob.Status.WAITING_FOR_INPUT:
+        raise WaitsForDecision(parcel=parcel)
+    if parcel.status != Parcel.Status.DONE or job.status != HandoverJob.Status.OPEN:
         raise services.ParcelNotReady(code=parcel.code, status=parcel.get_status_display())
 
 
@@ -277,8 +290,8 @@ def _lock_with_parcels(load_id):
 def close(load_id, *, driver_name, counted, signature=None, is_signed_on_paper=False, by, now, version=None):
     """Hand all parcels of a load to the carrier: the driver counted them and signed.
 
-    Refuses an empty load, another count than was scanned, a parcel that was cancelled meanwhile, a missing name or
-    signature, and an old version.
+    Refuses an empty load, another count than was scanned, a parcel that was cancelled or waits for a decision
+    meanwhile, a missing name or signature, and an old version.
 
     Args:
         signature: the PNG that ``signatures.read_signature`` drew.
@@ -296,10 +309,13 @@ def close(load_id, *, driver_name, counted, signature=None, is_signed_on_paper=F
     cancelled = [parcel.code for parcel in parcels if parcel.status != Parcel.Status.DONE]
     if cancelled:
         raise CancelledOnLoad(parcels=", ".join(cancelled))
+    waiting = {job.parcel_id for job in jobs if job.status == HandoverJob.Status.WAITING_FOR_INPUT}
+    if waiting:
+        raise WaitingOnLoad(parcels=", ".join(parcel.code for parcel in parcels if parcel.pk in waiting))
     if counted != len(parcels):
         raise CountDiffers(counted=counted, loaded=len(parcels))
     for job in jobs:
-        if job.status in HandoverJob.UNFINISHED:
+        if job.status == HandoverJob.Status.OPEN:
             services.hand_over(job.pk, by=by, now=now)
     sha256 = documents.keep(signature) if signature else ""
     transit(load.close, driver_name.strip(), sha256, now, by=by, now=now)

@@ -287,6 +287,37 @@ def test_parcel_that_was_cancelled_on_the_load_is_taken_off_first(facility):
     assert HandoverJob.objects.get(parcel=second).status == "HANDED_OVER"
 
 
+def wait(some_parcel):
+    services.wait_for_input(some_parcel.handover_job.pk, by=None, now=timezone.now())
+
+
+def test_parcel_that_waits_for_a_decision_is_not_loaded(facility):
+    done = labelled(facility=facility)
+    load = load_of(done)
+    wait(done)
+
+    with pytest.raises(loads.WaitsForDecision):
+        loads.add(load.pk, done.code, by=None, now=NOW)
+    with pytest.raises(loads.WaitsForDecision):
+        loads.add_anywhere(facility, done.code, by=None, now=NOW)
+
+    assert not LoadedParcel.objects.exists()
+
+
+def test_parcel_that_waits_for_a_decision_keeps_the_load(facility):
+    done = labelled(facility=facility)
+    load = loaded(done)
+    wait(done)
+
+    with pytest.raises(loads.WaitingOnLoad, match=done.code):
+        close(load)
+    assert HandoverJob.objects.get().status == "WAITING_FOR_INPUT"
+    services.go_on(done.handover_job.pk, by=None, now=timezone.now())
+    close(load)
+
+    assert HandoverJob.objects.get().status == "HANDED_OVER"
+
+
 def test_order_of_a_parcel_on_a_manifest_is_not_cancelled(facility):
     done = labelled(facility=facility)
     close(loaded(done))
