@@ -26,6 +26,7 @@ def is_wanted(order_id, *, now):
     connection = imported.connection
     try:
         with open_client(connection) as client:
+            client.be_quick()  # the labels of everybody wait behind it
             raw = client.order(imported.external_id)
     except http.SourceError as failure:
         seconds = failure.seconds if isinstance(failure, http.Throttled) else None

@@ -19,6 +19,7 @@ from .reading import items, part, read_json, text
 
 TIMEOUT = httpx.Timeout(30, connect=10)
 ATTEMPTS = 4
+QUICK = httpx.Timeout(5, connect=3)
 # A pause that is waited for here; a longer one gives the worker back.
 LONGEST_PAUSE = 5  # seconds
 # A token is renewed so long before it ends.
@@ -79,6 +80,7 @@ class Client:
         self._http = httpx.Client(
             transport=transport(), timeout=TIMEOUT, headers={"User-Agent": "fulfillment"}
         )
+        self._attempts, self._sign_in_wait = ATTEMPTS, LONGEST_SIGN_IN.total_seconds()
 
     def __enter__(self):
         return self
@@ -111,6 +113,11 @@ class Client:
         return text(self.options[name]).rstrip("/") or default
 
     # Calls
+
+    def be_quick(self):
+        """Ask once and briefly: for a read that others wait for and that is done again later."""
+        self._http.timeout = QUICK
+        self._attempts, self._sign_in_wait = 1, QUICK.read
 
     def get(self, url, **options):
         """A read: repeated after failures."""
@@ -158,14 +165,14 @@ class Client:
                 httpx.PoolTimeout,
                 httpx.UnsupportedProtocol,
             ) as error:
-                if attempt >= ATTEMPTS:
+                if attempt >= self._attempts:
                     raise Unreachable(f"No connection: {type(error).__name__}.") from error
                 _sleep(backoff(attempt))
                 continue
             except httpx.HTTPError as error:
                 if not is_read:
                     raise Unknown(f"No answer: {type(error).__name__}.") from error
-                if attempt >= ATTEMPTS:
+                if attempt >= self._attempts:
                     raise Unreachable(f"No answer: {type(error).__name__}.") from error
                 _sleep(backoff(attempt))
                 continue
@@ -177,14 +184,14 @@ class Client:
                 named = retry_after(answer)
                 self.pause(backoff(attempt) if named is None else named, attempt)
                 continue
-            if answer.status_code >= 500 and is_read and attempt < ATTEMPTS:
+            if answer.status_code >= 500 and is_read and attempt < self._attempts:
                 _sleep(backoff(attempt))
                 continue
             return self._read(answer, is_read)
 
     def pause(self, seconds, attempt):
         """Wait as the source asks, or give the worker back when that is long or was often."""
-        if attempt >= ATTEMPTS or seconds > LONGEST_PAUSE:
+        if attempt >= self._attempts or seconds > LONGEST_PAUSE:
             raise Throttled(seconds)
         _sleep(seconds)
 
@@ -228,7 +235,7 @@ class Client:
         """Sign in, unless another worker did so meanwhile. One at a time, by a lease: a refresh token that changes
         with each use must not be used twice, and no database lock is held during a call.
         """
-        end = time.monotonic() + LONGEST_SIGN_IN.total_seconds()
+        end = time.monotonic() + self._sign_in_wait
         mine = Connection.objects.filter(pk=self.connection.pk)
         while time.monotonic() < end:
             if access := self._of_colleague(old, mine):

@@ -106,6 +106,17 @@ def test_source_that_does_not_answer_holds_labels_up_for_a_while(shop, packed):
     assert label(waiting) == Parcel.Status.DONE
 
 
+def test_source_that_does_not_answer_is_asked_once_and_briefly(shop, packed):
+    order, waiting = packed
+    shop.lose_answer(lambda call: call.url.path == f"/v4/orders/{order.id}")
+
+    assert label(waiting) == "OPEN"
+
+    (call,) = asked(shop, order)
+    assert max(call.extensions["timeout"].values()) <= 5
+    assert shop.sleeps == []
+
+
 def test_other_orders_are_not_asked_for(shop):
     waiting = parcel(1)
 
