@@ -133,5 +133,5 @@ def _has_left(parcel, event, *, now):
     """What the carrier has is handed over, also when nobody scanned it out."""
     job = HandoverJob.objects.open().filter(parcel=parcel).first()
     if job is not None:
-        services.hand_over(job.pk, by=None, now=now)
+        job = services.hand_over(job.pk, by=None, now=now)
         log_change(job, "seen_by_carrier", by=None, now=now, reason=event.get_status_display())

@@ -75,7 +75,7 @@ def test_parcel_that_the_carrier_has_is_handed_over(facility, status, expected):
     job = HandoverJob.objects.get()
     assert job.status == expected
     changes = StatusChange.objects.filter(entity="shipping.handoverjob", action="seen_by_carrier")
-    assert changes.count() == (expected != "OPEN")
+    assert list(changes.values_list("after", flat=True)) == ["HANDED_OVER"] * (expected != "OPEN")
 
 
 def test_load_leaves_with_a_parcel_that_the_carrier_saw_before_the_driver_signed(facility):
