@@ -7,6 +7,7 @@ from collections import Counter
 from django.db import transaction
 from django.utils.translation import gettext
 
+from fulfillment.core.codes import parcel_codes
 from fulfillment.core.events import emit
 from fulfillment.core.ids import uuid7
 from fulfillment.core.status import check_version, log_change, log_created, transit
@@ -148,17 +149,19 @@ def open_at(facility, job_id, *, code="", by, now, version=None):
     Refuses a job that takes no returns, and an old version.
 
     Args:
-        code: what was scanned; of several announced returns it chooses the one that has it.
+        code: what was scanned; of several returns it chooses the one that has it, also when another one is here.
     """
     job = lock_job(job_id)
     check_version(job, version)
-    here = job.item_returns.filter(status__in=ItemReturn.HERE, facility=facility).order_by("pk").first()
-    if here is not None:
-        return here
-    begin(job, by=by, now=now)
+    here = job.item_returns.filter(status__in=ItemReturn.HERE, facility=facility).order_by("pk")
     announced = job.item_returns.filter(status=Status.ANNOUNCED).lock_all()
-    if announced:
-        chosen = next((one for one in announced if code in one.scannable_codes), announced[0])
+    known, codes = [*here, *announced], set(filter(None, parcel_codes(code)))
+    scanned = [one for one in known if codes & set(one.scannable_codes)]
+    chosen = next(iter(scanned or known), None)
+    if chosen is not None and chosen.status in ItemReturn.HERE:
+        return chosen
+    begin(job, by=by, now=now)
+    if chosen is not None:
         return _open(job, chosen, facility, by=by, now=now)
     item_return = ItemReturn(
         job=job,

@@ -267,6 +267,19 @@ def test_announced_return_arrives_at_another_facility(job):
     assert (here.status, here.facility, announced.status) == ("OPEN", store, "ANNOUNCED")
 
 
+def test_second_announced_parcel_arrives_while_the_first_one_is_here(job):
+    announce(job, 1, 0, codes=["BOX-7"])
+    second = announce(job, 0, 1, codes=["BOX-8"])
+    first = act(returns.open_at, job.facility, job.pk, code="BOX-7")
+
+    arrived = act(returns.open_at, job.facility, job.pk, code="box-8")
+
+    assert (arrived, arrived.status) == (second, "OPEN")
+    for code, expected in (("BOX-7", first), ("BOX-8", second), ("1001", first)):
+        assert act(returns.open_at, job.facility, job.pk, code=code) == expected
+    assert job.item_returns.count() == 2
+
+
 def test_return_without_announcement_is_opened_at_the_counter(job, packer):
     item_return = opened(job, by=packer)
 
