@@ -192,6 +192,8 @@ def send(event):
     if job is None and not is_undone:
         if report.notes.get("units"):  # it was told, and all that is left of it came after all
             _finish(report, State.SENT)
+        elif report.notes.get("taken_back"):
+            _finish(report, State.PARKED, why=reason("TAKEN_BACK_LATE"))
         else:
             _finish(report, State.SKIPPED, why=reason("TAKEN_BACK"))
         return

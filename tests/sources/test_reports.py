@@ -202,6 +202,10 @@ def test_handover_taken_back_too_late_is_for_a_person(shop, arrive):
 
     with transaction.atomic():
         services.record_handover_reverted(parcel_id, now=timezone.now())
+    assert Report.objects.get().reason_code == "TAKEN_BACK_LATE"
+    # The shop knows it still, whoever asks to report it again.
+    reports.retry(Report.objects.get().pk, by=None, now=timezone.now())
+    work_off()
 
     assert Report.objects.get().reason_code == "TAKEN_BACK_LATE"
 

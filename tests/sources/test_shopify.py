@@ -11,7 +11,7 @@ from fulfillment.demo.sources import fake_of
 from fulfillment.demo.sources.base import Item
 from orders import services
 from orders.models import Order
-from orders.sources import inbox, polling
+from orders.sources import inbox, polling, reports
 from orders.sources import services as sources
 from orders.sources.models import Connection, Delivery, Report
 from orders.sources.registry import KINDS
@@ -354,6 +354,24 @@ def test_handover_taken_back_is_undone_in_the_shop(shop, connect, is_lost):
         services.record_handed_over(parcel_id, now=timezone.now())
     work_off()
     assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
+
+
+@pytest.mark.parametrize("tracking", ["TRACK-1", ""], ids=["tracked", "untracked"])
+def test_shipment_whose_answer_was_lost_is_not_said_to_be_undone_unless_it_is(shop, connect, tracking):
+    order = arrive(shop, connect(shop), ("SKU-1", 2))
+    shop.lose_answer()
+    parcel_id = hand_over(Order.objects.get(), (0, 2), tracking=tracking)
+    work_off()
+    with transaction.atomic():
+        services.record_handover_reverted(parcel_id, now=timezone.now())
+    report = Report.objects.get()
+    assert (report.reason_code, len(order.shipments)) == ("TAKEN_BACK_LATE", 1)
+
+    reports.retry(report.pk, by=None, now=timezone.now())
+    send_again()
+
+    left = {"TRACK-1": ("TAKEN_BACK_THERE", 0), "": ("TAKEN_BACK_LATE", 1)}
+    assert (Report.objects.get().reason_code, len(order.shipments)) == left[tracking]
 
 
 def test_parcel_that_goes_out_again_while_it_is_undone_is_reported(shop, connect):

@@ -76,10 +76,14 @@ def find(client, job):
 
 def undo(client, report):
     """Cancel the fulfilments of a parcel that was taken back; those that are gone stay as they are."""
+    known, number = report.notes.get("fulfillments"), report.notes.get("number")
+    if not known and not number:  # nothing names what an answer that was lost may have left there
+        raise NotReportable("TAKEN_BACK_LATE")
     order = _state(client, report.imported.external_id)
-    states = {number_of(one["id"]): one.get("status") for one in items(order.get("fulfillments"))}
-    for identifier in report.notes.get("fulfillments") or [report.remote_id]:
-        if states.get(identifier, "CANCELLED") not in GONE:
+    for fulfillment in items(order.get("fulfillments")):
+        identifier = number_of(fulfillment["id"])
+        is_ours = identifier in known if known else number in _numbers(fulfillment)
+        if is_ours and fulfillment.get("status") not in GONE:
             client.mutate("fulfillmentCancel", UNDO, id=gid("Fulfillment", identifier))
 
 
@@ -106,13 +110,16 @@ def _state(client, order_id):
         after = info.get("endCursor")
 
 
+def _numbers(fulfillment):
+    return {text(entry.get("number")) for entry in items(fulfillment.get("trackingInfo"))}
+
+
 def _missing(order, job):
     """({line: units that are not reported yet}, ids of the fulfilments that carry this parcel's number)."""
     missing = {line.line_id: line.quantity for line in job.lines}
     ids = []
     for fulfillment in items(order.get("fulfillments")):
-        numbers = {text(entry.get("number")) for entry in items(fulfillment.get("trackingInfo"))}
-        if job.parcel.tracking_number not in numbers or fulfillment.get("status") in GONE:
+        if job.parcel.tracking_number not in _numbers(fulfillment) or fulfillment.get("status") in GONE:
             continue
         ids.append(number_of(fulfillment["id"]))
         for entry in items(fulfillment.get("fulfillmentLineItems")):
@@ -152,12 +159,14 @@ def _has_shrunk(order, job):
 
 
 def _ship(client, order, job):
+    notes = {name: note for name, note in job.report.notes.items() if name != "fulfillments"}
     if job.parcel.tracking_number:
         missing, ids = _missing(order, job)
+        job.report.notes = notes | {"number": job.parcel.tracking_number}
     else:
         missing, ids = {line.line_id: line.quantity for line in job.lines}, []
-        job.report.notes = {**job.report.notes, "before": _remaining(order, missing)}
-        job.report.save(update_fields=["notes"])
+        job.report.notes = notes | {"number": "", "before": _remaining(order, missing)}
+    job.report.save(update_fields=["notes"])
     calls: dict[str, list[dict]] = {}
     for location, entry in _open(client, order):
         taken = []
