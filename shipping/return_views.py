@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +14,7 @@ from fulfillment.core.access import at_facility, permissions_at
 from fulfillment.core.models import Permission
 
 from . import returns
-from .models import ItemReturn, ReturnCondition, ReturnedItem, ReturnJob
+from .models import ItemReturn, ReturnCondition, ReturnedItem
 from .return_forms import (
     ArticleScanForm,
     ConditionForm,
@@ -37,16 +38,22 @@ def return_list(request):
     page = Paginator(returns_at(request.facility, status=status, text=text), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
-    named = request.GET.get("named", "").replace("\0", "")[:120]
+    named, jobs = _named(request, request.GET)
     context = {
         "form": form,
         "scan_form": ReturnScanForm(),
         "page": page,
         "is_filtered": bool(text or status),
         "named": named,
-        "jobs": returns.find(request.facility, named)[0] if named else [],
+        "jobs": jobs,
     }
     return render(request, "shipping/itemreturn_list.html", context)
+
+
+def _named(request, given):
+    """(what somebody looked for, the return jobs that it may be)."""
+    named = given.get("named", "").replace("\0", "").strip()[:120]
+    return named, returns.find(request.facility, named)[0] if named else []
 
 
 @require_POST
@@ -82,9 +89,12 @@ def _detail(request, row):
 @require_POST
 @at_facility(Permission.RETURNS)
 def return_job_open(request, pk):
-    """The goods of one of the orders that were found by name are here."""
-    jobs = ReturnJob.objects.at_any([request.facility.pk])
-    return _opened(request, get_object_or_404(jobs, pk=pk))
+    """The goods of one of the orders that were found are here."""
+    named, jobs = _named(request, request.POST)
+    job = next((one for one in jobs if one.pk == pk), None)
+    if job is None:
+        raise Http404
+    return _opened(request, job, named)
 
 
 def _return(request, pk):

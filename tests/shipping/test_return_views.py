@@ -38,6 +38,13 @@ def scan(client, code):
     return client.post(url("scan"), {"code": code}, follow=True)
 
 
+def press(client, page, job, slug="here"):
+    """The button of one of the orders that were found."""
+    address = reverse("shipping:return-job-open", args=[slug, job.pk])
+    assert address in text(page)
+    return client.post(address, {"named": page.context["named"]}, follow=True)
+
+
 def receive(client, row, line, condition="as-new", units=1, **fields):
     data = {"line": line.pk, "condition": condition, "units": units, **fields}
     return client.post(url("receive", row), data, follow=True)
@@ -69,7 +76,7 @@ def test_name_lists_whose_it_may_be(client, job, facility):
 
     assert len(page.context["jobs"]) == 2
     assert not ItemReturn.objects.exists()
-    opened_page = client.post(reverse("shipping:return-job-open", args=["here", job.pk]), follow=True)
+    opened_page = press(client, page, job)
     assert opened_page.context["row"].job == job
 
 
@@ -217,13 +224,28 @@ def test_order_of_another_facility_opens_by_its_code_only(client, job):
     there = FacilityFactory(slug="there")
     client.force_login(staff("packer", there))
 
-    by_id = client.post(reverse("shipping:return-job-open", args=["there", job.pk]))
+    address = reverse("shipping:return-job-open", args=["there", job.pk])
+    by_id = [client.post(address, {"named": named}) for named in ("", job.order.recipient_name)]
     by_name = client.post(url("scan", slug="there"), {"code": job.order.recipient_name}, follow=True)
-    assert by_id.status_code == 404
+    assert [answer.status_code for answer in by_id] == [404, 404]
     assert "Nothing that was handed over" in text(by_name)
     by_number = client.post(url("scan", slug="there"), {"code": "1001"}, follow=True)
 
     assert by_number.context["row"].facility == there
+
+
+def test_one_of_several_orders_of_other_facilities_opens_by_their_code(client, job):
+    there, other = FacilityFactory(slug="there"), taken(1, facility=FacilityFactory(), number="1002")
+    client.force_login(staff("packer", there))
+    said = {"codes": ["BOX-7"], "by": None, "now": timezone.now()}
+    for one in (job, other):
+        wanted = [returns.Wanted(one.lines.first().pk, 1)]
+        returns.announce(one.pk, wanted, facility=one.facility, **said)
+
+    found = client.post(url("scan", slug="there"), {"code": "BOX-7"}, follow=True)
+    arrived = press(client, found, other, slug="there")
+
+    assert (arrived.context["row"].job, arrived.context["row"].status) == (other, "OPEN")
 
 
 def test_return_that_moved_on_is_not_found_where_it_was_expected(client, job):
