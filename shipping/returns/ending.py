@@ -66,7 +66,7 @@ def _record(item_return, items, now):
             str(item.line.order_line_id),
             item.verdict == Verdict.ACCEPTED,
             item.condition.key if item.condition else "",
-            item.reason.key if item.reason else item.decision_reason,
+            item.reason.key if item.reason else "",
         )
         for item in items
     )

@@ -415,7 +415,7 @@ def test_finished_return_is_recorded_for_the_shop(job):
     assert record.order_id == job.order_id
     assert record.items == [
         facts | {"is_accepted": True, "condition": "as-new", "reason": ""},
-        facts | {"is_accepted": False, "condition": "worn", "reason": "Worn or incomplete"},
+        facts | {"is_accepted": False, "condition": "worn", "reason": ""},
     ]
 
 
