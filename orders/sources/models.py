@@ -317,6 +317,7 @@ class Report(WithReason):
     notes = models.JSONField(default=dict, blank=True)
     sending_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+    due_since = models.DateTimeField(default=timezone.now)  # when it was asked for last
     sent_at = models.DateTimeField(_("reported at"), null=True)
 
     objects = ReportQuerySet.as_manager()

@@ -62,7 +62,8 @@ def on_parcel_taken_back(event, *, by, now):
             is_undone = report.state == State.SENT and _can_undo(report)
             report.state = State.DUE if is_undone else State.PARKED
             report.because(None if is_undone else reason("TAKEN_BACK_LATE"))
-            report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
+            report.due_since = now
+            report.save(update_fields=["state", "notes", "reason_code", "reason_params", "due_since"])
             if is_undone:
                 emit(ReportDue(report_id=report.pk), by=by, now=now)
 
@@ -119,21 +120,21 @@ def ask(imported, what, subject_id, *, by, now):
         connection=imported.connection,
         what=what,
         subject_id=subject_id,
-        defaults={"imported": imported, "created_at": now},
+        defaults={"imported": imported, "created_at": now, "due_since": now},
     )
     if not is_new and what == What.SHORT:
         if report.state in {State.SENT, State.SKIPPED}:
-            report.state = State.DUE
+            report.state, report.due_since = State.DUE, now
             report.because(None)
-            report.save(update_fields=["state", "reason_code", "reason_params"])
+            report.save(update_fields=["state", "reason_code", "reason_params", "due_since"])
     elif not is_new and not report.notes.get("taken_back"):
         return report
     elif not is_new:
         # Handed over again after it was taken back: the shop knows it already, or is asked.
-        report.state = State.UNKNOWN
+        report.state, report.due_since = State.UNKNOWN, now
         report.notes = {name: note for name, note in report.notes.items() if name != "taken_back"}
         report.because(None)
-        report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
+        report.save(update_fields=["state", "notes", "reason_code", "reason_params", "due_since"])
     emit(ReportDue(report_id=report.pk), by=by, now=now)
     return report
 
@@ -158,9 +159,9 @@ def retry(report_id, *, by, now):
     report = Report.objects.lock(pk=report_id)
     if report.state != State.PARKED:
         return report
-    report.state = State.UNKNOWN if report.attempts else State.DUE
+    report.state, report.due_since = State.UNKNOWN if report.attempts else State.DUE, now
     report.because(None)
-    report.save(update_fields=["state", "reason_code", "reason_params"])
+    report.save(update_fields=["state", "reason_code", "reason_params", "due_since"])
     emit(ReportDue(report_id=report.pk), by=by, now=now)
     return report
 
@@ -256,7 +257,7 @@ def _deliver(job, is_first):
 
 def _put_off(report, state, failure, *, seconds=None):
     """Try again later; what fails for days is for a person."""
-    if timezone.now() - report.created_at > GIVE_UP_AFTER:
+    if timezone.now() - report.due_since > GIVE_UP_AFTER:
         _finish(report, State.PARKED, why=reason("SOURCE_REFUSED", message=failure))
         return
     _finish(report, state)

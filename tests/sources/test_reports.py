@@ -417,7 +417,7 @@ def test_handover_taken_back_while_it_is_reported_is_for_a_person(shop, arrive):
 def test_report_that_fails_for_days_is_for_a_person(shop, arrive):
     _order, ours = arrive(("SKU-1", 1))
     hand_over(ours, (0, 1))
-    Report.objects.update(created_at=timezone.now() - datetime.timedelta(days=8))
+    Report.objects.update(due_since=timezone.now() - datetime.timedelta(days=8))
     for _attempt in range(4):
         shop.fail(502)
 
@@ -425,3 +425,12 @@ def test_report_that_fails_for_days_is_for_a_person(shop, arrive):
 
     report = Report.objects.get()
     assert (report.state, report.reason_code) == ("PARKED", "SOURCE_REFUSED")
+    # Asked for again, it has its days again.
+    Report.objects.update(created_at=timezone.now() - datetime.timedelta(days=8))
+    for _attempt in range(4):
+        shop.fail(502)
+    reports.retry(report.pk, by=None, now=timezone.now())
+    work_off()
+    assert Report.objects.get().state != "PARKED"
+    send_again()
+    assert Report.objects.get().state == "SENT"
