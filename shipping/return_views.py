@@ -179,23 +179,26 @@ def return_receive(request, pk):
         return _detail(request, row)
     if not form.is_valid():
         return _page(request, row, receive_form=form, status=422)
-    data, condition = form.cleaned_data, pressed.cleaned_data["condition"]
+    data, now = form.cleaned_data, timezone.now()
     items = returns.receive(
         row.pk,
         pressed.cleaned_data["line"],
         data["units"],
-        condition,
+        pressed.cleaned_data["condition"],
         reason=data["reason"],
         comment=data["comment"],
         action=data["action"],
         by=request.user,
-        now=timezone.now(),
+        now=now,
     )
-    messages.success(
-        request,
-        _("%(units)s × %(title)s: %(condition)s.")
-        % {"units": data["units"], "title": items[0].line.title, "condition": condition},
+    is_replay = items[0].received_at != now
+    words = (
+        _("Noted before, nothing is added: %(units)s × %(title)s: %(condition)s.")
+        if is_replay
+        else _("%(units)s × %(title)s: %(condition)s.")
     )
+    noted = {"units": len(items), "title": items[0].line.title, "condition": items[0].condition}
+    messages.add_message(request, messages.INFO if is_replay else messages.SUCCESS, words % noted)
     return _detail(request, row)
 
 

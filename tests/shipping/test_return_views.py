@@ -125,10 +125,12 @@ def test_condition_pressed_twice_counts_once(client, job):
     action = page.context["receive_form"]["action"].value()
     assert f'value="{action}"' in text(page)
 
-    for _again in range(2):
-        answer = receive(client, row, line, action=action)
+    first = receive(client, row, line, action=action)
+    again = receive(client, row, line, "damaged", units=2, action=action)
     assert ReturnedItem.objects.count() == 1
-    assert "As new" in text(answer)
+    (told,), (told_again,) = first.context["messages"], again.context["messages"]
+    assert str(told) == f"1 × {line.title}: As new."
+    assert str(told_again) == f"Noted before, nothing is added: 1 × {line.title}: As new."
     receive(client, row, line, action="c0ffee00-0000-4000-8000-000000000000")
 
     assert ReturnedItem.objects.count() == 2
