@@ -220,8 +220,9 @@ def add_anywhere(facility, code, *, by, now):
 
     Refuses what ``add`` refuses; a load is not opened for a parcel that does not go onto it.
     """
-    carrier = _find(facility, code).parcel.carrier
-    return add(open_load(facility, carrier, by=by, now=now).pk, code, by=by, now=now)
+    # The order first: whoever opens a load again holds the orders of its parcels when it takes the carrier's open load.
+    parcel = services.lock_parcel(_find(facility, code).parcel_id)
+    return add(open_load(facility, parcel.carrier, by=by, now=now).pk, code, by=by, now=now)
 
 
 def _find(facility, code):

@@ -3,7 +3,8 @@ import io
 import uuid
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
@@ -316,6 +317,18 @@ def test_parcel_that_waits_for_a_decision_keeps_the_load(facility):
     close(load)
 
     assert HandoverJob.objects.get().status == "HANDED_OVER"
+
+
+def test_order_is_locked_before_a_load_is_opened_for_its_parcel(facility):
+    done = labelled(facility=facility)
+
+    with CaptureQueriesContext(connection) as asked:
+        loads.add_anywhere(facility, done.code, by=None, now=NOW)
+
+    queries = [query["sql"] for query in asked]
+    locked = next(index for index, sql in enumerate(queries) if 'FROM "orders_order"' in sql)
+    opened = next(index for index, sql in enumerate(queries) if sql.startswith('INSERT INTO "shipping_load"'))
+    assert locked < opened
 
 
 def test_order_of_a_parcel_on_a_manifest_is_not_cancelled(facility):
