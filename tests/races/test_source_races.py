@@ -1,5 +1,6 @@
 """Two workers, or two deliveries, at once with the same order of a source. Each has a database connection of its own."""
 
+import contextlib
 import datetime
 import threading
 
@@ -13,10 +14,11 @@ from fulfillment.demo.sources import fake_of
 from orders.models import Order, OrderLine
 from orders.sources import buckets, importing, inbox, polling, reports
 from orders.sources.events import ReportDue
-from orders.sources.models import Connection, Delivery, ImportedOrder, Report
+from orders.sources.models import Connection, Delivery, ImportedOrder, Report, ReportQuerySet
 from orders.sources.registry import KINDS
 from tests.factories.core import ChannelFactory
 from tests.sources.conftest import join, kinds
+from tests.sources.test_otto_reports import CONDITIONS, give_back
 from tests.sources.test_reports import hand_over
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +76,10 @@ def bring(connection, drafts):
 
 def poll(connection):
     return lambda: polling.run(connection.pk, now=timezone.now())
+
+
+def send(report):
+    return lambda: reports.send(ReportDue(report_id=report.pk))
 
 
 def receive(connection, headers, body):
@@ -212,6 +218,31 @@ def test_two_workers_on_one_report_ship_once(shop, connection):
     report.refresh_from_db()
     assert report.state == "SENT"
     assert len(order.shipments) == 1
+
+
+@pytest.mark.parametrize("shop", ["otto"], indirect=True)
+def test_two_returns_at_once_choose_other_units(shop, connection, monkeypatch):
+    connection.settings |= CONDITIONS
+    connection.save()
+    shop.new_order(("SKU-1", 2))
+    poll(connection)()
+    hand_over(Order.objects.get(), (0, 2))
+    send(Report.objects.get())()
+    give_back((1, True, "new", ""))
+    give_back((1, True, "new", ""))
+    both, real = threading.Barrier(2), ReportQuerySet.spent_ids
+
+    def spent_ids(self):
+        found = real(self)
+        with contextlib.suppress(threading.BrokenBarrierError):  # the other one waits for its turn
+            both.wait(0.3)
+        return found
+
+    monkeypatch.setattr(ReportQuerySet, "spent_ids", spent_ids)
+
+    at_once(*[send(report) for report in Report.objects.filter(what="RETURNED")])
+
+    assert len({entry[1] for entry in shop.returns}) == 2
 
 
 @pytest.mark.parametrize("place", PLACES)

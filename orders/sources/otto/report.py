@@ -1,11 +1,12 @@
 """Parcels name the units in them. A unit is spent with its first shipment, so it is noted before it is sent."""
 
 import httpx
+from django.db import transaction
 
 from orders.sources import echoes, http
 from orders.sources.addresses import alpha_3
 from orders.sources.kind import NotReportable
-from orders.sources.models import Report
+from orders.sources.models import ImportedOrder, Report
 from orders.sources.reading import first, iso, items, text
 
 from . import mapping
@@ -49,8 +50,10 @@ def _units(client, job):
     return items(http.known(client.order(job.order_id)).get("positionItems"))
 
 
+@transaction.atomic
 def _choose(job, units):
     """Units to report: still processable, and none of another report. Noted at once for the next attempt."""
+    ImportedOrder.objects.lock(pk=job.imported.pk)  # no two reports choose at once
     job.report.notes = {name: note for name, note in job.report.notes.items() if name != "ids"}
     others = Report.objects.filter(imported=job.imported).exclude(pk=job.report.pk).spent_ids()
     lines, chosen = mapping.lines_of(units), []
@@ -167,10 +170,7 @@ def _give_back(client, job):
     """Say of each unit whether it was taken back. Units are chosen once; what OTTO has as returned is not sent again."""
     units = _units(client, job)
     if "returned" not in job.report.notes:
-        chosen = _choose_returned(client, job, units)
-        ids = [unit["positionItemId"] for calls in chosen.values() for unit in calls]
-        job.report.notes |= {"returned": chosen, "ids": ids, "told": []}
-        job.report.save(update_fields=["notes"])
+        _choose_returned(client, job, units)
     states = {text(unit.get("positionItemId")): mapping.state_of(unit) for unit in units}
     for name, wanted in job.report.notes["returned"].items():
         if name == ACCEPTANCE:
@@ -203,8 +203,10 @@ def _settle_return(client, job, name, units):
     job.report.save(update_fields=["notes"])
 
 
+@transaction.atomic
 def _choose_returned(client, job, units):
-    """{name of the call: its units}; each unit is one that was sent and is in no other return."""
+    """Note the units of each call; each unit is one that was sent and is in no other return."""
+    ImportedOrder.objects.lock(pk=job.imported.pk)  # no two reports choose at once
     others = Report.objects.filter(imported=job.imported, what=Report.What.RETURNED)
     spent = others.exclude(pk=job.report.pk).spent_ids()
     lines = mapping.lines_of(units)
@@ -224,7 +226,9 @@ def _choose_returned(client, job, units):
             spent.add(unit)
             entry = {"positionItemId": unit, "salesOrderId": job.order_id, **words}
             chosen.setdefault(name, []).append(entry)
-    return chosen
+    ids = [unit["positionItemId"] for calls in chosen.values() for unit in calls]
+    job.report.notes |= {"returned": chosen, "ids": ids, "told": []}
+    job.report.save(update_fields=["notes"])
 
 
 def _words_of_return(client, line):
