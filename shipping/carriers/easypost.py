@@ -31,6 +31,7 @@ from .calls import CONNECT_SECONDS, READ_SECONDS, check_in_time, classify, downl
 
 # The product of a connection whose parcels get a return label, and what its reference ends with.
 RETURN, BACK = "RETURN", "-R"
+NO_RETURN_LABEL = gettext_noop("No return label.")
 GRAMS_PER_OUNCE, MILLIMETRES_PER_INCH = 28.349523125, 25.4
 FIELDS = {
     "to_address.name": "last_name",
@@ -92,9 +93,7 @@ class EasyPost(Adapter):
             back = self._booking(self._buy(body, "", parcel.send_until))
         except CarrierError as error:
             # The parcel is booked, whatever became of its return label.
-            return dataclasses.replace(
-                booking, warnings=(*booking.warnings, f"No return label: {error.message}")
-            )
+            return dataclasses.replace(booking, warnings=(*booking.warnings, NO_RETURN_LABEL, error.message))
         return _with_return(booking, back)
 
     @property
@@ -287,7 +286,7 @@ class EasyPost(Adapter):
 def _with_return(booking, back):
     """A booking with the label of its return, when that was bought."""
     if back is None:
-        return dataclasses.replace(booking, warnings=(*booking.warnings, "No return label."))
+        return dataclasses.replace(booking, warnings=(*booking.warnings, NO_RETURN_LABEL))
     label = dataclasses.replace(back.docs[0], kind="return_label")
     return dataclasses.replace(booking, docs=(*booking.docs, label), return_number=back.number)
 

@@ -303,6 +303,17 @@ def test_parcel_with_its_label_offers_to_print(client, facility):
     assert "Booked" in text(page)
 
 
+def test_warnings_of_a_label_are_told_in_the_language_of_the_reader(client, facility):
+    done = labelled(facility=facility)
+    done.warnings = ["No return label.", "100 % <b>full</b>"]
+    done.save(update_fields=["warnings"])
+
+    page = text(client.get(address("parcel-detail", done.pk), headers={"accept-language": "de"}))
+
+    assert "Kein Retourenetikett." in page
+    assert "100 % &lt;b&gt;full&lt;/b&gt;" in page
+
+
 def test_name_with_markup_is_escaped_on_the_pages(client, facility):
     failed = parcel(facility=facility, address={"houseNumber": "REJECT", "lastName": "<script>x</script>"})
     work()
