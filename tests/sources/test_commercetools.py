@@ -8,11 +8,12 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
-from fulfillment.demo.sources.base import ANNA, Item
+from fulfillment.demo.sources.base import ANNA, Fault, Item
 from orders import services
 from orders.models import Order, ParcelRecord
 from orders.sources import inbox, polling
@@ -290,12 +291,20 @@ def test_push_with_another_claim_is_refused(shop, pushed, google, changes):
     assert not Delivery.objects.exists()
 
 
-def test_push_that_cannot_be_checked_is_refused_and_comes_again(shop, pushed, google):
+@pytest.mark.parametrize(
+    "answer",
+    [httpx.Response(502), httpx.Response(200, text="<html>"), httpx.Response(200, json=[])],
+    ids=["failure", "not JSON", "no keys"],
+)
+def test_push_that_cannot_be_checked_is_refused_and_comes_again(shop, pushed, google, answer):
     _headers, body = shop.webhook(shop.new_order())
-    shop.fail(502, match=lambda call: str(call.url) == inbound.KEYS_URL)
+    shop.faults.append(Fault(answer=answer, match=lambda call: str(call.url) == inbound.KEYS_URL))
 
     with pytest.raises(inbound.BadSignature):
         receive(pushed, google(), body)
+    cache.delete("sources:google-keys-asked")  # some seconds later
+
+    assert receive(pushed, google(), body)
 
 
 def test_keys_that_do_not_exist_are_asked_for_once_in_a_while(shop, pushed, google):

@@ -52,7 +52,7 @@ def _check_token(token, settings):
     try:
         key = _key(jwt.get_unverified_header(token).get("kid", ""))
         claims = jwt.decode(token, key, algorithms=["RS256"], audience=audience, issuer=ISSUERS)
-    except (jwt.PyJWTError, httpx.HTTPError) as error:
+    except (jwt.PyJWTError, httpx.HTTPError, ValueError) as error:
         # Without Google's keys nothing can be checked; it pushes again.
         raise BadSignature from error
     if claims.get("email") != account or claims.get("email_verified") is not True:
@@ -70,7 +70,9 @@ def _key(kid):
             if not cache.add("sources:google-keys-asked", 1, ASKED_EVERY):
                 break
             with httpx.Client(transport=http.transport(), timeout=5) as client:
-                found = client.get(KEYS_URL).raise_for_status().json()
+                answer = client.get(KEYS_URL).raise_for_status().json()
+            found = {"keys": items(part(answer, "keys"))}
+            jwt.PyJWKSet.from_dict(found)  # raises for what are no keys: that is not kept
             cache.set("sources:google-keys", found, KEPT)
         for key in jwt.PyJWKSet.from_dict(found).keys:
             if key.key_id == kid:
