@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 
 from django.db import transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext_noop
 
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.events import emit
@@ -25,6 +25,8 @@ from .refusals import (
 )
 
 Status = ItemReturn.Status
+# Who acts with the code of a slip; the history shows it in the language of the reader.
+CUSTOMER = gettext_noop("Customer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ def announce_by_customer(shipment_id, wanted, *, now):
     job = ReturnJob.objects.filter(order=shipment.order_id).first()
     if job is None:
         raise ReturnNeedsHandover
-    job, who = lock_job(job.pk), str(gettext("Customer"))
+    job, who = lock_job(job.pk), CUSTOMER
     begin(job, by=who, now=now)
     before = job.item_returns.filter(status=Status.ANNOUNCED, is_by_customer=True).first()
     if before is None:

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
 from fulfillment.core.errors import VersionConflict, WrongStatus
 from fulfillment.core.models import StatusChange, Stock
@@ -184,6 +185,19 @@ def test_customer_announces_with_the_code_of_the_slip_and_changes_it(parcel_job,
     assert units(parcel_job)[0] == (2, 0)
     assert events.count("ReturnAnnounced") == 2
     assert StatusChange.objects.filter(entity="shipping.itemreturn").latest("pk").actor == "Customer"
+
+
+def test_customer_is_named_in_the_language_of_the_reader(parcel_job):
+    shipment, _job = returns.of_slip(slip_code(parcel_job))
+
+    with translation.override("de"):
+        returns.announce_by_customer(shipment.pk, wanted(parcel_job, 1, 0), now=timezone.now())
+
+    change = StatusChange.objects.filter(entity="shipping.itemreturn").get()
+    assert change.actor == "Customer"
+    for language, name in (("de", "Kunde"), ("en", "Customer")):
+        with translation.override(language):
+            assert name in render_to_string("partials/timeline.html", {"changes": [change]})
 
 
 def test_unknown_code_is_of_no_slip(parcel_job):
