@@ -8,7 +8,7 @@ from fulfillment.core.models import Document
 from fulfillment.core.services import documents
 
 from . import notes, papers, services
-from .models import Paper, Pickup
+from .models import HandoverJob, Paper, Pickup
 from .models.papers import Kind
 from .parcel_data import sender_of
 from .pickup import language_at
@@ -20,10 +20,11 @@ CATEGORIES = {
 
 
 def make_papers(event):
-    """Draw and store the papers of goods that are ready. Called again, it does nothing."""
+    """Draw and store the papers of goods that are ready. Called again or after a cancellation, it does nothing."""
     pickup = (
         Pickup.objects.select_related("job__order__channel", "job__facility", "job__pick_job__pack_job")
         .filter(job=event.handover_job_id, papers_made_at=None)
+        .exclude(job__status__in=HandoverJob.GIVEN_UP)
         .first()
     )
     if pickup is None:
@@ -46,7 +47,7 @@ def make_papers(event):
 def _store(pickup, drafts, *, now):
     job = services.lock_handover(pickup.job_id)
     locked = Pickup.objects.get(pk=pickup.pk)
-    if locked.papers_made_at is not None:
+    if locked.papers_made_at is not None or job.status in HandoverJob.GIVEN_UP:
         return
     for number, draft in enumerate(drafts, start=1):
         stored = documents.store(

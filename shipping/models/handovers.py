@@ -39,6 +39,7 @@ class HandoverJob(Stateful):
         OBSOLETE = "OBSOLETE", _("Obsolete")
 
     UNFINISHED = ["OPEN", "WAITING_FOR_INPUT"]
+    GIVEN_UP = ["CANCELED", "OBSOLETE"]
 
     class Channel(models.TextChoices):
         DELIVERY = "DELIVERY", _("To the carrier")

@@ -2,10 +2,11 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from fulfillment.core.models import Document
 from fulfillment.core.services import documents
-from shipping import papers, pickup_papers
+from shipping import notes, papers, pickup_papers, services
 from shipping.events import GoodsReady
 from shipping.models import Paper, PaperSettings
 from tests.apiclient import Api
@@ -87,6 +88,29 @@ def test_papers_are_made_once(facility):
     pickup_papers.make_papers(GoodsReady(job.pk))
 
     assert (Paper.objects.count(), Document.objects.count()) == (1, 1)
+
+
+def cancel(job):
+    services.cancel_handover(job.pk, "CONSUMER_NO_SHOW", by=None, now=timezone.now())
+
+
+def test_no_papers_are_made_for_goods_that_nobody_will_collect(facility):
+    job = collected(1, facility=facility)
+    cancel(job)
+
+    work()
+
+    assert not Paper.objects.exists()
+
+
+def test_papers_drawn_while_the_handover_is_cancelled_are_dropped(facility, monkeypatch):
+    job = collected(1, facility=facility)
+    draw = notes.render_pickup_slip
+    monkeypatch.setattr(notes, "render_pickup_slip", lambda *given: (cancel(job), draw(*given))[1])
+
+    work()
+
+    assert not Paper.objects.exists()
 
 
 def test_packer_prints_the_slip_and_the_clerk_prints_it_again(client, facility):
