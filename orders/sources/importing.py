@@ -37,6 +37,14 @@ class Outcome:
     def is_parked(self):
         return self.done == "parked"
 
+    @property
+    def settles(self):
+        """Whether earlier deliveries of the order need nobody any more. An echo that changes nothing settles nothing:
+        what somebody has to decide is still undecided.
+        """
+        is_cancelled = self.draft.action == Action.CANCEL and self.reason.code == "CANCELLED_BEFORE"
+        return is_cancelled or self.done in {"imported", "updated", "cancelled"}
+
 
 def apply(connection, drafts, *, now, also=None):
     """Bring drafts of one connection to our orders, all in one transaction; returns an ``Outcome`` for each.

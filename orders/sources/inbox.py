@@ -39,7 +39,6 @@ _called_at = 0.0
 
 # What our own code raises for a payload that nobody thought of.
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-SETTLING = {"imported", "updated", "cancelled"}
 STATES = {"parked": State.PARKED, "ignored": State.IGNORED}
 
 
@@ -236,8 +235,7 @@ def _finish(delivery, outcomes, now):
     shown = worst or next((outcome for outcome in outcomes if outcome.done != "ignored"), outcomes[0])
     delivery.external_id, delivery.number = shown.draft.order_id[:255], shown.draft.number[:255]
     _close(delivery, STATES.get(shown.done, State.DONE), shown.reason, now)
-    # An echo that changes nothing settles nothing: what somebody has to decide is still undecided.
-    if worst is None and any(outcome.done in SETTLING for outcome in outcomes):
+    if worst is None and any(outcome.settles for outcome in outcomes):
         close_parked(delivery.connection, {outcome.draft.order_id for outcome in outcomes}, now=now)
 
 

@@ -100,7 +100,7 @@ def bring(connection, kind, orders, *, now, also=None):
 
     def note(outcomes):
         inbox.park_polled(connection, raw, outcomes, now=now)
-        good = {outcome.draft.order_id for outcome in outcomes if outcome.done in inbox.SETTLING}
+        good = {outcome.draft.order_id for outcome in outcomes if outcome.settles}
         # An order with a ship group that is parked is not settled by its other ones.
         good -= {outcome.draft.order_id for outcome in outcomes if outcome.is_parked}
         if good:
