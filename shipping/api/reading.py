@@ -52,13 +52,19 @@ def filtered(request, rows, paths):
         rows = rows.filter(target_time__gte=begin)
     if end := paging.moment(request, "endTargetTime"):
         rows = rows.filter(target_time__lte=end)
-    if term := request.query_params.get("searchTerm", "")[:200]:
-        rows = rows.filter(
-            Q(short_id__iexact=term)
-            | Q(order__tenant_order_id__icontains=term)
-            | Q(order__recipient_name__icontains=term)
-        )
-    return rows
+    return searched(request, rows)
+
+
+def searched(request, rows):
+    """Those with the ``searchTerm`` as their short id, or in the number or recipient of their order."""
+    term = request.query_params.get("searchTerm", "")[:200]
+    if not term:
+        return rows
+    return rows.filter(
+        Q(short_id__iexact=term)
+        | Q(order__tenant_order_id__icontains=term)
+        | Q(order__recipient_name__icontains=term)
+    )
 
 
 def carrier_of(reference, path):

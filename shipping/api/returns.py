@@ -24,7 +24,7 @@ from fulfillment.core.ids import uuid7
 from .. import returns
 from ..models import ItemReturn, ReturnCondition, ReturnedItem, ReturnJob, ReturnReason
 from ..wire import returns as wire
-from .reading import CHANGED
+from .reading import CHANGED, searched
 
 LIST = {
     **PAGE,
@@ -117,13 +117,7 @@ class ReturnJobList(ReturnView):
             rows = rows.filter(status__in=statuses)
         if statuses := paging.values(request, "itemReturnStatus"):
             rows = rows.filter(item_returns__status__in=statuses).distinct()
-        if term := request.query_params.get("searchTerm", "")[:200]:
-            rows = rows.filter(
-                Q(short_id__iexact=term)
-                | Q(order__tenant_order_id__icontains=term)
-                | Q(order__recipient_name__icontains=term)
-            )
-        return rows
+        return searched(request, rows)
 
     @operation(
         "createItemReturnJob",
