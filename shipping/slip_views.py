@@ -70,9 +70,7 @@ def slip(request, code):
         return render(request, "shipping/slip_enter.html", {"form": form}, status=404)
     if job is not None and job.status in ReturnJob.CLOSED:
         job = None
-    announced = (
-        job and job.item_returns.filter(status=ItemReturn.Status.ANNOUNCED, is_by_customer=True).first()
-    )
+    announced = job and job.item_returns.announced_by_customer().first()
     form = AnnounceForm(request.POST or None, job=job, announced=announced)
     if request.method == "POST" and form.is_valid():
         returns.announce_by_customer(shipment.pk, form.wanted, now=timezone.now())

@@ -189,6 +189,10 @@ class ItemReturnQuerySet(FacilityQuerySet):
     def unfinished(self):
         return self.filter(status__in=ItemReturn.UNFINISHED)
 
+    def announced_by_customer(self):
+        """What a customer announced with the code of the slip, and may still change."""
+        return self.filter(status=ItemReturn.Status.ANNOUNCED, is_by_customer=True)
+
     def for_api(self):
         return self.select_related("order", "job").prefetch_related(*ITEMS)
 

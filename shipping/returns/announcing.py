@@ -69,7 +69,7 @@ def announce_by_customer(shipment_id, wanted, *, now):
         raise ReturnNeedsHandover
     job, who = lock_job(job.pk), CUSTOMER
     begin(job, by=who, now=now)
-    before = job.item_returns.filter(status=Status.ANNOUNCED, is_by_customer=True).first()
+    before = job.item_returns.announced_by_customer().first()
     if before is None:
         codes = [shipment.return_code]
         return _announce(job, wanted, shipment.facility, codes, is_by_customer=True, by=who, now=now)
