@@ -33,6 +33,8 @@ def compile_catalogue():
     for entry in catalogue:
         # Notes of what a text was before: msgmerge cannot read them beside a translated plural.
         entry.previous_msgctxt = entry.previous_msgid = entry.previous_msgid_plural = None
+    # As collected, the order is that of the files on the disk, which differs between machines.
+    catalogue.sort(key=lambda entry: (entry.msgid, entry.msgctxt or ""))
     catalogue.save()
     catalogue.save_as_mofile(str(CATALOGUE.with_suffix(".mo")))
     return [entry.msgid for entry in catalogue.untranslated_entries() + catalogue.fuzzy_entries()]
