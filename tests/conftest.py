@@ -27,12 +27,17 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("fulfillment")
 
 
+SEEDS = [
+    ("fulfillment.core", "0001_squashed_0021_returns", "create_roles"),
+    ("shipping", "0001_squashed_0017_returned_once", "seed"),
+    ("routing", "0001_squashed_0011_trial_changes", "seed"),
+]
+
+
 def sow():
     """Write what the migrations leave in a new database: roles, routing configuration, words of returns."""
-    importlib.import_module("fulfillment.core.migrations.0002_roles").create_roles(apps, None)
-    importlib.import_module("fulfillment.core.migrations.0021_returns").allow_returns(apps, None)
-    importlib.import_module("shipping.migrations.0011_returns").seed(apps, None)
-    importlib.import_module("routing.migrations.0002_seed").seed(apps, None)
+    for app, name, seed in SEEDS:
+        getattr(importlib.import_module(f"{app}.migrations.{name}"), seed)(apps, None)
 
 
 @pytest.fixture(scope="session")
