@@ -34,21 +34,29 @@ export class ScanInput {
     // A field that a scan just hid keeps the focus until the page is drawn: what is typed into it would be lost.
     const isShown = element?.checkVisibility();
     const scanning = isShown && element.matches("[data-scan]");
-    const typing = isShown && element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+    const typing = isShown && element.matches("input:not([type=checkbox]):not([type=radio]), textarea, [contenteditable]");
+    const choosing = isShown && element.matches("select, input[type=number]:not([data-scan])");
     const fast = event.timeStamp - this.last < this.gap;
     this.last = event.timeStamp;
     const ends = event.key === "Enter" || (event.key === "Tab" && fast) || (event.ctrlKey && event.key === "j");
-    if (ends) return this.end(event, element, scanning, typing, fast);
+    if (ends) return this.end(event, element, scanning, typing && !this.isScan(choosing), fast);
     if (event.ctrlKey && event.key === "]") { // GS1 group separator
       event.preventDefault();
       if (scanning) element.value += "\x1d";
       else this.buffer += "\x1d";
       return;
     }
+    if (!fast) this.before = choosing ? [element, element.value] : null;
     if (typing && !fast) this.buffer = "";
+    if (typing && choosing && event.key.length === 1) this.buffer += event.key;
     if (typing || event.isComposing || event.altKey || event.metaKey || event.ctrlKey || event.key.length !== 1) return;
     this.buffer = fast ? this.buffer + event.key : event.key;
     if (fast || !isShown) event.preventDefault(); // a space of the code must not press a button
+  }
+
+  /** Whether so much came so fast into a field for a number that it can only be a code. */
+  isScan(choosing) {
+    return choosing && this.buffer.length >= 8;
   }
 
   end(event, element, scanning, typing, fast) {
@@ -62,6 +70,7 @@ export class ScanInput {
       event.stopPropagation();
       const code = this.buffer;
       this.buffer = "";
+      if (this.before) this.before[0].value = this.before[1]; // what its keys chose or typed was not meant
       return this.onCode(code);
     }
     if (event.ctrlKey) event.preventDefault();

@@ -82,6 +82,26 @@ def test_job_is_picked_to_the_end_without_a_connection(phone, job):
     ]
 
 
+def test_what_was_done_without_a_connection_is_sent_from_the_list_too(phone, job):
+    first, _second = job.lines.all()
+    go_offline(phone)
+    phone.scan(code_of(first))
+    phone.expect_feedback("ok")
+    phone.expect_connection("waiting")
+    phone.open("picking:job-list", "here")
+
+    waiting = phone.page.locator("#waiting")
+    expect(waiting).to_contain_text("Waiting to be sent: 1.")
+    phone.inspect()
+    phone.page.locator(".btn-primary").first.click()
+    expect(waiting).to_be_visible()
+    assert phone.page.url.endswith("/f/here/pick/")
+    go_offline(phone, False)
+
+    expect(waiting).to_be_hidden()
+    assert ScanEvent.objects.filter(kind="scan").count() == 1
+
+
 def test_undo_works_without_a_connection(phone, job):
     first, _second = job.lines.all()
     phone.scan(code_of(first))

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.phone import PASSWORD
 from tests.factories.core import staff
-from tests.factories.picking import started_pick_job
+from tests.factories.picking import code_of, started_pick_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -39,3 +39,23 @@ def test_scan_into_a_field_that_was_just_hidden_is_read_whole(phone, picker, fac
     )
 
     expect(phone.page.locator("#feedback")).to_contain_text("731958")
+
+
+@pytest.mark.parametrize(
+    ("opens", "field"), [("Missing", "select[name=reason]"), ("Units", "[name=quantity]")]
+)
+def test_scan_into_an_opened_panel_is_a_scan(phone, picker, facility, opens, field):
+    job = started_pick_job(picker, 2, facility=facility)
+    phone.sign_in(picker)
+    phone.open("picking:job-detail", "here", job.pk)
+    phone.page.wait_for_load_state("networkidle")
+    phone.page.get_by_role("button", name=opens, exact=True).click()
+    expect(phone.page.locator(f"#card {field}").first).to_be_focused()
+    before = phone.page.locator(f"#card {field}").first.input_value()
+
+    phone.scan(code_of(job.lines.get()))
+
+    phone.expect_feedback("ok")
+    phone.expect_progress("1/2")
+    if opens == "Missing":
+        assert phone.page.locator(f"#card {field}").first.input_value() == before

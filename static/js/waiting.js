@@ -1,0 +1,28 @@
+// What waits on this device goes out from every page, not only from the one where it was scanned; and a page that was kept
+// says that there is no connection.
+
+import { ActionQueue } from "./queue.js";
+
+const strip = document.getElementById("waiting");
+
+/** The scan pages have a queue of their own and say more. */
+if (strip && isSecureContext && !document.getElementById("connection")) {
+  const queue = new ActionQueue("", strip.dataset.user, { onAnswer: paint, onRejected: paint, onWait: paint, onChange: paint });
+
+  async function paint() {
+    const number = (await queue.waiting()).length;
+    strip.hidden = !number && navigator.onLine;
+    strip.textContent = number ? strip.dataset.waiting.replace("{n}", number) : strip.dataset.offline;
+  }
+
+  // Without a connection a browser would leave the page for one of its own.
+  document.addEventListener("submit", (event) => {
+    if (navigator.onLine) return;
+    event.preventDefault();
+    paint();
+    strip.scrollIntoView({ block: "center" });
+  }, true);
+  addEventListener("online", paint);
+  addEventListener("offline", paint);
+  paint();
+}
