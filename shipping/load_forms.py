@@ -44,6 +44,10 @@ class CloseForm(forms.Form):
     signature = SignatureField(label=_("Signature of the driver"), required=False)
     is_signed_on_paper = forms.BooleanField(label=_("Signed on paper instead"), required=False)
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["signature"].is_needed = True  # type: ignore[attr-defined] # here, or on paper
+
     def clean(self):
         data = super().clean()
         if not self.errors and not data.get("signature") and not data.get("is_signed_on_paper"):

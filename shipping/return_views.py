@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +13,7 @@ from fulfillment.core.access import at_facility, permissions_at
 from fulfillment.core.models import Permission
 
 from . import returns
-from .models import ItemReturn, ReturnCondition, ReturnedItem
+from .models import ItemReturn, ReturnCondition, ReturnedItem, ReturnJob
 from .return_forms import (
     ArticleScanForm,
     ConditionForm,
@@ -91,9 +90,8 @@ def _detail(request, row):
 def return_job_open(request, pk):
     """The goods of one of the orders that were found are here."""
     named, jobs = _named(request, request.POST)
-    job = next((one for one in jobs if one.pk == pk), None)
-    if job is None:
-        raise Http404
+    found = next((one for one in jobs if one.pk == pk), None)
+    job = found or get_object_or_404(ReturnJob.objects.at_any([request.facility.pk]), pk=pk)
     return _opened(request, job, named)
 
 

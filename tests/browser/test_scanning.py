@@ -263,8 +263,7 @@ def test_user_who_follows_finds_no_job_of_the_one_before_whose_scan_waits(phone,
     colleague = staff("picker", job.facility, password=PASSWORD)
     phone.sign_in(colleague)
     phone.open("picking:job-detail", "here", job.pk)
-    phone.page.wait_for_load_state("networkidle")
-    assert phone.page.evaluate(KEPT_FOR) == []
+    phone.page.wait_for_function(f"async () => !(await ({KEPT_FOR})()).length")
     assert picked(job) == [1, 0]
     assert ScanEvent.objects.count() == 1
 
