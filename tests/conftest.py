@@ -52,9 +52,10 @@ def django_db_setup(django_db_setup, django_db_blocker):
 def seeds(request):
     """A test with real transactions empties all tables; the next one finds the seeds again."""
     marker = request.node.get_closest_marker("django_db")
-    if marker is None:
+    if marker is None and "db" not in request.fixturenames:
         return
-    request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
+    has_transactions = marker is not None and marker.kwargs.get("transaction")
+    request.getfixturevalue("transactional_db" if has_transactions else "db")
     if not Role.objects.exists():
         sow()
 
