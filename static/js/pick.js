@@ -268,6 +268,7 @@ async function onAnswer(item, answer, isOfAnotherTab = false) {
 /** Whether an answer says more than the picker was told at once: it must not hide what was told of a later scan. */
 function isNews(item, answer) {
   if (isBooked(answer)) return !item.effect && answer.kind !== item.told;
+  if (item.told === "not_here" && answer.kind === "unknown") return false; // the device named what is expected, too
   return item.id === latest || Boolean(item.effect) || !item.told;
 }
 

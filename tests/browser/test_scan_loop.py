@@ -187,8 +187,8 @@ def test_unknown_code_says_what_is_expected(signed_in, facility, picker):
 
     expected = job.lines.get().title
     expect(signed_in.page.locator("#feedback")).to_contain_text("NOBODY-KNOWS-THIS")
-    expect(signed_in.page.locator("#feedback")).to_contain_text(expected)
     signed_in.expect_sent()
+    expect(signed_in.page.locator("#feedback")).to_contain_text(expected)
     assert ScanEvent.objects.get().status_code == 422
     assert figures(job) == [(0, 0, "")]
 

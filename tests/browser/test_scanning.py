@@ -269,6 +269,7 @@ def test_user_who_follows_finds_no_job_of_the_one_before_whose_scan_waits(phone,
 
     phone.page.context.clear_cookies()
     phone.sign_in(picker)
+    phone.page.wait_for_load_state("networkidle")
     phone.open("picking:job-detail", "here", job.pk)
 
     phone.expect_progress("2/3")
