@@ -10,9 +10,11 @@ if (strip && isSecureContext && !document.getElementById("connection")) {
   const queue = new ActionQueue("", strip.dataset.user, { onAnswer: paint, onRejected: paint, onWait: paint, onChange: paint });
 
   async function paint() {
-    const number = (await queue.waiting()).length;
-    strip.hidden = !number && navigator.onLine;
-    strip.textContent = number ? strip.dataset.waiting.replace("{n}", number) : strip.dataset.offline;
+    const waiting = (await queue.waiting()).length;
+    const refused = (await queue.rejected()).length;
+    const { waiting: waits, refused: asks, offline } = strip.dataset;
+    strip.hidden = !waiting && !refused && navigator.onLine;
+    strip.textContent = waiting ? waits.replace("{n}", waiting) : refused ? asks.replace("{n}", refused) : offline;
   }
 
   // Without a connection a browser would leave the page for one of its own.

@@ -102,6 +102,18 @@ def test_what_was_done_without_a_connection_is_sent_from_the_list_too(phone, job
     assert ScanEvent.objects.filter(kind="scan").count() == 1
 
 
+def test_what_is_refused_while_the_list_is_shown_is_told_there(phone, job, picker):
+    go_offline(phone)
+    phone.scan(code_of(job.lines.first()))
+    phone.expect_connection("waiting")
+    phone.open("picking:job-list", "here")
+    picking.abort(job.pk, by=picker, now=job.created_at)
+
+    go_offline(phone, False)
+
+    expect(phone.page.locator("#waiting")).to_contain_text("Not taken by the server: 1.")
+
+
 def test_undo_works_without_a_connection(phone, job):
     first, _second = job.lines.all()
     phone.scan(code_of(first))
