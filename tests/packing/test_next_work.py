@@ -37,7 +37,7 @@ def test_taking_passes_over_what_lacks_data_for_customs(facility, packer, monkey
     first, second = pack_job(1, facility=facility), pack_job(1, facility=facility, number="2")
     PickJob.objects.filter(pk=first.pick_job_id).update(priority=2)
     monkeypatch.setattr(
-        "packing.services.customs.missing",
+        "packing.customs.missing",
         lambda job: [("Mug", ["origin"])] if job.pk == first.pk else [],
     )
 
