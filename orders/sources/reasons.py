@@ -53,6 +53,9 @@ TEXTS = {
     "NUMBERS_MISSING": _("The source takes parcels only with a tracking number and a return number."),
     "LINK_MISSING": _("The source takes parcels only with a tracking number and a link to it."),
     "NO_ROUTE": _("This source takes no such report; tell the shop."),
+    "NUMBER_CHANGED": _(
+        "The numbers of the parcel were corrected after the shop was told; correct them there."
+    ),
     "ANSWER_LOST": _("The answer of the source was lost: see there whether it arrived."),
     "NOT_ALL_DELIVERED": _("Told when the other parcels are delivered as well."),
     "CONDITION_UNKNOWN": _(

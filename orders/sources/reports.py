@@ -24,6 +24,7 @@ from .registry import kind_of, open_client
 
 State, What = Report.State, Report.What
 OPEN = [State.DUE, State.UNKNOWN]
+NUMBERS = ("tracking_number", "tracking_url", "return_tracking_number")
 LEASE = datetime.timedelta(
     minutes=3
 )  # less than that of the outbox: a dead worker's report is free when it comes again
@@ -33,7 +34,29 @@ LEASE = datetime.timedelta(
 
 
 def on_parcel_recorded(event, *, by, now):
-    _ask(event, "label", by=by, now=now)
+    imported = _ask(event, "label", by=by, now=now)
+    if imported is not None:
+        _ask_for_change(imported, event.parcel_id, by=by, now=now)
+
+
+def _ask_for_change(imported, parcel_id, *, by, now):
+    """The numbers of a parcel were corrected: the shop hears it when it knows others, or refused them."""
+    parcel = ParcelRecord.objects.get(parcel_id=parcel_id)
+    reports = Report.objects.filter(imported=imported, what=What.SHIPPED, subject_id=parcel_id)
+    for report in reports.exclude(state__in=OPEN).lock_all():
+        known = report.notes.get("known")
+        if report.notes.get("taken_back") or known == _numbers(parcel):
+            continue
+        if known is not None or report.state == State.PARKED:
+            report.state, report.due_since = State.UNKNOWN if known is None else State.DUE, now
+            report.because(None)
+            report.save(update_fields=["state", "reason_code", "reason_params", "due_since"])
+            emit(ReportDue(report_id=report.pk), by=by, now=now)
+
+
+def _numbers(parcel):
+    """What a shop is told of a parcel and a person may correct later."""
+    return [getattr(parcel, name) for name in NUMBERS]
 
 
 def on_parcel_handed_over(event, *, by, now):
@@ -43,10 +66,11 @@ def on_parcel_handed_over(event, *, by, now):
 def _ask(event, moment, *, by, now):
     imported = _imported(event.order_id)
     if imported is None:
-        return
+        return None
     options = _options(imported.connection)
     if options["reports_shipments"] and options["report_at"] == moment:
         ask(imported, What.SHIPPED, event.parcel_id, by=by, now=now)
+    return imported
 
 
 def on_parcel_taken_back(event, *, by, now):
@@ -132,7 +156,7 @@ def ask(imported, what, subject_id, *, by, now):
     elif not is_new:
         # Handed over again after it was taken back: the shop knows it already, or is asked.
         report.state, report.due_since = State.UNKNOWN, now
-        report.notes = {name: note for name, note in report.notes.items() if name != "taken_back"}
+        report.notes = _without(report.notes, "taken_back")
         report.because(None)
         report.save(update_fields=["state", "notes", "reason_code", "reason_params", "due_since"])
     emit(ReportDue(report_id=report.pk), by=by, now=now)
@@ -147,6 +171,7 @@ def close(report_id, *, by):
         return report
     if report.what == What.SHORT:
         report.notes = _all_told(report)
+    _take_for_known(report)
     report.state = State.SKIPPED
     report.because(reason("CLOSED", person=by))
     report.save(update_fields=["state", "notes", "reason_code", "reason_params"])
@@ -203,6 +228,7 @@ def send(event):
     except NotReportable as failure:
         _finish(report, State.PARKED if failure.is_fault else State.SKIPPED, why=failure.reason)
     except http.Rejected as failure:
+        report.notes = _without(report.notes, "tried")  # other numbers may go out next time
         _finish(report, State.PARKED, why=reason("SOURCE_REFUSED", message=failure))
     except http.Unknown as failure:
         _put_off(report, State.UNKNOWN, failure)
@@ -217,16 +243,22 @@ def send(event):
         raise
     else:
         if is_undone:
+            report.notes = _without(report.notes, "known")
             _finish(report, State.SKIPPED, why=reason("TAKEN_BACK_THERE"))
             return
         _finish(report, State.SENT, remote_id=remote_id)
-        send(event)  # what went missing meanwhile
+        send(event)  # what went missing, or was corrected, meanwhile
 
 
 def _is_wanted(report):
-    """Whether there is something to tell: also of what is told already, when more units of it went missing."""
+    """Whether there is something to tell: also of what is told already, when more units of it went missing, or a
+    number was corrected.
+    """
     if report.what == What.SHORT and report.state == State.SENT:
         return _missing(report) > report.notes.get("units", 0)
+    if report.what == What.SHIPPED and report.state == State.SENT and "known" in report.notes:
+        parcels = ParcelRecord.objects.filter(parcel_id=report.subject_id)
+        return any(_numbers(parcel) != report.notes["known"] for parcel in parcels)
     return report.state in OPEN
 
 
@@ -236,9 +268,17 @@ def _missing(report):
 
 
 def _all_told(report):
-    return {name: note for name, note in report.notes.items() if name != "asked"} | {
-        "units": _missing(report)
-    }
+    return _without(report.notes, "asked") | {"units": _missing(report)}
+
+
+def _without(notes, name):
+    return {key: note for key, note in notes.items() if key != name}
+
+
+def _take_for_known(report):
+    """The numbers of the last attempt are those that the shop has."""
+    if "tried" in report.notes:
+        report.notes = _without(report.notes, "tried") | {"known": report.notes["tried"]}
 
 
 def _undo(report):
@@ -249,7 +289,13 @@ def _undo(report):
 
 def _deliver(job, is_first):
     connector = kind_of(job.report.connection).report
+    known = job.report.notes.get("known")
+    is_changed = job.what == What.SHIPPED and known not in (None, job.report.notes["tried"])
+    if is_changed and not hasattr(connector, "change"):
+        raise NotReportable("NUMBER_CHANGED")
     with open_client(job.report.connection) as client:
+        if is_changed:
+            return connector.change(client, job)
         if not is_first and (remote_id := connector.find(client, job)):
             return remote_id
         return connector.send(client, job)
@@ -277,6 +323,8 @@ def _finish(report, state, *, remote_id="", why=None):
         report.notes = {**report.notes, "taken_back": True}
     report.state, report.sending_until = state, None
     report.sent_at = timezone.now() if state == State.SENT else None
+    if state == State.SENT:
+        _take_for_known(report)
     if state == State.SENT and "asked" in report.notes:
         told = report.notes.pop("asked")
         report.notes = {**report.notes, "units": told}
@@ -309,8 +357,7 @@ def prepare(report):
 
 def _parcel_job(report, lines, **more):
     imported, moment = report.imported, _options(report.connection)["report_at"]
-    parcels = list(ParcelRecord.objects.filter(order=imported.order).order_by("recorded_at", "pk"))
-    parcel = next((one for one in parcels if one.parcel_id == report.subject_id), None)
+    parcel = ParcelRecord.objects.filter(order=imported.order, parcel_id=report.subject_id).first()
     if parcel is None or (moment == "handover" and parcel.handed_over_at is None):
         return None
     content = [
@@ -318,17 +365,45 @@ def _parcel_job(report, lines, **more):
         for item in parcel.items
         if item["line"] in lines
     ]
+    if report.what == What.SHIPPED:
+        _note_attempt(report, parcel)
+        more["number"] = _number(report)
     carrier = Carrier.objects.filter(key=parcel.carrier_key).first()
     table = _options(report.connection)["carriers"] or {}
     return _job(
         report,
         content,
         parcel=parcel,
-        number=parcels.index(parcel) + 1,
         carrier_key=parcel.carrier_key,
         carrier=table.get(parcel.carrier_key) or (carrier.name if carrier else parcel.carrier_key),
         **more,
     )
+
+
+@transaction.atomic
+def _number(report):
+    """The number of a parcel within its order, from 1. It stays, and is given to no other parcel."""
+    if "parcel" not in report.notes:
+        ImportedOrder.objects.lock(pk=report.imported_id)  # no two reports choose at once
+        others = Report.objects.filter(imported=report.imported_id, what=What.SHIPPED, attempts__gt=0)
+        given = [
+            notes.get("parcel", 0) for notes in others.exclude(pk=report.pk).values_list("notes", flat=True)
+        ]
+        report.notes = {**report.notes, "parcel": max(len(given), *given, 0) + 1}
+        report.save(update_fields=["notes"])
+    return report.notes["parcel"]
+
+
+def _note_attempt(report, parcel):
+    """Until an answer comes an attempt is repeated with the numbers of the first one: by them it is looked for. What
+    was corrected since is told after it.
+    """
+    if "tried" in report.notes:
+        for name, value in zip(NUMBERS, report.notes["tried"], strict=True):
+            setattr(parcel, name, value)
+        return
+    report.notes = {**report.notes, "tried": _numbers(parcel)}
+    report.save(update_fields=["notes"])
 
 
 def _return_job(report, lines):

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
@@ -15,7 +16,7 @@ from orders.sources.models import Connection, Delivery, Report
 from orders.sources.reading import NotOfThisSource, iso
 from orders.sources.registry import KINDS, open_client
 from tests.sources.conftest import arrive, join, poll, work_off
-from tests.sources.test_reports import hand_over, miss, send_again, shipped
+from tests.sources.test_reports import hand_over, label, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -376,6 +377,23 @@ def test_each_parcel_has_a_reference_of_its_own(shop, connect):
 
     assert [body["packageDetail"]["packageReferenceId"] for body in confirmed(shop)] == ["1", "2"]
     assert shipped(order) == {"TRACK-1": {order.items[0].id: 1}, "TRACK-2": {order.items[0].id: 2}}
+
+
+def test_reference_of_a_parcel_taken_back_is_given_to_no_other(shop, connect):
+    order = arrive(shop, connect(shop, report_at="label"), ("SKU-1", 3))
+    first, _second = (label(Order.objects.get(), (0, 1), tracking=f"TRACK-{name}") for name in "AB")
+    work_off()
+    with transaction.atomic():
+        services.withdraw_parcel(first, now=timezone.now())
+
+    label(Order.objects.get(), (0, 1), tracking="TRACK-C")
+    work_off()
+
+    assert {one["tracking"]: one["id"] for one in order.shipments} == {
+        "TRACK-A": "1",
+        "TRACK-B": "2",
+        "TRACK-C": "3",
+    }
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,108 @@ def test_cancellation_of_the_shop_is_not_reported_back(shop, connection, arrive)
     assert not Report.objects.exists()
 
 
+# A number that is corrected
+
+
+def can_change(shop):
+    return hasattr(KINDS[shop.kind].report, "change")
+
+
+def is_change(request):
+    return b"TRACK-2" in request.content
+
+
+def correct(ours, parcel_id, *items, tracking="TRACK-2"):
+    label(ours, *items, tracking=tracking, parcel_id=parcel_id)
+    work_off()
+
+
+@kinds(can_change)
+def test_corrected_number_is_changed_in_the_shop(shop, arrive):
+    order, ours = arrive(("SKU-1", 2))
+    parcel_id = hand_over(ours, (0, 1))
+    hand_over(ours, (0, 1), tracking="TRACK-OTHER")
+    work_off()
+
+    correct(ours, parcel_id, (0, 1))
+
+    line = order.items[0].id
+    assert shipped(order) == {"TRACK-2": {line: 1}, "TRACK-OTHER": {line: 1}}
+    assert set(Report.objects.values_list("state", flat=True)) == {"SENT"}
+
+
+@kinds(can_change)
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "never arrived"])
+def test_corrected_number_without_an_answer_is_changed_once(shop, arrive, is_lost):
+    order, ours = arrive(("SKU-1", 2))
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+    shop.lose_answer(is_change) if is_lost else shop.fail(502, match=is_change)
+
+    correct(ours, parcel_id, (0, 1))
+    assert Report.objects.get().state == "UNKNOWN"
+    before = len(shop.requests)
+    send_again()
+
+    assert Report.objects.get().state == "SENT"
+    assert shipped(order) == {"TRACK-2": {order.items[0].id: 1}}
+    assert len(list(filter(is_change, shop.requests[before:]))) == (0 if is_lost else 1)
+
+
+@kinds(can_change)
+def test_number_corrected_while_its_shipment_is_unanswered_ships_once(shop, arrive):
+    order, ours = arrive(("SKU-1", 2))
+    shop.lose_answer()
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+
+    correct(ours, parcel_id, (0, 1))
+    send_again()
+
+    assert Report.objects.get().state == "SENT"
+    assert shipped(order) == {"TRACK-2": {order.items[0].id: 1}}
+
+
+def test_number_corrected_after_the_shop_refused_it_goes_out(shop, arrive):
+    order, ours = arrive(("SKU-1", 1))
+    shop.fail(422, body=shop.refusal("Tracking number is not valid"), match=shop.is_write)
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+    assert Report.objects.get().state == "PARKED"
+
+    correct(ours, parcel_id, (0, 1))
+
+    assert Report.objects.get().state == "SENT"
+    assert shipped(order) == known(shop, {"TRACK-2": {order.items[0].id: 1}})
+
+
+@kinds(lambda shop: not can_change(shop))
+def test_corrected_number_that_a_source_does_not_take_is_for_a_person(shop, arrive):
+    _order, ours = arrive(("SKU-1", 1))
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+
+    correct(ours, parcel_id, (0, 1))
+
+    report = Report.objects.get()
+    assert (report.state, report.reason_code) == ("PARKED", "NUMBER_CHANGED")
+    reports.close(report.pk, by=staff("administrator"))
+    correct(ours, parcel_id, (0, 1))  # the same again
+    assert Report.objects.get().state == "SKIPPED"
+
+
+def test_parcel_recorded_again_unchanged_is_not_told_again(shop, arrive):
+    order, ours = arrive(("SKU-1", 1))
+    parcel_id = hand_over(ours, (0, 1))
+    work_off()
+    attempts = Report.objects.get().attempts
+
+    correct(ours, parcel_id, (0, 1), tracking="TRACK-1")
+
+    assert (Report.objects.get().state, Report.objects.get().attempts) == ("SENT", attempts)
+    assert len(order.shipments) == 1
+
+
 # Missing units
 
 

@@ -262,12 +262,22 @@ class Fake(FakeSource):
                         "shippingKey": action.get("shippingKey", ""),
                     }
                 )
+            elif action["action"] == "setParcelTrackingData":
+                self._correct(order, action)
             elif action["action"] == "changeShipmentState":
                 self.shipment_states[order.id] = action["shipmentState"]
             elif action["action"] == "changeOrderState":
                 order.is_cancelled = order.is_cancelled or action["orderState"] == "Cancelled"
         self.change(order)
         return httpx.Response(200, json=self.payload(order))
+
+    def _correct(self, order, action):
+        for shipment in order.shipments:
+            for number, parcel in enumerate(shipment["delivery"]["parcels"]):
+                if parcel["key"] == action["parcelKey"]:
+                    parcel["trackingData"] = action["trackingData"]
+                    if number == 0:
+                        shipment["tracking"] = action["trackingData"]["trackingId"]
 
     def _inventory(self, request, path):
         if request.method == "GET":

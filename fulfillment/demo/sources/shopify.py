@@ -349,6 +349,19 @@ class Fake(FakeSource):
         held = {"id": f"{variables['id']}-held", "status": "ON_HOLD"}
         return {"data": {"fulfillmentOrderHold": {"fulfillmentOrder": held, "userErrors": []}}}
 
+    def _track(self, variables):
+        number, name = variables["id"].rpartition("/")[2], "fulfillmentTrackingInfoUpdate"
+        for order in self.orders.values():
+            for shipment in order.shipments:
+                if shipment["id"] == number:
+                    tracking = variables["tracking"]
+                    shipment |= {"tracking": tracking.get("number", ""), **tracking}
+                    self.change(order)
+                    made = {"id": variables["id"], "status": "SUCCESS"}
+                    return {"data": {name: {"fulfillment": made, "userErrors": []}}}
+        error = {"field": ["fulfillmentId"], "message": "Fulfillment does not exist."}
+        return {"data": {name: {"fulfillment": None, "userErrors": [error]}}}
+
     def _undo(self, variables):
         number, name = variables["id"].rpartition("/")[2], "fulfillmentCancel"
         found = [

@@ -3,7 +3,7 @@
 from orders.sources import http
 from orders.sources.kind import NotReportable
 from orders.sources.models import Report
-from orders.sources.reading import items, text
+from orders.sources.reading import items, part, text
 
 from . import mapping
 
@@ -24,6 +24,31 @@ def _found(order, job):
         return None
     found = (text(entry.get("id")) for entry in mapping.deliveries(order) if entry.get("key") == job.key)
     return next(found, None)
+
+
+def change(client, job):
+    """Give the parcels of a delivery their corrected numbers; those that have them already are left alone."""
+    for _attempt in range(ATTEMPTS):
+        order = _read(client, job)
+        actions = list(_corrections(order, job))
+        if not actions:
+            return job.report.remote_id
+        try:
+            client.update(order, actions)
+        except http.Conflict:
+            continue
+        return job.report.remote_id
+    raise http.Conflict("The order changes all the time.")
+
+
+def _corrections(order, job):
+    wanted = {parcel["key"]: parcel["trackingData"] for parcel in _delivery(job)["parcels"]}
+    for delivery in mapping.deliveries(order):
+        for parcel in items(delivery.get("parcels")) if delivery.get("key") == job.key else ():
+            tracking = wanted.get(text(parcel.get("key")))
+            if tracking and text(part(parcel, "trackingData", "trackingId")) != tracking["trackingId"]:
+                action = {"action": "setParcelTrackingData", "parcelKey": parcel["key"]}
+                yield action | {"trackingData": tracking}
 
 
 def send(client, job):

@@ -39,6 +39,13 @@ mutation Hold($id: ID!, $hold: FulfillmentOrderHoldInput!) {
   }
 }
 """
+CHANGE = """
+mutation Track($id: ID!, $tracking: FulfillmentTrackingInput!, $notify: Boolean) {
+  fulfillmentTrackingInfoUpdate(fulfillmentId: $id, trackingInfoInput: $tracking, notifyCustomer: $notify) {
+    fulfillment { id status } userErrors { field message }
+  }
+}
+"""
 UNDO = """
 mutation Undo($id: ID!) {
   fulfillmentCancel(id: $id) { fulfillment { id status } userErrors { field message } }
@@ -85,6 +92,25 @@ def undo(client, report):
         is_ours = identifier in known if known else number in _numbers(fulfillment)
         if is_ours and fulfillment.get("status") not in GONE:
             client.mutate("fulfillmentCancel", UNDO, id=gid("Fulfillment", identifier))
+
+
+def change(client, job):
+    """Give the fulfilments of a parcel its corrected number; those that have it already are left alone."""
+    known, number = job.report.notes.get("fulfillments") or [], job.parcel.tracking_number
+    order = _state(client, job.order_id)
+    for fulfillment in items(order.get("fulfillments")):
+        if number_of(fulfillment["id"]) not in known or fulfillment.get("status") in GONE:
+            continue
+        if number not in _numbers(fulfillment):
+            client.mutate(
+                "fulfillmentTrackingInfoUpdate",
+                CHANGE,
+                id=fulfillment["id"],
+                tracking=_tracking(job),
+                notify=bool(client.options["notifies_customer"]),
+            )
+    job.report.notes = {**job.report.notes, "number": number}
+    return job.report.remote_id
 
 
 def send(client, job):
@@ -181,15 +207,10 @@ def _ship(client, order, job):
             calls.setdefault(location, []).append(content)
     if not calls and not ids:
         raise NotReportable("NOTHING_OPEN")
-    tracking = {
-        "company": job.carrier,
-        "number": job.parcel.tracking_number,
-        "url": job.parcel.tracking_url,
-    }
     for content in calls.values():
         fulfillment = {
             "lineItemsByFulfillmentOrder": content,
-            "trackingInfo": {name: value for name, value in tracking.items() if value},
+            "trackingInfo": _tracking(job),
             "notifyCustomer": bool(client.options["notifies_customer"]),
         }
         made = client.mutate("fulfillmentCreate", CREATE, fulfillment=fulfillment)
@@ -198,6 +219,15 @@ def _ship(client, order, job):
     if any(missing.values()):  # the rest is not open there, or not ours to ship
         raise NotReportable("NOTHING_OPEN")
     return ids[0]
+
+
+def _tracking(job):
+    given = {
+        "company": job.carrier,
+        "number": job.parcel.tracking_number,
+        "url": job.parcel.tracking_url,
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _held(order, job):
