@@ -49,7 +49,7 @@ from orders.events import (
     ReturnRecorded,
     ShortRecorded,
 )
-from orders.sources.events import ReportDue
+from orders.sources.events import ReportDue, ReturnOpened
 from packing.events import PackJobClosed
 from picking.events import (
     PickJobAborted,
@@ -158,6 +158,7 @@ react(ParcelHandoverTakenBack, reports.on_parcel_taken_back)
 react(ParcelWithdrawn, reports.on_parcel_taken_back)
 react(ParcelDelivered, reports.on_parcel_delivered)
 react(ReturnRecorded, reports.on_return_recorded)
+react(ReturnOpened, reports.on_return_opened)
 react(ShortRecorded, reports.on_short_recorded)
 react(OrderCancelled, reports.on_order_cancelled)
 deliver(ReportDue, reports.send, lane="sources")

@@ -67,6 +67,7 @@ class Draft:
     delivery_method: str = ""
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     group: str = ""
+    awaits_return_label: bool = False  # the source opened a return, and nothing says yet how it comes back
     is_reserved: bool = False  # held until the source releases it; never shipped before
     # How new it is: a number of the source, or the time of its last change.
     version: int | None = None

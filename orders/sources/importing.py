@@ -15,10 +15,12 @@ from fulfillment.core import rows
 from fulfillment.core.api.errors import errors_of
 from fulfillment.core.api.schema import validate
 from fulfillment.core.errors import Refused
+from fulfillment.core.events import emit
 from orders import services, wire
 from orders.models import Order
 
 from .drafts import Action, Draft, repaired
+from .events import ReturnOpened
 from .models import ImportedOrder
 from .reasons import Reason, reason, refused
 
@@ -123,6 +125,10 @@ def _apply(connection, drafts, now, also):
                 continue
             outcomes[index] = _compare(connection, link, draft, newer, ended, now)
     _note_freshness(newer)
+    for draft in drafts:
+        link = links.get(draft.key)
+        if draft.awaits_return_label and link is not None and link.order_id is not None:
+            emit(ReturnOpened(order_id=link.order_id), by=connection, now=now)
     found = [outcomes[index] for index in range(len(drafts))]
     if also is not None:
         also(found)

@@ -88,6 +88,7 @@ class Kind:
     poll_seconds: int = 300
     hears_of_deliveries: bool = False
     hears_of_returns: bool = False
+    hears_of_return_labels: bool = False  # once the source has a return, see ``Draft.awaits_return_label``
     is_asked_before_label: bool = False  # with ``Client.order``, whether units were cancelled meanwhile
 
     @property

@@ -303,11 +303,12 @@ class Report(WithReason):
         CANCELLED = "CANCELLED", _("Cancellation")
         DELIVERED = "DELIVERED", _("Delivery to the customer")
         RETURNED = "RETURNED", _("Return")
+        RETURN_LABEL = "RETURN_LABEL", _("Return label")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="reports")
     imported = models.ForeignKey(ImportedOrder, on_delete=models.CASCADE, related_name="reports")
-    what = models.CharField(_("what"), max_length=9, choices=What.choices)
+    what = models.CharField(_("what"), max_length=12, choices=What.choices)
     # The parcel, or the order line, or the order, or the return.
     subject_id = models.UUIDField()
     state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.DUE)
@@ -332,7 +333,9 @@ class Report(WithReason):
                 condition=Q(state__in=["DUE", "UNKNOWN", "SENT", "SKIPPED", "PARKED"]), name="report_state"
             ),
             models.CheckConstraint(
-                condition=Q(what__in=["SHIPPED", "SHORT", "CANCELLED", "DELIVERED", "RETURNED"]),
+                condition=Q(
+                    what__in=["SHIPPED", "SHORT", "CANCELLED", "DELIVERED", "RETURNED", "RETURN_LABEL"]
+                ),
                 name="report_what",
             ),
             models.CheckConstraint(

@@ -56,6 +56,7 @@ TEXTS = {
     "NUMBER_CHANGED": _(
         "The numbers of the parcel were corrected after the shop was told; correct them there."
     ),
+    "NO_RETURN": _("The shop has no open return that this label is for."),
     "ANSWER_LOST": _("The answer of the source was lost: see there whether it arrived."),
     "NOT_ALL_DELIVERED": _("Told when the other parcels are delivered as well."),
     "CONDITION_UNKNOWN": _(

@@ -24,6 +24,7 @@ from .registry import kind_of, open_client
 
 State, What = Report.State, Report.What
 OPEN = [State.DUE, State.UNKNOWN]
+AGAIN = [What.SHORT, What.RETURN_LABEL]
 NUMBERS = ("tracking_number", "tracking_url", "return_tracking_number")
 LEASE = datetime.timedelta(
     minutes=3
@@ -43,6 +44,8 @@ def _ask_for_change(imported, parcel_id, *, by, now):
     """The numbers of a parcel were corrected: the shop hears it when it knows others, or refused them."""
     parcel = ParcelRecord.objects.get(parcel_id=parcel_id)
     reports = Report.objects.filter(imported=imported, what=What.SHIPPED, subject_id=parcel_id)
+    if Report.objects.filter(imported=imported, what=What.RETURN_LABEL, subject_id=parcel_id).exists():
+        ask(imported, What.RETURN_LABEL, parcel_id, by=by, now=now)
     for report in reports.exclude(state__in=OPEN).lock_all():
         known = report.notes.get("known")
         if report.notes.get("taken_back") or known == _numbers(parcel):
@@ -112,6 +115,18 @@ def on_return_recorded(event, *, by, now):
         ask(imported, What.RETURNED, event.return_id, by=by, now=now)
 
 
+def on_return_opened(event, *, by, now):
+    """The number of a return label is told when the source can take it; what has a label there already stays."""
+    imported = _imported(event.order_id)
+    if imported is None or not kind_of(imported.connection).hears_of_return_labels:
+        return
+    options = _options(imported.connection)
+    if options["reports_shipments"] and options["reports_return_labels"]:
+        parcels = ParcelRecord.objects.filter(order=event.order_id).exclude(return_tracking_number="")
+        for parcel in parcels:
+            ask(imported, What.RETURN_LABEL, parcel.parcel_id, by=by, now=now)
+
+
 def on_short_recorded(event, *, by, now):
     imported = _imported(event.order_id)
     if imported is not None and _options(imported.connection)["reports_cancellations"]:
@@ -138,7 +153,8 @@ def _options(connection):
 def ask(imported, what, subject_id, *, by, now):
     """Note what has to be reported; the same thing again makes the same row due.
 
-    More missing units of a line are told with every event: the row may be on its way with those before.
+    More missing units of a line, and another return, are told with every event: the row may be on its way with those
+    before.
     """
     report, is_new = Report.objects.get_or_create(
         connection=imported.connection,
@@ -146,7 +162,7 @@ def ask(imported, what, subject_id, *, by, now):
         subject_id=subject_id,
         defaults={"imported": imported, "created_at": now, "due_since": now},
     )
-    if not is_new and what == What.SHORT:
+    if not is_new and what in AGAIN:
         if report.state in {State.SENT, State.SKIPPED}:
             report.state, report.due_since = State.DUE, now
             report.because(None)
@@ -343,7 +359,7 @@ def prepare(report):
     if imported.order is None:
         return None
     lines = {str(line.pk): line for line in OrderLine.objects.filter(order=imported.order)}
-    if report.what == What.SHIPPED:
+    if report.what in {What.SHIPPED, What.RETURN_LABEL}:
         return _parcel_job(report, lines)
     if report.what == What.DELIVERED:
         return _parcel_job(report, lines, is_last=is_delivered(imported))

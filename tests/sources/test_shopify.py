@@ -8,15 +8,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
-from fulfillment.demo.sources.base import Item
+from fulfillment.demo.sources.base import Item, to_json
 from orders import services
 from orders.models import Order
 from orders.sources import inbox, polling, reports
 from orders.sources import services as sources
 from orders.sources.models import Connection, Delivery, Report
 from orders.sources.registry import KINDS
-from tests.sources.conftest import arrive, join, work_off
-from tests.sources.test_reports import hand_over, miss, send_again, shipped
+from tests.sources.conftest import arrive, join, poll, work_off
+from tests.sources.test_reports import hand_over, label, miss, send_again, shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -396,6 +396,138 @@ def test_parcel_that_goes_out_again_while_it_is_undone_is_reported(shop, connect
     assert len(calls) == 1
     assert Report.objects.get().state == "SENT"
     assert shipped(order) == {"TRACK-1": {order.items[0].id: 2}}
+
+
+# The return label
+
+
+def return_of(shop, connection, *items, parcels=(((0, 1),),)):
+    """An order whose parcels went out, with a return of the first one."""
+    order = arrive(shop, connection, *items)
+    for number, content in enumerate(parcels, start=1):
+        hand_over(Order.objects.get(), *content, tracking=f"TRACK-{number}")
+    work_off()
+    return order, shop.returns.open(order, order.shipments[0])
+
+
+def label_reports():
+    reports = Report.objects.filter(what="RETURN_LABEL").order_by("created_at")
+    return [(report.state, report.reason_code) for report in reports]
+
+
+@pytest.mark.parametrize("way", ["poll", "webhook"])
+def test_return_of_the_shop_gets_the_number_of_the_label_in_the_parcel(shop, connect, way):
+    connection = connect(shop)
+    order, found = return_of(shop, connection, ("SKU-1", 2), parcels=[[(0, 2)]])
+    assert not label_reports()
+
+    if way == "poll":
+        poll(connection)
+    else:
+        body = to_json({"id": 1, "status": "open", "order": {"id": int(order.id)}})
+        headers, body = shop.webhook(order, "returns/approve", body=body)
+        receive(connection, headers, body)
+    work_off()
+
+    assert shop.returns.labels() == [("RETURN-TRACK-1", {found["lines"][0]["id"]: 2})]
+    assert label_reports() == [("SENT", "")]
+    # The echo of it asks for nothing more.
+    poll(connection)
+    work_off()
+    assert len(shop.returns.labels()) == 1
+    assert Report.objects.get(what="RETURN_LABEL").attempts == 1
+
+
+def test_each_parcel_comes_back_with_its_own_label(shop, connect):
+    connection = connect(shop)
+    order, _found = return_of(
+        shop, connection, ("SKU-1", 2), ("SKU-2", 1), parcels=[[(0, 1)], [(0, 1), (1, 1)]]
+    )
+    second = shop.returns.open(order, order.shipments[1])
+
+    poll(connection)
+    work_off()
+
+    labels = dict(shop.returns.labels())
+    assert labels["RETURN-TRACK-2"] == {line["id"]: 1 for line in second["lines"]}
+    assert set(labels) == {"RETURN-TRACK-1", "RETURN-TRACK-2"}
+    assert label_reports() == [("SENT", ""), ("SENT", "")]
+
+
+def attaches(call):
+    return b"reverseDeliveryCreateWithShipping" in call.content
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "never arrived"])
+def test_return_label_without_an_answer_is_attached_once(shop, connect, is_lost):
+    connection = connect(shop)
+    return_of(shop, connection, ("SKU-1", 1))
+    shop.lose_answer(attaches) if is_lost else shop.fail(502, match=attaches)
+
+    poll(connection)
+    work_off()
+    assert label_reports() == [("UNKNOWN", "")]
+    send_again()
+
+    assert [number for number, _lines in shop.returns.labels()] == ["RETURN-TRACK-1"]
+    assert label_reports() == [("SENT", "")]
+
+
+def test_label_of_the_merchant_stays(shop, connect):
+    connection = connect(shop)
+    _order, found = return_of(shop, connection, ("SKU-1", 1))
+    poll(connection)
+    found["deliveries"].append(
+        {"id": "gid://shopify/ReverseDelivery/9", "number": "MINE", "lines": {found["lines"][0]["id"]: 1}}
+    )
+
+    work_off()
+
+    assert [number for number, _lines in shop.returns.labels()] == ["MINE"]
+    assert label_reports() == [("SKIPPED", "NO_RETURN")]
+
+
+def test_second_return_gets_its_label_too(shop, connect):
+    connection = connect(shop)
+    order = arrive(shop, connection, ("SKU-1", 2))
+    hand_over(Order.objects.get(), (0, 2))
+    work_off()
+    line = order.items[0].id
+    for _number in range(2):
+        shop.returns.open(order, order.shipments[0], {line: 1})
+        poll(connection)
+        work_off()
+
+    assert [number for number, _lines in shop.returns.labels()] == ["RETURN-TRACK-1"] * 2
+    assert label_reports() == [("SENT", "")]
+
+
+def test_corrected_number_of_a_return_label_is_changed(shop, connect):
+    connection = connect(shop)
+    return_of(shop, connection, ("SKU-1", 1))
+    poll(connection)
+    work_off()
+    parcel_id = Report.objects.get(what="RETURN_LABEL").subject_id
+
+    label(Order.objects.get(), (0, 1), tracking="TRACK-9", parcel_id=parcel_id)
+    work_off()
+
+    assert [number for number, _lines in shop.returns.labels()] == ["RETURN-TRACK-9"]
+    assert label_reports() == [("SENT", "")]
+
+
+def test_app_without_the_right_does_not_look_at_returns(shop, connect):
+    connection = connect(shop, reports_return_labels=False)
+    return_of(shop, connection, ("SKU-1", 1))
+
+    poll(connection)
+    work_off()
+
+    assert shop.returns.labels() == []
+    assert not label_reports()
+
+
+# Cancelling
 
 
 def test_cancelling_there_is_off_by_default(shop, connect):

@@ -9,6 +9,7 @@ import re
 import httpx
 
 from .base import FakeSource, to_json
+from .shopify_returns import Returns, fulfillments
 
 SECRET = "shpss_of_the_fake"  # noqa: S105 - of a shop that is not there
 
@@ -22,6 +23,7 @@ class Fake(FakeSource):
         self.stock: dict[str, int] = {}
         self.held: dict[str, dict[str, int]] = {}  # units by order and line
         self.holds: list[dict] = []
+        self.returns = Returns(self)
 
     def settings(self):
         return {"shop": "fake.myshopify.com", "base_url": self.base_url, "stock_location": "1"}
@@ -71,7 +73,7 @@ class Fake(FakeSource):
         nodes = [self._node(order, 100) for order in orders]
         return {"data": {"orders": {"nodes": nodes, "pageInfo": {"hasNextPage": False, "endCursor": None}}}}
 
-    def _node(self, order, most_lines, start=0):
+    def _node(self, order, most_lines, start=0, *, has_returns=False):
         body = self.payload(order)
         address = body["shipping_address"]
         lines = [
@@ -124,6 +126,7 @@ class Fake(FakeSource):
             },
             "shippingLine": {"code": order.method, "title": order.method.title()},
             "fulfillmentOrders": {"nodes": self._fulfillment_orders(order)},
+            **({"returns": self.returns.of(order)} if has_returns else {}),
             "lineItems": {
                 "nodes": lines[start:end],
                 "pageInfo": {"hasNextPage": end < len(lines), "endCursor": str(end)},
@@ -169,6 +172,8 @@ class Fake(FakeSource):
             return httpx.Response(401, json={"errors": "[API] Invalid API key or access token"})
         call = json.loads(request.content)
         name = re.search(r"(?:query|mutation)\s+(\w+)", call["query"])
+        if name and name[1] in Returns.CALLS:
+            return httpx.Response(200, json=self.returns.answer(name[1], call["variables"]))
         method = getattr(self, f"_{name[1].lower()}" if name else "_shop")
         return httpx.Response(200, json=method(call["variables"]))
 
@@ -194,7 +199,10 @@ class Fake(FakeSource):
         self.fail(200, body=body)
 
     def _shop(self, variables):
-        scopes = [{"handle": name} for name in ("read_orders", "write_merchant_managed_fulfillment_orders")]
+        scopes = [
+            {"handle": name}
+            for name in ("read_orders", "write_merchant_managed_fulfillment_orders", "write_returns")
+        ]
         return {
             "data": {
                 "shop": {"name": "Fake", "myshopifyDomain": "fake.myshopify.com"},
@@ -209,7 +217,8 @@ class Fake(FakeSource):
             rows = [order for order in rows if _utc(order.updated_at) >= since[1]]
         start = int(variables["after"] or 0)
         end = start + min(variables["first"], self.page_size)
-        nodes = [self._node(order, variables["lines"]) for order in rows[start:end]]
+        has_returns = variables["returns"]
+        nodes = [self._node(order, variables["lines"], has_returns=has_returns) for order in rows[start:end]]
         info = {"hasNextPage": end < len(rows), "endCursor": str(end)}
         return {"data": {"orders": {"nodes": nodes, "pageInfo": info}}}
 
@@ -226,15 +235,19 @@ class Fake(FakeSource):
         group = {"id": "gid://shopify/InventoryAdjustmentGroup/1"}
         return {"data": {"inventorySetQuantities": {"inventoryAdjustmentGroup": group, "userErrors": []}}}
 
-    def _find(self, identifier):
+    def find(self, identifier):
         return self.orders.get(identifier.rpartition("/")[2].partition("?")[0])
 
     def _order(self, variables):
-        order = self._find(variables["id"])
-        return {"data": {"order": order and self._node(order, variables["lines"])}}
+        order = self.find(variables["id"])
+        return {
+            "data": {
+                "order": order and self._node(order, variables["lines"], has_returns=variables["returns"])
+            }
+        }
 
     def _morelines(self, variables):
-        order = self._find(variables["id"])
+        order = self.find(variables["id"])
         return {
             "data": {"order": {"lineItems": self._node(order, 100, int(variables["after"]))["lineItems"]}}
         }
@@ -247,35 +260,18 @@ class Fake(FakeSource):
         }
 
     def _state(self, variables):
-        order = self._find(variables["id"])
+        order = self.find(variables["id"])
         if order is None:
             return {"data": {"order": None}}
-        made = [
-            {
-                "id": f"gid://shopify/Fulfillment/{shipment['id']}",
-                "status": "SUCCESS",
-                "trackingInfo": [{"number": shipment["tracking"]}],
-                "fulfillmentLineItems": {
-                    "nodes": [
-                        {"quantity": units, "lineItem": {"id": f"gid://shopify/LineItem/{line}"}}
-                        for line, units in shipment["lines"].items()
-                    ]
-                },
-            }
-            for shipment in order.shipments
-        ]
-        return {
-            "data": {
-                "order": {
-                    "cancelledAt": _shop_time(order.updated_at) if order.is_cancelled else None,
-                    "fulfillments": made,
-                    "fulfillmentOrders": {
-                        "nodes": self._fulfillment_orders(order),
-                        "pageInfo": {"hasNextPage": False},
-                    },
-                }
-            }
+        state = {
+            "cancelledAt": _shop_time(order.updated_at) if order.is_cancelled else None,
+            "fulfillments": fulfillments(order),
+            "fulfillmentOrders": {
+                "nodes": self._fulfillment_orders(order),
+                "pageInfo": {"hasNextPage": False},
+            },
         }
+        return {"data": {"order": state}}
 
     def _fulfillment_orders(self, order):
         """What is held is split off into a fulfilment order of its own."""
@@ -306,7 +302,7 @@ class Fake(FakeSource):
 
     def _ship(self, variables):
         wanted, name = variables["fulfillment"], "fulfillmentCreate"
-        order = self._find(wanted["lineItemsByFulfillmentOrder"][0]["fulfillmentOrderId"])
+        order = self.find(wanted["lineItemsByFulfillmentOrder"][0]["fulfillmentOrderId"])
         items = {item.id: item for item in order.items}
         lines = {
             line["id"].rpartition("/")[2]: line["quantity"]
@@ -339,7 +335,7 @@ class Fake(FakeSource):
         return {"data": {name: {"fulfillment": made, "userErrors": []}}}
 
     def _hold(self, variables):
-        order = self._find(variables["id"])
+        order = self.find(variables["id"])
         self.holds.append(variables["hold"])
         held = self.held.setdefault(order.id, {})
         for line in variables["hold"]["fulfillmentOrderLineItems"]:
@@ -379,7 +375,7 @@ class Fake(FakeSource):
         return {"data": {name: {"fulfillment": made, "userErrors": []}}}
 
     def _cancel(self, variables):
-        self.change(self._find(variables["id"]), is_cancelled=True)
+        self.change(self.find(variables["id"]), is_cancelled=True)
         return {"data": {"orderCancel": {"job": {"id": "gid://shopify/Job/1"}, "orderCancelUserErrors": []}}}
 
 

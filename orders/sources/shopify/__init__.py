@@ -15,6 +15,7 @@ KIND = Kind(
     mapping=mapping,
     inbound=inbound,
     report=report,
+    hears_of_return_labels=True,
     credentials={
         "client_id": forms.CharField(label=_("Client id"), required=False),
         "client_secret": forms.CharField(
@@ -49,6 +50,14 @@ KIND = Kind(
         ),
         "stock_location": forms.CharField(
             label=_("Location for stock figures"), required=False, help_text=_("Id of the location.")
+        ),
+        "reports_return_labels": forms.BooleanField(
+            label=_("Tell the number of the return label"),
+            required=False,
+            initial=True,
+            help_text=_(
+                "When the shop opens a return of goods whose parcel had a return label. The app needs the scope write_returns."
+            ),
         ),
         "notifies_customer": forms.BooleanField(
             label=_("Shopify sends the shipping mail"), required=False, initial=True

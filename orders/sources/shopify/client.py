@@ -20,20 +20,26 @@ fragment Whole on Order {
   displayFinancialStatus displayFulfillmentStatus customAttributes { key value }
   shippingAddress { ...Address } shippingLine { code title }
   fulfillmentOrders(first: 5) { nodes { id status fulfillmentHolds { reasonNotes } } }
+  returns(first: 5) @include(if: $returns) {
+    nodes {
+      status
+      reverseFulfillmentOrders(first: 2) { nodes { status reverseDeliveries(first: 1) { nodes { id } } } }
+    }
+  }
   lineItems(first: $lines) { nodes { ...Line } pageInfo { hasNextPage endCursor } }
 }
 """
 PAGE = (
     ORDER
     + """
-query Orders($first: Int!, $after: String, $query: String, $lines: Int!) {
+query Orders($first: Int!, $after: String, $query: String, $lines: Int!, $returns: Boolean!) {
   orders(first: $first, after: $after, sortKey: UPDATED_AT, query: $query) {
     nodes { ...Whole } pageInfo { hasNextPage endCursor }
   }
 }
 """
 )
-ONE = ORDER + "query Order($id: ID!, $lines: Int!) { order(id: $id) { ...Whole } }"
+ONE = ORDER + "query Order($id: ID!, $lines: Int!, $returns: Boolean!) { order(id: $id) { ...Whole } }"
 MORE_LINES = """
 fragment Line on LineItem {
   id sku title quantity currentQuantity unfulfilledQuantity requiresShipping isGiftCard
@@ -144,8 +150,15 @@ class Client(http.Client):
 
     def order(self, identifier):
         """One order with all its lines, None when there is none."""
-        order = part(self.query(ONE, id=gid("Order", identifier), lines=LINES), "order")
+        order = part(
+            self.query(ONE, id=gid("Order", identifier), lines=LINES, returns=self.reads_returns), "order"
+        )
         return self.with_all_lines(order) if order else None
+
+    @property
+    def reads_returns(self):
+        """Whether returns are looked at; an app without the right for them may not ask."""
+        return bool(self.options["reports_return_labels"])
 
     def with_all_lines(self, order):
         """Orders can have more lines than a page of orders brings."""
@@ -216,6 +229,8 @@ class Client(http.Client):
             problems.append(_("The app lacks the scope %(scope)s.") % {"scope": "read_orders"})
         if scopes and not any(scope.endswith("_fulfillment_orders") for scope in scopes):
             problems.append(_("The app lacks a scope to read and write fulfillment orders."))
+        if self.reads_returns and scopes and not scopes & {"write_returns", "write_marketplace_returns"}:
+            problems.append(_("The app lacks the scope %(scope)s.") % {"scope": "write_returns"})
         return problems
 
 

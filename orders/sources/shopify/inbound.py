@@ -53,6 +53,8 @@ def read(client, topic, payload):
         return []
     if topic == "orders/edited" and "order_edit" in payload:
         return _read(client, part(payload, "order_edit", "order_id"))
+    if topic in {"returns/approve", "returns/reopen"}:
+        return _read(client, part(payload, "order", "id"))
     if topic.startswith("fulfillment_orders/"):
         entry = part(payload, "fulfillment_order") or {}
         owner = client.query(
@@ -76,7 +78,9 @@ def pages(client, connection):
     cursor, size = None, PAGE_SIZE
     while True:
         try:
-            found = client.query(PAGE, first=size, after=cursor, query=query, lines=LINES)
+            found = client.query(
+                PAGE, first=size, after=cursor, query=query, lines=LINES, returns=client.reads_returns
+            )
         except TooCostly:
             if size == 1:
                 raise

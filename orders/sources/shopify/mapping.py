@@ -15,6 +15,7 @@ from orders.sources.reading import (
 )
 
 CLOSED = {"CLOSED", "CANCELLED", "INCOMPLETE"}
+OPEN = "OPEN"
 HELD_BY_US = "Not found when it was picked."  # the note of our own holds
 
 
@@ -71,6 +72,7 @@ def _draft(order, options):
             address=_address(given, order) if isinstance(given, dict) else None,
             lines=tuple(_lines(order)),
             delivery_method=_method(method, options),
+            awaits_return_label=bool(order.get("awaits_return_label")),
             attributes=attributes(
                 ("note", order.get("note")),
                 *((entry.get("name"), entry.get("value")) for entry in items(order.get("note_attributes"))),
@@ -191,6 +193,7 @@ def _as_webhook(order):
         if isinstance(address, dict)
         else None,
         "shipping_lines": [method] if isinstance(method, dict) else [],
+        "awaits_return_label": _awaits_label(order),
         "line_items": [
             {
                 "id": line.get("id"),
@@ -214,6 +217,23 @@ def is_held_by_us(entry):
     holds = items(entry.get("fulfillmentHolds"))
     is_held = text(entry.get("status")).upper() == "ON_HOLD"
     return is_held and bool(holds) and all(hold.get("reasonNotes") == HELD_BY_US for hold in holds)
+
+
+def _awaits_label(order):
+    """Whether an order as the poll reads it has an open return that nothing says the way of."""
+    return any(
+        not items(entry.get("reverseDeliveries"))
+        for found in items(order.get("returns"))
+        for entry in open_ways(found)
+    )
+
+
+def open_ways(found):
+    """What of a return is on its way back, or will be."""
+    if text(found.get("status")) == OPEN:
+        for entry in items(found.get("reverseFulfillmentOrders")):
+            if text(entry.get("status")) == OPEN:
+                yield entry
 
 
 def _pairs(owner):

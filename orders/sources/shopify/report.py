@@ -5,7 +5,7 @@ from orders.sources.kind import NotReportable
 from orders.sources.models import Report
 from orders.sources.reading import items, part, text, whole
 
-from . import mapping
+from . import mapping, returns
 from .client import gid, number_of
 
 STATE = """
@@ -66,6 +66,8 @@ mutation Cancel($id: ID!) {
 
 def find(client, job):
     """The id of what an earlier attempt left in the shop, None when it did not arrive."""
+    if job.what == Report.What.RETURN_LABEL:
+        return None  # what arrived is seen line by line, see ``returns.attach``
     order = _state(client, job.order_id)
     if job.what == Report.What.CANCELLED:
         return "cancelled" if order.get("cancelledAt") else None
@@ -119,6 +121,8 @@ def send(client, job):
             raise NotReportable("SWITCHED_OFF", is_fault=False)
         client.mutate("orderCancel", CANCEL, id=gid("Order", job.order_id))
         return "cancelled"
+    if job.what == Report.What.RETURN_LABEL:
+        return returns.attach(client, job)
     order = _state(client, job.order_id)
     if job.what == Report.What.SHORT:
         return _hold(client, order, job)
