@@ -2,16 +2,16 @@
 
 from functools import partial
 
-from django.db.models import Q, Value
+from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.response import Response
 
-from fulfillment.core.access import permissions_at
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import PICK, READ, SUPERVISE, reach
+from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
@@ -20,7 +20,7 @@ from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.api.wire import read_picking_methods
 from fulfillment.core.errors import NotSupportedYet
-from fulfillment.core.models import ApiToken, Permission, User
+from fulfillment.core.models import ApiToken, Permission
 from fulfillment.core.status import check_version
 
 from . import lists, services, wire
@@ -107,12 +107,9 @@ class PickJobList(PickJobView):
         answers={200: wire.stripped_pick_jobs},
     )
     def get(self, request):
-        jobs = self.jobs()
+        jobs = meant_for(self.jobs(), request)
         if name := request.query_params.get("consumerName", "")[:200]:
             jobs = jobs.filter(order__recipient_name__icontains=name)
-        if user := request.query_params.get("assignedUser", "")[:200]:
-            named, number = Q(assigned_users__email__iexact=user), paging.as_number(user)
-            jobs = jobs.filter(named if number is None else named | Q(assigned_users=number))
         zones = paging.ids(request, "zoneRefs")
         if zones is not None:
             lines = PickLine.objects.filter(allocations__stock__location__zone__in=zones)
@@ -215,23 +212,6 @@ def _patch_steps(job, actions, *, by, now):
     return [*begin, *change, *end]
 
 
-def _users(job, named):
-    """The pickers at a job's facility whom a body names by id or e-mail.
-
-    Raises:
-        ValidationError: there is no such person, or none who may pick there.
-    """
-    found = []
-    for index, name in enumerate(named):
-        by_id = {"pk": paging.as_number(name.get("userId"))}
-        wanted = by_id if "userId" in name else {"email__iexact": name["username"]}
-        user = User.objects.filter(**wanted).first()
-        if user is None or Permission.PICK not in permissions_at(user, job.facility):
-            raise ValidationError({f"assignedUsers[{index}]": ["is nobody who picks at this facility"]})
-        found.append(user)
-    return found
-
-
 class PickJobActions(PickJobView):
     """POST /api/pickjobs/{id}/actions"""
 
@@ -259,7 +239,8 @@ class PickJobActions(PickJobView):
                 target = read_moment(data["targetTime"])
                 services.modify(pk, target_time=target, **who)
             elif name == "REPLACE_ASSIGNED_USERS":
-                services.assign(pk, _users(job, data["assignedUsers"]), **who)
+                users = read_assigned(data["assignedUsers"], job.facility, Permission.PICK)
+                services.assign(pk, users, **who)
             elif name == "SPLIT_LINE_ITEMS_PICK_JOB":
                 services.split(pk, [read_split(item) for item in data["splitLineItemsInfo"]], **who)
             elif name in STEPS:

@@ -3,12 +3,12 @@
 import datetime
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
-from fulfillment.core.models import Facility, Membership, Permission, User
+from fulfillment.core.models import Facility, Permission
+from fulfillment.core.queries import people_who_may
 from fulfillment.core.status import log_change
 
 from . import runs, services
@@ -22,14 +22,7 @@ class HoldTooLate(Refused):
 
 def pickers_at(facility):
     """The people who may pick at a facility, by name."""
-    memberships = Membership.objects.filter(Q(facility=facility) | Q(facility=None), user__is_active=True)
-    # Roles keep their permissions as JSON, which not every database can look into.
-    users = {
-        membership.user_id
-        for membership in memberships.select_related("role")
-        if Permission.PICK in membership.role.permissions
-    }
-    return User.objects.filter(pk__in=users).order_by("name", "email")
+    return people_who_may(Permission.PICK, facility)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from django.utils.translation import override
 
+from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
 from fulfillment.core.api.schema import (
     Choice,
     Integer,
@@ -65,7 +66,6 @@ delivery_information = Object(
     name="PickjobDeliveryInformation",
 )
 editor = Object({"username": short}, {"userId": short}, name="Editor")
-assigned_user = Object({"userId": short, "username": short}, name="AssignedUser")
 pick_job = Object(
     {
         "id": short,
@@ -201,12 +201,6 @@ patch = Object(
     },
     name="PickingPatchActions",
 )
-named_user = Object(
-    optional={"userId": short, "username": short},
-    closed=True,
-    one_of=("userId", "username"),
-    name="AssignedUserForCreation",
-)
 split_info = Object(
     {"lineItemId": short, "picked": units, "quantity": Integer(1, MOST_UNITS)}, name="SplitLineItemsInfo"
 )
@@ -230,9 +224,7 @@ actions = Choice(
         ),
         "ADD_TARGET_TIME": named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
         "SPLIT_LINE_ITEMS_PICK_JOB": named("name", "SPLIT_LINE_ITEMS_PICK_JOB", {**version, **splits}),
-        "REPLACE_ASSIGNED_USERS": named(
-            "name", "REPLACE_ASSIGNED_USERS", {**version, "assignedUsers": List(named_user, most=100)}
-        ),
+        "REPLACE_ASSIGNED_USERS": named("name", "REPLACE_ASSIGNED_USERS", {**version, **named_users}),
         **{name: named("name", name, version, closed=False) for name in UNSUPPORTED_ACTIONS},
     },
 )
@@ -370,9 +362,7 @@ def represent(job):
             for line in lines
             if not line.replaces_id
         ],
-        "assignedUsers": [
-            {"userId": str(user.pk), "username": user.email} for user in job.assigned_users.all()
-        ],
+        "assignedUsers": represent_assigned(job),
         **({"subStatus": job.sub_status} if job.sub_status else {}),
         **({"pickRunRef": str(run)} if (run := _run_of(job)) else {}),
         **(

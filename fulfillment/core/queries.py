@@ -4,7 +4,7 @@ from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from .codes import normalise, of_a_scale, spellings
-from .models import Article, ArticleCode, Listing, Stock, StorageLocation
+from .models import Article, ArticleCode, Listing, Membership, Stock, StorageLocation, User
 
 
 def find_article(text):
@@ -30,6 +30,18 @@ def find_location(facility, text):
     # The text of the list narrows it down on every database; the exact code decides.
     coded = locations.filter(scannable_codes__icontains=text)
     return next((location for location in coded if text in location.scannable_codes), None)
+
+
+def people_who_may(permission, facility):
+    """The people with a permission at a facility, by name."""
+    memberships = Membership.objects.filter(Q(facility=facility) | Q(facility=None), user__is_active=True)
+    # Roles keep their permissions as JSON, which not every database can look into.
+    users = {
+        membership.user_id
+        for membership in memberships.select_related("role")
+        if permission in membership.role.permissions
+    }
+    return User.objects.filter(pk__in=users).order_by("name", "email")
 
 
 def stock_at(facility, text, today):
