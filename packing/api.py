@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import PACK, READ
+from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
@@ -16,6 +17,7 @@ from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.models import Permission
 from fulfillment.core.status import check_version
 from orders import wire as orders_wire
 from picking import lists
@@ -46,13 +48,16 @@ class PackJobList(PackJobView):
     @operation(
         "listPackJobs",
         "Pack jobs, the newest first",
-        query={**lists.QUERY, **dict.fromkeys(("packJobIds", "processId", "pickJobRef"), Text(500))},
+        query={
+            **lists.QUERY,
+            **dict.fromkeys(("packJobIds", "processId", "pickJobRef", "assignedUser"), Text(500)),
+        },
         answers={200: wire.pack_jobs},
     )
     def get(self, request):
         rows, total = lists.job_page(
             request,
-            self.at_my_facilities(PackJob.objects.for_api()),
+            meant_for(self.at_my_facilities(PackJob.objects.for_api()), request),
             {"packJobIds": "pk", "processId": "order__process_id", "pickJobRef": "pick_job"},
         )
         return Response({"packJobs": [wire.represent(job) for job in rows], "total": total})
@@ -199,12 +204,14 @@ class PackJobActions(PackJobView):
                 return self.answer(pk)
 
             return once(request, move)
-        target = read_moment(data["targetTime"])
+        who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):
-            services.modify(
-                pk, target_time=target, by=request.user, now=timezone.now(), version=data["version"]
-            )
+            if data["name"] == "REPLACE_ASSIGNED_USERS":
+                users = read_assigned(data["assignedUsers"], job.facility, Permission.PACK)
+                services.assign(pk, users, **who)
+            else:
+                services.modify(pk, target_time=read_moment(data["targetTime"]), **who)
             return self.answer(pk)
 
         return once(request, step)

@@ -1,7 +1,7 @@
 """Next work: the job a packer gets when asking for one."""
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from fulfillment.core.models import User
 
@@ -12,14 +12,22 @@ MOST_TRIES = 50  # more colleagues than that do not ask in the same moment
 
 
 def waiting(facility, user):
-    """The jobs that a packer may be given, the best first: priority, target time, age; last what the packer put aside."""
+    """The jobs that a packer may be given, the best first.
+
+    Priority, then what is meant for the packer, then target time and age; last what the packer put aside. Not among
+    them are those meant for colleagues alone.
+    """
+    assigned = PackJob.assigned_users.through.objects.filter(packjob=OuterRef("pk"))
     return (
         PackJob.objects.at(facility)
         .filter(status__in=[PackJob.Status.OPEN, PackJob.Status.PAUSED])
+        .annotate(is_meant=Exists(assigned.filter(user=user)))
+        .filter(Q(is_meant=True) | ~Exists(assigned))
         .for_list()
         .order_by(
             Case(When(status=PackJob.Status.PAUSED, editor=user, then=Value(1)), default=Value(0)),
             "-pick_job__priority",
+            "-is_meant",
             F("target_time").asc(nulls_first=True),
             "pick_job__order_date",
             "pk",

@@ -139,15 +139,14 @@ def planned(job, packages, *, lines=None, boxes=None):
 
 def find_jobs(jobs, text):
     """Unfinished jobs for a scanned or typed short id, order number or package code, else for an article code."""
-    found = list(jobs.open().matching(text).for_list()[:50])
+    wanted = jobs.open().for_list().prefetch_related("assigned_users")
+    found = list(wanted.matching(text)[:50])
     if found:
         return found
     article, _units = find_article(text)
     if article is None:
         return []
-    return list(
-        jobs.open().filter(pk__in=PackLine.objects.filter(article=article).values("job")).for_list()[:50]
-    )
+    return list(wanted.filter(pk__in=PackLine.objects.filter(article=article).values("job"))[:50])
 
 
 def batch(run):

@@ -10,6 +10,7 @@ urlpatterns = [
     path("pack/runs/<uuid:pk>/", views.run_sort, name="run-sort"),
     path("pack/<uuid:pk>/", views.job_detail, name="job-detail"),
     path("pack/<uuid:pk>/start/", views.job_start, name="job-start"),
+    path("pack/<uuid:pk>/assign/", views.job_assign, name="job-assign"),
     path("pack/<uuid:pk>/take-over/", views.job_take_over, name="job-take-over"),
     path("pack/<uuid:pk>/pause/", views.job_pause, name="job-pause"),
     path("pack/<uuid:pk>/act/", views.job_act, name="job-act"),

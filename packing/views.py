@@ -8,13 +8,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from fulfillment.core.access import at_facility
+from fulfillment.core.access import at_facility, permissions_at
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.devices import for_devices, read_action, reply
+from fulfillment.core.forms import AssignForm
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
+from fulfillment.core.queries import people_who_may
 from picking.models import LoadUnit, PickRun
 
 from . import customs, next_work, scans
@@ -40,7 +43,7 @@ def job_list(request):
         totes = LoadUnit.objects.at(request.facility).in_use().filter(code__in=parcel_codes(code), job=None)
         if tote := totes.first():
             return redirect("packing:run-sort", request.facility.slug, tote.run_id)
-    waiting = jobs.open().for_list()
+    waiting = jobs.open().for_list().prefetch_related("assigned_users")
     page = Paginator(found if found else waiting, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(
         request,
@@ -100,8 +103,12 @@ def _context(request, job, number, *, weight_form=None):
     if current.next_step == "weigh":
         current.unweighed.form.fields["grams"].widget.attrs["autofocus"] = True
     last = scans.undoable(job).first()
+    is_supervised = Permission.SUPERVISE in permissions_at(request.user, request.facility)
     return {
         "job": job,
+        "assign_form": AssignForm.of(job, people_who_may(Permission.PACK, request.facility))
+        if is_supervised and job.status in PackJob.UNFINISHED and not request.htmx
+        else None,
         "work": current,
         "totes": LoadUnit.objects.of_job(job.pick_job_id).in_use().select_related("location"),
         "mine": job.status == PackJob.Status.IN_PROGRESS and job.editor_id == request.user.pk,
@@ -147,6 +154,19 @@ def job_detail(request, pk):
 @at_facility(Permission.PACK)
 def job_start(request, pk):
     job = packing.start(_job(request, pk).pk, by=request.user, now=timezone.now())
+    return redirect("packing:job-detail", request.facility.slug, job.pk)
+
+
+@require_POST
+@at_facility(Permission.SUPERVISE)
+def job_assign(request, pk):
+    """Save for whom a job is."""
+    job = _job(request, pk)
+    form = AssignForm(request.POST, people=people_who_may(Permission.PACK, request.facility))
+    if not form.is_valid():
+        return _invalid(request, job, form)
+    packing.assign(job.pk, **form.cleaned_data, by=request.user, now=timezone.now())
+    messages.success(request, _("%(job)s: saved.") % {"job": job})
     return redirect("packing:job-detail", request.facility.slug, job.pk)
 
 
@@ -319,4 +339,7 @@ def package_weight(request, pk, package_pk):
 @at_facility(Permission.PACK)
 def job_close(request, pk):
     job = packing.close(_job(request, pk).pk, by=request.user, now=timezone.now())
+    packages = job.packages.count()
+    text = ngettext("%(job)s is packed, in %(n)s package.", "%(job)s is packed, in %(n)s packages.", packages)
+    messages.success(request, text % {"job": job, "n": packages})
     return redirect("shipping:pack-done", request.facility.slug, job.pk)

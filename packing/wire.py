@@ -1,5 +1,6 @@
 """Pack jobs in the wire format."""
 
+from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
 from fulfillment.core.api.schema import (
     Choice,
     Integer,
@@ -59,6 +60,7 @@ pack_job = Object(
     {
         **versioned,
         "anonymized": boolean,
+        "assignedUsers": List(assigned_user),
         "customAttributes": free,
         "deliveryChannel": channel,
         "editor": editor,
@@ -196,7 +198,6 @@ patch = Object(
     name="PackJobPatchActions",
 )
 UNSUPPORTED_ACTIONS = (
-    "REPLACE_ASSIGNED_USERS",
     "SPLIT_LINES_PACK_JOB",
     "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
 )
@@ -223,6 +224,7 @@ move_to = Object(
 actions = Choice(
     "name",
     {
+        "REPLACE_ASSIGNED_USERS": _named("name", "REPLACE_ASSIGNED_USERS", {**version, **named_users}),
         "ADD_TARGET_TIME": _named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
         **{
             name: _named(
@@ -283,6 +285,7 @@ def represent(job):
     return {
         **represent_job_parts(job),
         "deliveryChannel": job.kind,
+        "assignedUsers": represent_assigned(job),
         "pickJobRef": str(job.pick_job_id),
         "recipientName": order.recipient_name,
         **{name: address for name, address in addresses.items() if address},

@@ -41,6 +41,7 @@ urlpatterns = [
     path("handover/loads/<uuid:pk>/reopen/", load_views.load_reopen, name="load-reopen"),
     path("handover/loads/<uuid:pk>/ask/", load_views.load_ask_again, name="load-ask-again"),
     path("handover/<uuid:pk>/", views.handover_detail, name="handover-detail"),
+    path("handover/<uuid:pk>/assign/", views.handover_assign, name="handover-assign"),
     path("handover/<uuid:pk>/show/", pickup_views.handover_show, name="handover-show"),
     path("handover/<uuid:pk>/vouch/", pickup_views.handover_vouch, name="handover-vouch"),
     path("handover/<uuid:pk>/fetch/", pickup_views.handover_fetch, name="handover-fetch"),

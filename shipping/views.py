@@ -14,11 +14,14 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from fulfillment.core.access import at_facility, permissions_at
+from fulfillment.core.forms import AssignForm
 from fulfillment.core.models import Document, Permission
 from fulfillment.core.pdf import join_pdfs
 from fulfillment.core.printing import station_of
+from fulfillment.core.queries import people_who_may
 from fulfillment.core.services import documents, printing
 from orders.models import Order
+from packing import next_work as to_pack
 from packing.models import PackJob
 
 from . import external, loads, papers, pickup, pickup_packages, services, uploads
@@ -83,11 +86,8 @@ def pack_done(request, pk):
         # One print for the whole job: not before the last label is there.
         "printable": [] if is_waiting else _at_hand(printable(holder, parcels), station),
         "station": station,
-        "next_job": PackJob.objects.at(request.facility)
-        .open()
-        .for_list()
-        .exclude(Q(status=PackJob.Status.IN_PROGRESS) & ~Q(editor=request.user))
-        .first(),
+        "next_job": to_pack.in_hand(request.facility, request.user)
+        or to_pack.waiting(request.facility, request.user).first(),
     }
     template = "shipping/pack_done.html"
     return render(request, f"{template}#labels" if request.htmx else template, context)
@@ -366,8 +366,12 @@ def _handover(request, pk):
 def _handover_page(request, job, *, status=200, **forms):
     """The page of a handover; ``forms`` are those that were not filled in right, by their name on the page."""
     now = timezone.now()
+    is_supervised = Permission.SUPERVISE in permissions_at(request.user, request.facility)
     context = {
         "job": job,
+        "assign_form": AssignForm.of(job, people_who_may(Permission.HAND_OVER, request.facility))
+        if is_supervised and job.status in HandoverJob.UNFINISHED
+        else None,
         "lines": job.lines.all(),
         "refused_form": RefusedForm(lines=job.lines.all()),
         "cancel_form": CancelForm(),
@@ -390,7 +394,7 @@ def _handover_page(request, job, *, status=200, **forms):
             "place_form": PlaceForm(initial={"place": at_counter.place if at_counter else ""}, job=job),
             "seen_form": SeenForm(asked=asked),
             "vouch_form": VouchForm(),
-            "may_vouch": Permission.SUPERVISE in permissions_at(request.user, request.facility),
+            "may_vouch": is_supervised,
         }
     return render(request, "shipping/handoverjob_detail.html", context | forms, status=status)
 
@@ -399,6 +403,20 @@ def _handover_page(request, job, *, status=200, **forms):
 @at_facility(Permission.HAND_OVER)
 def handover_detail(request, pk):
     return _handover_page(request, _handover(request, pk))
+
+
+@require_POST
+@at_facility(Permission.SUPERVISE)
+def handover_assign(request, pk):
+    """Save who hands something over."""
+    job = _handover(request, pk)
+    form = AssignForm(request.POST, people=people_who_may(Permission.HAND_OVER, request.facility))
+    if form.is_valid():
+        services.assign_handover(job.pk, **form.cleaned_data, by=request.user, now=timezone.now())
+        messages.success(request, _("%(job)s: saved.") % {"job": job})
+    else:
+        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    return redirect("shipping:handover-detail", request.facility.slug, job.pk)
 
 
 @require_POST

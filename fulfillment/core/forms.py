@@ -18,6 +18,24 @@ class FirstErrorFocus:
         return self
 
 
+class AssignForm(forms.Form):
+    """For whom a job is."""
+
+    users = forms.ModelMultipleChoiceField(
+        User.objects.none(), label=_("Assigned to"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args, people, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["users"].queryset = people
+
+    @classmethod
+    def of(cls, job, people):
+        """Filled with whom a job is meant for now."""
+        return cls(people=people, initial={"users": job.assigned_users.all(), "version": job.version})
+
+
 class SearchForm(forms.Form):
     use_required_attribute = False
 

@@ -37,7 +37,9 @@ class PackJobQuerySet(LockingQuerySet):
     def for_api(self):
         # Grouping by the JSON of an order line would be slow, so that is read beside the lines.
         lines = PackLine.objects.with_packed().prefetch_related("order_line", "article")
-        return self.select_related("order", "editor").prefetch_related(Prefetch("lines", lines))
+        return self.select_related("order", "editor").prefetch_related(
+            Prefetch("lines", lines), "assigned_users"
+        )
 
     def matching(self, text):
         """Jobs with this short id, order number or package code, or whose goods are in the tote with this code."""
@@ -78,6 +80,10 @@ class PackJob(Stateful):
         null=True,
         related_name="+",
         verbose_name=_("packer"),
+    )
+    # Empty: for whoever asks for the next job.
+    assigned_users = models.ManyToManyField(
+        "core.User", related_name="+", blank=True, verbose_name=_("assigned to")
     )
     started_at = models.DateTimeField(_("started at"), null=True)
     closed_at = models.DateTimeField(_("closed at"), null=True)

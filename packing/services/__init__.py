@@ -39,6 +39,7 @@ from .refusals import (
     PackageNotEmpty,
     PackedBySomeoneElse,
     PackingBegan,
+    PackingEnded,
     PackJobNeedsPickJob,
     QuantityTooSmall,
     SamePackage,
@@ -53,7 +54,7 @@ from .refusals import (
 )
 from .scanning import scan, sort
 from .weighing import MOST_GRAMS, set_weight
-from .work import close, modify, pause, start, take_over
+from .work import assign, close, modify, pause, start, take_over
 
 __all__ = [
     "MOST_GRAMS",
@@ -79,6 +80,7 @@ __all__ = [
     "PackageNotEmpty",
     "PackedBySomeoneElse",
     "PackingBegan",
+    "PackingEnded",
     "QuantityTooSmall",
     "SamePackage",
     "TooManyPackages",
@@ -90,6 +92,7 @@ __all__ = [
     "WeightOutOfRange",
     "WeightUnlikely",
     "add_package",
+    "assign",
     "change_contents",
     "check_packer",
     "choose_box",

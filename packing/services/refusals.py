@@ -119,6 +119,10 @@ class PackingBegan(Refused):
     text = _("%(job)s is being packed or is packed; its picking can no longer be taken back.")
 
 
+class PackingEnded(Refused):
+    text = _("%(job)s is %(status)s; nobody has to pack it any more.")
+
+
 class PackJobNeedsPickJob(Refused):
     text = _("A pack job is opened when its pick job is closed. Name such a job in pickJobRef.")
 

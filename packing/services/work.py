@@ -14,7 +14,7 @@ from ..events import PackJobClosed, PackJobUpdated
 from ..models import PackJob
 from .locks import check_packer, lock_for_status, touch
 from .packages import open_packages
-from .refusals import CustomsDataMissing, NotVerified, UnitsLeft, WeightMissing
+from .refusals import CustomsDataMissing, NotVerified, PackingEnded, UnitsLeft, WeightMissing
 from .weighing import estimate_weights
 
 
@@ -68,6 +68,19 @@ def modify(job_id, *, by, now, custom_attributes=None, target_time=None, version
     job.custom_attributes = job.custom_attributes if custom_attributes is None else custom_attributes
     job.target_time = target_time or job.target_time
     return touch(job, "modify", "custom_attributes", "target_time", by=by, now=now)
+
+
+@transaction.atomic
+def assign(job_id, users, *, by, now, version=None):
+    """Say whom a job is meant for, instead of who it was; nobody in particular when there are none.
+
+    Refuses a job that is packed or given up.
+    """
+    job = lock_for_status(job_id, version)
+    if job.status not in PackJob.UNFINISHED:
+        raise PackingEnded(job=job, status=job.get_status_display())
+    job.assigned_users.set(users)
+    return touch(job, "assign", by=by, now=now)
 
 
 @transaction.atomic

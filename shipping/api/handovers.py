@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import HAND_OVER, READ
+from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
@@ -17,6 +18,7 @@ from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.models import Permission
 from orders import wire as orders_wire
 
 from .. import services
@@ -39,13 +41,13 @@ class HandoverList(HandoverView):
     @operation(
         "listHandoverJobs",
         "Handover jobs, the newest first",
-        query={**LIST, **dict.fromkeys(("shipmentRef", "carrierRefs", "channel"), Text(500))},
+        query={**LIST, **dict.fromkeys(("shipmentRef", "carrierRefs", "channel", "assignedUser"), Text(500))},
         answers={200: wire.handovers},
     )
     def get(self, request):
         rows = filtered(
             request,
-            self.jobs(),
+            meant_for(self.jobs(), request),
             {"pickJobRef": "pick_job", "shipmentRef": "parcel__shipment", "carrierRefs": "parcel__carrier"},
         )
         if channels := paging.values(request, "channel"):
@@ -164,7 +166,7 @@ class HandoverActions(HandoverView):
 
     @operation(
         "actOnHandoverJob",
-        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT or ADD_TARGET_TIME",
+        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT, ADD_TARGET_TIME or REPLACE_ASSIGNED_USERS",
         body=wire.handover_action,
         answers={200: wire.handover},
         errors=CHANGED,
@@ -186,6 +188,9 @@ class HandoverActions(HandoverView):
                     services.wait_for_input(pk, **who)
                 case "ADD_TARGET_TIME":
                     services.modify_handover(pk, target_time=read_moment(data["targetTime"]), **who)
+                case "REPLACE_ASSIGNED_USERS":
+                    users = read_assigned(data["assignedUsers"], job.facility, Permission.HAND_OVER)
+                    services.assign_handover(pk, users, **who)
                 case name:
                     raise NotSupportedYet(feature=name)
             return self.answer(pk)

@@ -16,15 +16,17 @@ from .parcels import Parcel
 class HandoverJobQuerySet(FacilityQuerySet):
     def for_api(self):
         return self.select_related("order", "parcel__carrier", "parcel__shipment").prefetch_related(
-            "lines__pick_line__order_line", "lines__pick_line__article"
+            "lines__pick_line__order_line", "lines__pick_line__article", "assigned_users"
         )
 
     def open(self):
         return self.filter(status__in=HandoverJob.UNFINISHED)
 
     def for_list(self):
-        return self.select_related("order", "parcel__carrier").order_by(
-            F("target_time").asc(nulls_first=True), "pk"
+        return (
+            self.select_related("order", "parcel__carrier")
+            .prefetch_related("assigned_users")
+            .order_by(F("target_time").asc(nulls_first=True), "pk")
         )
 
 
@@ -60,6 +62,9 @@ class HandoverJob(Stateful):
     recipient_name = models.CharField(_("recipient"), max_length=200)
     is_paid = models.BooleanField(_("paid"), default=True)
     target_time = models.DateTimeField(_("target time"), null=True)
+    assigned_users = models.ManyToManyField(
+        "core.User", related_name="+", blank=True, verbose_name=_("assigned to")
+    )
     cancel_reason = models.CharField(_("reason"), max_length=20, choices=CancelReason.choices, blank=True)
     handed_over_at = models.DateTimeField(_("handed over at"), null=True)
 

@@ -161,6 +161,23 @@ def modify_handover(
 
 
 @transaction.atomic
+def assign_handover(job_id, users, *, by, now, version=None):
+    """Say who hands something over, instead of who it was; nobody in particular when there are none.
+
+    Refuses an old version and a handover that is ended.
+    """
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if job.status not in HandoverJob.UNFINISHED:
+        raise HandoverEnded(job=job, status=job.get_status_display())
+    job.assigned_users.set(users)
+    job.version += 1
+    job.save(update_fields=["version", "modified_at"])
+    log_change(job, "assign", by=by, now=now)
+    return job
+
+
+@transaction.atomic
 def decide_line(job_id, line_id, *, refused=None, is_decided=None, by, now, version=None):
     """Say of one line what the customer refuses, before the rest is handed over.
 

@@ -1,5 +1,6 @@
 """Handover jobs in the wire format."""
 
+from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
 from fulfillment.core.api.schema import Choice, Integer, List, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, time, versioned
@@ -30,6 +31,7 @@ handover = Object(
     {
         **versioned,
         "anonymized": boolean,
+        "assignedUsers": List(assigned_user),
         "cancelReason": Text(choices=HandoverJob.CancelReason.values),
         "carrierKey": short,
         "carrierRef": short,
@@ -96,7 +98,6 @@ refused = Object(
     {"quantity": Integer(0)}, {"comment": Text(200), "reason": Text(200), "reasonLocalized": free}
 )
 UNSUPPORTED_ACTIONS = (
-    "REPLACE_ASSIGNED_USERS",
     "SPLIT_LINES_HANDOVER_JOB",
     "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES",
     "MOVE_HANDOVER_JOB_LINE_ITEMS",
@@ -158,6 +159,11 @@ handover_action = Choice(
             closed=True,
             name="HandoverJobAddTargetTimeActionParameter",
         ),
+        "REPLACE_ASSIGNED_USERS": Object(
+            {"name": short, "version": version, **named_users},
+            closed=True,
+            name="HandoverJobReplaceAssignedUsersActionParameter",
+        ),
         **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
     },
 )
@@ -177,6 +183,7 @@ def represent_handover(row):
         "pickJobRef": str(row.pick_job_id),
         "processId": str(row.order.process_id),
         "tenantOrderId": row.order.tenant_order_id,
+        "assignedUsers": represent_assigned(row),
         "cancelReason": row.cancel_reason,
         "loadUnitRefs": [],
         "recipientAddress": _handover_recipient(row),

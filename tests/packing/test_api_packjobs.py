@@ -202,6 +202,35 @@ def test_target_time_and_attributes_are_set(api):
     assert (patched.json()["customAttributes"], patched.json()["version"]) == ({"b": 2}, 3)
 
 
+def test_replacing_assigned_users_says_for_whom_a_job_is(api):
+    job, elsewhere = pack_job(1), staff("packer", FacilityFactory())
+    anna, ben = (staff("packer", job.facility) for _number in range(2))
+
+    def assign(*named, version=None):
+        body = {"name": "REPLACE_ASSIGNED_USERS", "assignedUsers": list(named)}
+        return api.post(url(job, "/actions"), {**body, "version": version or current(job).version})
+
+    answer = assign({"userId": str(anna.pk)}, {"username": ben.email.upper()})
+
+    assert [user["username"] for user in answer.json()["assignedUsers"]] == [anna.email, ben.email]
+    assert answer.json()["version"] == 2
+    assert api.get("/api/packjobs", {"assignedUser": ben.email}).json()["total"] == 1
+    assert api.get("/api/packjobs", {"assignedUser": elsewhere.email}).json()["total"] == 0
+    assert assign({"userId": str(elsewhere.pk)}).status_code == 400
+    assert assign(version=1).status_code == 409
+    assert assign().json()["assignedUsers"] == []
+
+
+def test_nobody_is_assigned_to_a_job_that_is_packed(api):
+    job = started_pack_job(None, 1)
+    patch(api, job, packed(line_ids(job)[0], 1), set_status("CLOSED"))
+
+    body = {"name": "REPLACE_ASSIGNED_USERS", "assignedUsers": [], "version": current(job).version}
+    answer = api.post(url(job, "/actions"), body)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "PACKING_ENDED")
+
+
 def test_action_without_mechanism_says_so(api):
     response = api.post(url(pack_job(1), "/actions"), {"name": "SPLIT_LINES_PACK_JOB", "version": 1})
 

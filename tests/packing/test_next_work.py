@@ -6,6 +6,7 @@ from packing import next_work
 from packing import services as packing
 from packing.models import PackJob
 from picking.models import PickJob
+from tests.factories.core import staff
 from tests.factories.packing import pack_job, started_pack_job
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,16 @@ def test_what_a_packer_put_aside_comes_last(facility, packer):
     other = pack_job(1, facility=facility, number="2")
 
     assert list(next_work.waiting(facility, packer)) == [other, aside]
+
+
+def test_what_is_meant_for_a_packer_comes_first_and_is_nobody_elses(facility, packer):
+    colleague = staff("packer", facility)
+    theirs, anybodys, mine = (pack_job(1, facility=facility, number=str(number)) for number in range(3))
+    packing.assign(theirs.pk, [colleague], by=packer, now=timezone.now())
+    packing.assign(mine.pk, [packer, colleague], by=packer, now=timezone.now())
+
+    assert list(next_work.waiting(facility, packer)) == [mine, anybodys]
+    assert list(next_work.waiting(facility, colleague)) == [theirs, mine, anybodys]
 
 
 def test_button_opens_the_job_or_says_that_nothing_waits(client, facility, packer):

@@ -447,3 +447,19 @@ def test_tote_of_a_batch_opens_the_page_that_sorts_it(client, facility, packer):
     page = client.get(answer.url)
     assert answer.url == reverse("packing:run-sort", args=[facility.slug, run.pk])
     assert [job.status for _number, job in page.context["boxes"]] == ["CLOSED", "OPEN", "OPEN"]
+
+
+def test_supervisor_says_who_packs_and_the_list_shows_it(client, facility, packer):
+    job = pack_job(1, facility=facility)
+    assert "Assigned to" not in text(client.get(address("job-detail", job.pk)))
+    client.force_login(staff("supervisor", facility))
+    page = text(client.get(address("job-detail", job.pk)))
+
+    answer = client.post(
+        address("job-assign", job.pk), {"users": [packer.pk], "version": job.version}, follow=True
+    )
+
+    assert "Who does this?" in page
+    assert f"{job.short_id}: saved." in text(answer)
+    assert list(job.assigned_users.all()) == [packer]
+    assert f"for {packer}" in text(client.get(address("job-list")))

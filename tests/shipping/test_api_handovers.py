@@ -7,6 +7,7 @@ from orders.models import ShortRecord
 from shipping.models import HandoverJob, Shipment
 from shipping.wire import handovers
 from tests.apiclient import Api, described
+from tests.factories.core import FacilityFactory, staff
 from tests.factories.shipping import collected, labelled
 
 pytestmark = pytest.mark.django_db
@@ -180,6 +181,22 @@ def test_target_time_and_name_of_a_handover_change_until_it_is_ended(api):
     assert named.json()["version"] == answer.json()["version"] + 1
     modify(api, job, status="HANDED_OVER")
     late = act(api, job, "ADD_TARGET_TIME", targetTime="2026-03-02T16:00:00Z")
+    assert late.json()[0]["summary"] == "HANDOVER_ENDED"
+
+
+def test_replacing_assigned_users_says_who_hands_over(api):
+    job = collected(1)
+    anna, elsewhere = staff("packer", job.facility), staff("packer", FacilityFactory())
+
+    answer = act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=[{"userId": str(anna.pk)}])
+
+    assert answer.json()["assignedUsers"] == [{"userId": str(anna.pk), "username": anna.email}]
+    assert api.get("/api/handoverjobs", {"assignedUser": anna.email}).json()["total"] == 1
+    assert api.get("/api/handoverjobs", {"assignedUser": elsewhere.email}).json()["total"] == 0
+    wrong = act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=[{"username": elsewhere.email}])
+    assert described(wrong) == ["assignedUsers[0]: is nobody who does this work at this facility"]
+    modify(api, job, status="HANDED_OVER")
+    late = act(api, job, "REPLACE_ASSIGNED_USERS", assignedUsers=[])
     assert late.json()[0]["summary"] == "HANDOVER_ENDED"
 
 

@@ -75,6 +75,10 @@ def test_pack_done_leads_to_the_next_job(client, facility):
     pack_job(facility=facility, number="1002")
 
     assert primaries(client.get(address("pack-done", done.pk))) == ["Pack next: AS1"]
+    assert (
+        f'action="{reverse("packing:next-job", args=["here"])}"'
+        in client.get(address("pack-done", done.pk)).content.decode()
+    )
 
 
 def test_pack_done_does_not_lead_to_what_a_colleague_packs(client, facility, packer):
@@ -750,3 +754,16 @@ def test_picker_does_not_hand_over(client, facility):
     client.force_login(staff("picker", facility))
 
     assert client.get(address("handover-list")).status_code == 403
+
+
+def test_supervisor_says_who_hands_over_and_the_list_shows_it(client, facility, packer):
+    job = collected(1, facility=facility)
+    assert "Who does this?" not in text(client.get(address("handover-detail", job.pk)))
+    client.force_login(staff("supervisor", facility))
+    page = text(client.get(address("handover-detail", job.pk)))
+
+    client.post(address("handover-assign", job.pk), {"users": [packer.pk], "version": job.version})
+
+    assert "Who does this?" in page
+    assert list(job.assigned_users.all()) == [packer]
+    assert f"for {packer}" in text(client.get(address("handover-list")))
