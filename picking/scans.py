@@ -17,7 +17,7 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
-from fulfillment.core.queries import find_article, find_location
+from fulfillment.core.queries import find_article, find_article_id, find_location
 
 from . import floor, load_units, queries, services, substitutes
 from .models import LoadUnit, PickJob, PickLine, ScanEvent, ShortReason
@@ -169,7 +169,7 @@ class Work:
         )
 
     def load_lines(self):
-        return list(self.job.lines.select_related("article", "order_line", "listing", "run"))
+        return list(self.job.lines.for_scans())
 
     def state(self, line):
         """How the job and the line are now, for the screen."""
@@ -242,9 +242,9 @@ class Work:
 
     def article_of(self, text, scan):
         """(article id, units) of a code: of the network's codes, the listing's or the shop's; (None, 0) when unknown."""
-        article, units = find_article(text)
-        if article is not None:
-            return article.pk, units
+        article_id, units = find_article_id(text)
+        if article_id is not None:
+            return article_id, units
         known = set(codes.spellings(scan.code))
         for line in self.lines:
             of_order = [] if line.replaces_id else line.order_line.scannable_codes

@@ -9,15 +9,29 @@ from .models import Article, ArticleCode, Listing, Membership, Stock, StorageLoc
 
 def find_article(text):
     """The article a scanned or typed code or SKU stands for, and its units: (article, units) or (None, 0)."""
-    code = normalise(text)
-    codes = ArticleCode.objects.select_related("article")
-    known = codes.filter(code__in=spellings(code)).first()
-    if known is None and (label := of_a_scale(code)) is not None:
-        known = codes.filter(code__startswith=f"{label[0]}00000", article__is_weighed=True).first()
+    known = find_code(text, ArticleCode.objects.select_related("article"))
     if known is not None:
         return known.article, known.units
     article = Article.objects.filter(sku=text.strip()).first()
     return (article, 1) if article else (None, 0)
+
+
+def find_article_id(text):
+    """``find_article`` with the id of the article alone: a scan loads it with its lines."""
+    known = find_code(text, ArticleCode.objects)
+    if known is not None:
+        return known.article_id, known.units
+    article_id = Article.objects.filter(sku=text.strip()).values_list("pk", flat=True).first()
+    return (article_id, 1) if article_id else (None, 0)
+
+
+def find_code(text, codes):
+    """The row of a scanned or typed code, also of a scale's label, or None."""
+    code = normalise(text)
+    known = codes.filter(code__in=spellings(code)).first()
+    if known is None and (label := of_a_scale(code)) is not None:
+        known = codes.filter(code__startswith=f"{label[0]}00000", article__is_weighed=True).first()
+    return known
 
 
 def find_location(facility, text):

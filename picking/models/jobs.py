@@ -222,10 +222,25 @@ class PickJob(Stateful):
         self.sub_status = sub_status
 
 
+LOOKED_AT = [
+    *(f"article__{name}" for name in ("sku", "records_lot", "records_expiry", "records_serial")),
+    *(f"article__{name}" for name in ("is_weighed", "weight_g", "weight_tolerance")),
+    "order_line__sku",
+    "order_line__scannable_codes",
+    "listing__scannable_codes",
+    "run__status",
+]
+
+
 class PickLineQuerySet(models.QuerySet):
     def pending(self):
         """Lines neither fully picked nor reported short."""
         return self.exclude(status=PickLine.Status.CLOSED)
+
+    def for_scans(self):
+        """With what a scan looks at, and no more: half of its time would go into columns that it does not need."""
+        own = [field.name for field in PickLine._meta.concrete_fields]
+        return self.select_related("article", "order_line", "listing", "run").only(*own, *LOOKED_AT)
 
 
 class PickLine(models.Model):

@@ -15,27 +15,27 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 APPLICATION = "fulfillment.wsgi:application"
 
 
-def command(server, port, workers):
+def command(server, port, workers, threads):
     """The command line of a WSGI server that serves the product on 127.0.0.1."""
     if server == "gunicorn":
         return [
             *(sys.executable, "-m", "gunicorn", APPLICATION, "--bind", f"127.0.0.1:{port}"),
-            *("--workers", str(workers), "--threads", "4", "--log-level", "warning"),
+            *("--workers", str(workers), "--threads", str(threads), "--log-level", "warning"),
         ]
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", APPLICATION),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
-        *("--blocking-threads", "4", "--log-level", "warning", "--no-ws"),
+        *("--blocking-threads", str(threads), "--log-level", "warning", "--no-ws"),
     ]
 
 
 @contextlib.contextmanager
-def running(server="granian", workers=2):
+def running(server="granian", workers=2, threads=4):
     """Serve until the block ends; yields the port. The environment is this process's own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(command(server, port, workers), cwd=ROOT, env=os.environ)
+    process = subprocess.Popen(command(server, port, workers, threads), cwd=ROOT, env=os.environ)
     try:
         _wait_until_open(port, process)
         yield port
