@@ -130,18 +130,12 @@ def emit_all(announced, *, by, now):
             for events in [announced] if handler in _together else announced:
                 handler(events, by=by, now=now)
     entries = [
-        OutboxEntry(
-            event=type(event).__name__,
-            payload=event.payload(),
-            handler=delivery.key,
-            lane=delivery.lane,
-            due_at=now,
-            created_at=now,
-        )
+        (type(event).__name__, event.payload(), delivery.key, delivery.lane, now, now)
         for event in announced
         for delivery in _deliveries[type(event)]
     ]
     if entries:
-        rows.insert(OutboxEntry, entries)
-        for lane in {entry.lane for entry in entries}:
+        names = ("event", "payload", "handler", "lane", "due_at", "created_at")
+        rows.insert_values(OutboxEntry, names, entries)
+        for lane in {delivery.lane for event in announced for delivery in _deliveries[type(event)]}:
             transaction.on_commit(functools.partial(outbox.wake, lane))

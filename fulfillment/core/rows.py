@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
 
 EMPTY = {dict: "{}", list: "[]", type(None): None}
 FEW = 10  # below this the statement of its own is not worth it
@@ -37,9 +38,66 @@ def insert(model, rows, *, with_ids=False):
         row._state.adding, row._state.db = False, connection.alias
 
 
+def insert_values(model, names, values, *, with_ids=False):
+    """``insert`` for rows that nobody needs as instances: tuples of some columns, the others get their defaults.
+
+    Args:
+        names: of the columns, ``plan_id`` for a foreign key.
+    Returns:
+        The ids that the database gave, in the order of the rows; ``[]`` without ``with_ids``.
+    """
+    values = list(values)
+    if connection.vendor != "postgresql" or len(values) < (MANY if with_ids else FEW):
+        made = [model(**dict(zip(names, row, strict=True))) for row in values]
+        insert(model, made, with_ids=with_ids)
+        return [row.pk for row in made] if with_ids else []
+    ids = _draw_ids(model, len(values)) if with_ids else []
+    columns = dict(zip(names, zip(*values, strict=True), strict=True))
+    if with_ids:
+        columns[model._meta.pk.attname] = ids
+    statement, fields = _prepare_values(model, tuple(columns))
+    written = [_written(field, columns.get(field.attname), len(values)) for field in fields]
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        for row in zip(*written, strict=True):
+            copy.write_row(row)
+    return ids
+
+
+@functools.lru_cache
+def _prepare_values(model, names):
+    """The statement of a stream of these columns and those that have a default, and their fields."""
+    unknown = set(names) - {field.attname for field in model._meta.local_concrete_fields}
+    if unknown:
+        raise LookupError(f"{model._meta.label} has no column {', '.join(sorted(unknown))}.")
+    fields = [
+        field
+        for field in model._meta.local_concrete_fields
+        if field.attname in names or not isinstance(field, models.AutoField)
+    ]
+    return _stream(model, fields), fields
+
+
+def _written(field, values, count):
+    """A column in the types that the driver writes fastest; without values it gets its default."""
+    write = _writer(field)
+    if values is None:
+        if getattr(field, "auto_now", False):
+            values = itertools.repeat(timezone.now(), count)
+        elif field.has_default() and callable(field.default) and field.default not in EMPTY:
+            values = [field.get_default() for _row in range(count)]  # ids and times, each its own
+        else:
+            values = itertools.repeat(field.get_default(), count)
+    return map(write, values) if write else values
+
+
 def _copy(model, rows, with_ids):
     if with_ids:
-        _draw_ids(model, rows)
+        for row, key in zip(rows, _draw_ids(model, len(rows)), strict=True):
+            row.pk = key
     statement, values = _prepare(model, with_ids)
     with (
         connection.wrap_database_errors,
@@ -192,24 +250,27 @@ def batches(items, size=None):
         yield batch
 
 
-def _draw_ids(model, rows):
-    """Give every row an id of the sequence of its table."""
+def _draw_ids(model, count):
+    """Ids of the sequence of a table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-            [model._meta.db_table, model._meta.pk.column, len(rows)],
+            [model._meta.db_table, model._meta.pk.column, count],
         )
-        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
+        return [key for (key,) in cursor.fetchall()]
 
 
 @functools.lru_cache
 def _prepare(model, with_ids):
     """The statement of a stream, and per column a function that reads its value of a row."""
     fields, values = _columns(model, with_ids)
+    return _stream(model, fields), values
+
+
+def _stream(model, fields):
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in fields)
-    return f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN", values
+    return f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
 
 
 @functools.lru_cache
@@ -223,23 +284,23 @@ def _columns(model, with_ids):
 
 
 def _reader(field) -> Callable[[Any], Any]:
-    """A function of a row: what its column gets, in a type whose text the driver knows best."""
-    if isinstance(field, models.JSONField):
-        encode, read = (
-            (field.encoder or json.JSONEncoder)(ensure_ascii=False).encode,
-            operator.attrgetter(field.attname),
-        )
-        return lambda row: (
-            EMPTY[type(value)] if not (value := read(row)) and type(value) in EMPTY else encode(value)
-        )
+    """A function of a row: what its column gets."""
+    read, write = operator.attrgetter(field.attname), _writer(field)
     if getattr(field, "auto_now", False):
         return lambda row: _plain(field.pre_save(row, True))
+    return (lambda row: write(read(row))) if write else read
+
+
+def _writer(field) -> Callable[[Any], Any] | None:
+    """A function of a value: the same in a type whose text the driver knows best; None when it is of one."""
+    if isinstance(field, models.JSONField):
+        encode = (field.encoder or json.JSONEncoder)(ensure_ascii=False).encode
+        return lambda value: EMPTY[type(value)] if not value and type(value) in EMPTY else encode(value)
     if isinstance(
         field.target_field if field.is_relation else field, models.UUIDField | models.DateTimeField
     ):
-        read = operator.attrgetter(field.attname)
-        return lambda row: _plain(read(row))
-    return operator.attrgetter(field.attname)
+        return _plain
+    return None
 
 
 def _plain(value):

@@ -5,7 +5,7 @@ from django_fsm import TransitionNotAllowed
 
 from .errors import VersionConflict, WrongStatus
 from .models import StatusChange, User
-from .rows import insert
+from .rows import insert_values
 
 
 def require_transaction():
@@ -20,31 +20,34 @@ def check_version(entity, requested):
 
 
 def _log(entity, action, before, by, at, reason):
-    return StatusChange(
-        entity=entity._meta.label_lower,
-        entity_id=entity.pk,
-        order_id=entity.log_order_id,
-        facility_id=entity.log_facility_id,
-        action=action,
-        before=before,
-        after=entity.status,
-        reason=reason[:300],
-        at=at,
-        by=by if isinstance(by, User) else None,
-        actor=str(by or "")[:120],
-    )
+    """The columns of a log row."""
+    return {
+        "entity": entity._meta.label_lower,
+        "entity_id": entity.pk,
+        "order_id": entity.log_order_id,
+        "facility_id": entity.log_facility_id,
+        "action": action,
+        "before": before,
+        "after": entity.status,
+        "reason": reason[:300],
+        "at": at,
+        "by_id": by.pk if isinstance(by, User) else None,
+        "actor": str(by or "")[:120],
+    }
 
 
 def log_created(*entities, by, now, reason=""):
     """Write the first log row of new entities, in one query."""
     require_transaction()
-    insert(StatusChange, [_log(entity, "create", "", by, now, reason) for entity in entities])
+    changes = [_log(entity, "create", "", by, now, reason) for entity in entities]
+    if changes:
+        insert_values(StatusChange, tuple(changes[0]), [change.values() for change in changes])
 
 
 def log_change(entity, action, *, by, now, reason=""):
     """Write the log row of a step that changes an entity but not its status."""
     require_transaction()
-    _log(entity, action, entity.status, by, now, reason).save(force_insert=True)
+    StatusChange(**_log(entity, action, entity.status, by, now, reason)).save(force_insert=True)
 
 
 def transit(transition, *args, by, now, reason=""):
@@ -72,5 +75,7 @@ def transit(transition, *args, by, now, reason=""):
     entity.version += 1
     changed = [name for name, value in before.items() if entity.__dict__.get(name) != value]
     entity.save(update_fields=[*changed, "modified_at"])
-    _log(entity, transition.__name__, before["status"], by, now, reason).save(force_insert=True)
+    StatusChange(**_log(entity, transition.__name__, before["status"], by, now, reason)).save(
+        force_insert=True
+    )
     return entity

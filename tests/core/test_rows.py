@@ -6,7 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from fulfillment.core import rows
-from fulfillment.core.models import Article, IdempotencyKey, Listing, StatusChange
+from fulfillment.core.models import Article, IdempotencyKey, Listing, OutboxEntry, StatusChange
 from orders.models import Order, OrderLine
 from tests.factories.core import ArticleFactory, FacilityFactory
 from tests.factories.orders import OrderFactory
@@ -39,6 +39,55 @@ def test_every_value_comes_back_as_it_was_written(count):
         [getattr(row, name) for name in names] for row in made
     ]
     assert not any(row._state.adding for row in made)
+
+
+@pytest.mark.parametrize("count", [1, rows.FEW, rows.MANY])
+def test_values_of_some_columns_come_back_with_defaults_for_the_others(count):
+    ids = [uuid.uuid4() for _number in range(count)]
+
+    rows.insert_values(
+        OutboxEntry,
+        ("event", "payload", "handler", "lane", "due_at"),
+        [(f"Event {number}", {"id": str(one)}, "h", "l", AT) for number, one in enumerate(ids)],
+    )
+    rows.insert_values(
+        StatusChange, ("entity", "entity_id", "action", "after"), [("x", one, "a", "b") for one in ids]
+    )
+
+    found = list(OutboxEntry.objects.order_by("pk"))
+    assert [(row.event, row.payload) for row in found] == [
+        (f"Event {number}", {"id": str(one)}) for number, one in enumerate(ids)
+    ]
+    assert {(row.state, row.attempts, row.last_error, row.due_at) for row in found} == {("DUE", 0, "", AT)}
+    assert all(row.created_at > AT and row.leased_until is None for row in found)
+    changes = StatusChange.objects.order_by("pk")
+    assert [(row.entity_id, row.order_id, row.by, row.before) for row in changes] == [
+        (one, None, None, "") for one in ids
+    ]
+
+
+@pytest.mark.parametrize("count", [2, rows.MANY])
+def test_ids_of_values_are_told_in_the_order_of_the_rows(count):
+    names = [f"key {number}" for number in range(count)]
+
+    ids = rows.insert_values(
+        IdempotencyKey, ("caller", "key", "digest"), [("t", name, "") for name in names], with_ids=True
+    )
+
+    assert [IdempotencyKey.objects.in_bulk(ids)[pk].key for pk in ids] == names
+
+
+def test_ids_that_the_caller_leaves_out_are_each_their_own():
+    names = [f"S-{number}" for number in range(rows.FEW)]
+
+    rows.insert_values(Article, ("sku", "title"), [(name, "Mug") for name in names])
+
+    assert list(Article.objects.values_list("sku", "tags", "version")) == [(name, [], 1) for name in names]
+
+
+def test_unknown_column_is_an_error():
+    with pytest.raises((LookupError, TypeError)):
+        rows.insert_values(Article, ("sku", "titel"), [(f"S-{number}", "Mug") for number in range(rows.FEW)])
 
 
 def test_the_whole_of_an_order_comes_back():
