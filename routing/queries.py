@@ -41,7 +41,7 @@ def load_configuration():
     revision = next(iter(RoutingRevision.objects.raw(*_newest(connection.vendor))), None)
     if revision is None:
         return None
-    network = situations.load_network(tuple(getattr(revision, name) for name in situations.network_stamp()))
+    network = situations.load_network(tuple(getattr(revision, name) for name in situations.STAMPS))
     tree, needs = tree_of(revision)
     return Configuration(revision, tree, needs, network)
 

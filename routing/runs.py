@@ -43,6 +43,21 @@ STATUS_OF_PART = {
     Order.Status.LOCKED: Status.LOCKED,
     Order.Status.PROMISED: Status.PROMISED,
 }
+READ_OF_ORDERS = (
+    "status",
+    "channel__key",
+    "channel__is_sandbox",
+    "kind",
+    "service_level",
+    "collect_facility",
+    "country",
+    "latitude",
+    "longitude",
+    "consumer",
+    "delivery_preferences",
+    "tags",
+    "custom_attributes",
+)
 GONE = "gone"  # the key of a facility that is not there any more
 SOLD_AHEAD = [Listing.OutOfStock.BACKORDER, Listing.OutOfStock.PREORDER]
 
@@ -77,15 +92,28 @@ def run(order_ids, *, again, assigned=None, is_partly=False, by, now):
     raise AssertionError("A run that holds every listing cannot lose one.")
 
 
+@dataclasses.dataclass(eq=False, slots=True)
+class Wanted:
+    """What routing reads of an order line: a run has hundreds of them."""
+
+    pk: uuid.UUID
+    article_id: uuid.UUID | None
+    sku: str
+    wire: dict
+
+
 @dataclasses.dataclass
 class Task:
-    """One order of a run: what it needs, how that was decided, and what is written of it."""
+    """One order of a run: what it needs, how that was decided, and what is written of it.
+
+    ``wanted`` are units per ``OrderLine``, or per ``Wanted`` of a saved one.
+    """
 
     order: Order
-    wanted: dict[OrderLine, int]
+    wanted: dict
     waiting: RoutingPlan | None = None
     last: DecisionLog | None = None
-    unknown: list[OrderLine] = dataclasses.field(default_factory=list)
+    unknown: list = dataclasses.field(default_factory=list)
     demand: rules.Demand | None = None
     inputs: Inputs | None = None
     made: Made | None = None
@@ -115,9 +143,10 @@ class Run:
         if tasks:
             self.find_articles([task for task in tasks if again])
             self.decide(tasks)
-            self.reserve([part for task in tasks for part in task.parts])
-            self.write_plans(tasks)
+            held = self.write_plans(tasks)
             self.write_decisions(tasks)
+            # Last: other runs wait for these listings.
+            self.reserve(held)
             self.tell(tasks)
         placed = {task.order.pk: task.plans for task in tasks}
         others = RoutingPlan.objects.filter(order_id__in=self.seeds.keys() - placed.keys())
@@ -129,7 +158,8 @@ class Run:
 
     def read(self, again):
         """The orders that have something to place, locked in key order."""
-        locked = Order.objects.filter(pk__in=self.seeds).select_related("channel").lock_all()
+        chosen = Order.objects.filter(pk__any=list(self.seeds)).select_related("channel")
+        locked = chosen.only(*READ_OF_ORDERS).lock_all()
         self.configuration = load_configuration()
         if self.configuration is None:
             raise NoConfiguration
@@ -138,22 +168,21 @@ class Run:
         }
         # Asked under the lock: whoever held it before has perhaps routed them.
         is_routed = Exists(RoutingPlan.objects.filter(order=OuterRef("order")))
-        lines_of = {pk: [] for pk in live}
-        for line in (
-            OrderLine.objects.filter(order_id__in=live)
+        lines_of, routed = {pk: {} for pk in live}, set()
+        lines = (
+            OrderLine.objects.filter(order_id__any=list(live))
             .annotate(is_routed=is_routed)
             .order_by("order_id", "position")
-        ):
-            line.order = live[line.order_id]
-            lines_of[line.order_id].append(line)
+            .values_list("order_id", "quantity", "is_routed", "pk", "article_id", "sku", "wire")
+        )
+        for order_id, quantity, is_routed, *line in lines if live else ():
+            lines_of[order_id][Wanted(*line)] = quantity
+            if is_routed:
+                routed.add(order_id)
         if again:
             tasks = self.read_waiting(live, lines_of)
         else:
-            tasks = {
-                pk: Task(live[pk], {line: line.quantity for line in lines})
-                for pk, lines in lines_of.items()
-                if not any(line.is_routed for line in lines)
-            }
+            tasks = {pk: Task(live[pk], wanted) for pk, wanted in lines_of.items() if pk not in routed}
         return [
             tasks[pk] for pk in self.seeds if pk in tasks
         ]  # in the order of the call: the first comes first
@@ -189,7 +218,7 @@ class Run:
             for line in nameless:
                 if line.sku in known:
                     line.article_id = known[line.sku]
-                    line.save(update_fields=["article"])
+                    OrderLine.objects.filter(pk=line.pk).update(article=line.article_id)
 
     # Deciding
 
@@ -284,26 +313,6 @@ class Run:
         for task in tasks:
             task.sold_ahead = any(articles <= ahead for articles in missing.get(task.order.pk, ()))
 
-    # Reserving
-
-    def reserve(self, parts):
-        """Lock the chosen listings, look again, and raise their counters; all or nothing."""
-        wanted = Counter()
-        for part in parts:
-            for line in part.lines:
-                wanted[part.facility, line.article] += line.quantity
-        self.listings = {}
-        if not wanted:
-            return
-        units = {}
-        for pk, facility, article in rows.lock_pairs(Listing, ("facility", "article"), wanted):
-            self.listings[str(facility), str(article)] = pk
-            units[pk] = wanted[str(facility), str(article)]
-        active = Listing.objects.filter(pk__in=units, status=Listing.Status.ACTIVE).order_by()
-        enough = rows.add(active.with_available(self.now.date()), "reserved", units, least="available")
-        if enough != len(wanted):
-            raise _TakenMeanwhile
-
     # Writing
 
     def write_plans(self, tasks):
@@ -317,7 +326,7 @@ class Run:
             task.plans = [self.plan(task, index) for index in range(len(task.drafts))]
             new += [plan for plan in task.plans if plan is not task.waiting]
             lines += [
-                RoutingPlanLine(plan=plan, order_line=line, quantity=quantity)
+                (plan, line, quantity)
                 for plan, (_facility, shares) in zip(task.plans, task.drafts, strict=True)
                 for line, quantity in shares.items()
             ]
@@ -326,38 +335,38 @@ class Run:
         for task in tasks:
             if task.waiting is not None:
                 self.update_waiting(task)
-        rows.insert(RoutingPlanLine, lines, with_ids=True)
-        rows.insert(
-            Reservation,
-            [
-                Reservation(
-                    plan_line=line,
-                    listing_id=self.listings[str(line.plan.facility_id), str(line.order_line.article_id)],
-                    quantity=line.quantity,
-                    created_at=self.now,
-                )
-                for line in lines
-                if line.plan.facility_id
-            ],
+        line_ids = rows.insert_values(
+            RoutingPlanLine,
+            ("plan_id", "order_line_id", "quantity"),
+            [(plan.pk, line.pk, quantity) for plan, line, quantity in lines],
+            with_ids=True,
         )
         for reason in {plan.reason for plan in new}:
             log_created(
                 *[plan for plan in new if plan.reason == reason], by=self.by, now=self.now, reason=reason
             )
+        return [
+            (line_id, plan.facility_id, line.article_id, quantity)
+            for line_id, (plan, line, quantity) in zip(line_ids, lines, strict=True)
+            if plan.facility_id
+        ]
 
     @staticmethod
     def drafts(task):
         """Which order lines go where: ``[(facility key, {order line: units})]``, last what is left, with None."""
-        left, drafts = Counter(task.wanted), []
+        left, drafts = dict(task.wanted), []
+        lines_of = defaultdict(list)
+        for line in left:
+            lines_of[str(line.article_id)].append(line)
         for part in task.parts:
             shares = {}
             for item in part.lines:
                 rest = item.quantity
-                for line in left:
-                    if str(line.article_id) == item.article and rest and left[line]:
-                        shares[line] = min(rest, left[line])
-                        left[line] -= shares[line]
-                        rest -= shares[line]
+                for line in lines_of[item.article]:
+                    if units := min(rest, left[line]):
+                        shares[line] = units
+                        left[line] -= units
+                        rest -= units
             drafts.append((part.facility, shares))
         if rest := {line: quantity for line, quantity in left.items() if quantity}:
             drafts.append((None, rest))
@@ -404,20 +413,58 @@ class Run:
 
     def write_decisions(self, tasks):
         keep_network(self.configuration.network)
-        fields = {"revision": self.configuration.revision, "snapshot_id": self.configuration.network.digest}
         new = []
         for task in tasks:
-            log = DecisionLog(pk=task.last.pk if task.is_repetition else None, **fields)
-            log.order, log.run, log.outcome = task.order, task.number, task.reason or Status.ROUTED
-            log.seed, log.at = self.seeds[task.order.pk], self.now
-            log.data = decision_data(task.inputs, task.made)
-            log.figures = task.figures
-            log.duration_ms = round(task.seconds * 1000, 2)
-            if log.pk:
-                log.save()
+            fields = {
+                "order_id": task.order.pk,
+                "run": task.number,
+                "revision_id": self.configuration.revision.pk,
+                "snapshot_id": self.configuration.network.digest,
+                "outcome": task.reason or Status.ROUTED,
+                "seed": self.seeds[task.order.pk],
+                "data": decision_data(task.inputs, task.made),
+                "figures": task.figures,
+                "duration_ms": round(task.seconds * 1000, 2),
+                "at": self.now,
+            }
+            if task.is_repetition:
+                DecisionLog(pk=task.last.pk, **fields).save()
             else:
-                new.append(log)
-        rows.insert(DecisionLog, new)
+                new.append(fields)
+        if new:
+            rows.insert_values(DecisionLog, tuple(new[0]), [fields.values() for fields in new])
+
+    # Reserving
+
+    def reserve(self, held):
+        """Lock the chosen listings, look again, and raise their counters; all or nothing.
+
+        Args:
+            held: ``[(plan line id, facility id, article id, units)]``.
+        """
+        if not held:
+            return
+        wanted = Counter()
+        for _line_id, facility_id, article_id, quantity in held:
+            wanted[facility_id, article_id] += quantity
+        listing_of, units = {}, {}
+        for pk, *pair in rows.lock_pairs(Listing, ("facility", "article"), wanted):
+            listing_of[*pair] = pk
+            units[pk] = wanted[*pair]
+        active = Listing.objects.filter(pk__any=list(units), status=Listing.Status.ACTIVE).order_by()
+        enough = rows.add(active.with_available(self.now.date()), "reserved", units, least="available")
+        if enough != len(wanted):
+            raise _TakenMeanwhile
+        rows.insert_values(
+            Reservation,
+            ("plan_line_id", "listing_id", "quantity", "created_at"),
+            [
+                (line_id, listing_of[facility_id, article_id], quantity, self.now)
+                for line_id, facility_id, article_id, quantity in held
+            ],
+        )
+
+    # Telling
 
     def tell(self, tasks):
         plans = [plan for task in tasks for plan in task.plans]

@@ -67,18 +67,17 @@ def forget_network():
     _known = _Known()
 
 
+# Two changes may commit in another order than they began, so the newest time alone may miss one.
+STAMPS = {
+    f"{model._meta.model_name}_{name}": (model, aggregate)
+    for model in (Facility, FacilityCarrier, Carrier)
+    for name, aggregate in (("count", Count("pk")), ("versions", Sum("version")), ("at", Max("modified_at")))
+}
+
+
 def network_stamp():
     """Annotations whose values change with the network: name -> aggregate over a model of it."""
-    return {
-        f"{model._meta.model_name}_{name}": _of_all(model, aggregate)
-        for model in (Facility, FacilityCarrier, Carrier)
-        # Two changes may commit in another order than they began, so the newest time alone may miss one.
-        for name, aggregate in (
-            ("count", Count("pk")),
-            ("versions", Sum("version")),
-            ("at", Max("modified_at")),
-        )
-    }
+    return {name: _of_all(model, aggregate) for name, (model, aggregate) in STAMPS.items()}
 
 
 def _of_all(model, aggregate):
