@@ -30,7 +30,7 @@ from routing.queries import load_configuration, waiting_orders, wanted_units
 from routing.runs import run
 from routing.situations import load_figures
 
-BATCH = 50  # orders in one transaction
+BATCH = 200  # orders in one transaction
 # A large order may be passed over for several small ones so long; then it is its turn.
 PATIENCE = datetime.timedelta(days=3)
 PAUSE = datetime.timedelta(minutes=10)  # between two tries for which there is no other reason than the time

@@ -110,7 +110,7 @@ def release_leases():
     return OutboxEntry.objects.filter(state=OutboxEntry.State.DUE).update(leased_until=None)
 
 
-def dispatch(lane, *, batch=100, find):
+def dispatch(lane, *, batch=200, find):
     """Work off the due rows of a lane until none is left; returns how many were tried.
 
     Args:
