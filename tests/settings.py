@@ -17,3 +17,4 @@ else:
     DATABASES["default"]["TEST"] = {"NAME": f"test_fulfillment_{SUFFIX}"}
 TIME_ZONE = "UTC"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_AUTOREFRESH = True  # or every test client would look through all static files

@@ -18,6 +18,7 @@ def open_load(phone, facility):
     phone.sign_in(staff("supervisor", facility, password=PASSWORD))
     phone.open("shipping:handover-list", "here")
     phone.page.get_by_role("button", name="Load Demo").click()
+    phone.page.wait_for_url(re.compile("/handover/loads/[0-9a-f-]{36}/$"))  # the list has a scan field, too
     expect(phone.page.locator("[data-scan]")).to_be_focused()
 
 

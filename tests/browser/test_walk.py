@@ -51,7 +51,7 @@ def pick(phone, job, picker):
     phone.expect_feedback("ok")
     phone.expect_progress("0/3")
     phone.scan("4006381333931")
-    phone.expect_feedback("unknown")
+    phone.expect_feedback("wrong_article")
     phone.inspect()
     for scanned in (1, 2):
         phone.scan(code_of(first))
