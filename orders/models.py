@@ -137,6 +137,8 @@ class Order(Stateful):
         default=ServiceLevel.DELIVERY,
     )
     target_time = models.DateTimeField(_("target time"), null=True, blank=True)
+    # A shop may want its label made later, to change the order until then.
+    label_not_before = models.DateTimeField(_("label not before"), null=True, blank=True)
     promised_until = models.DateTimeField(_("promised until"), null=True, blank=True)
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
     collect_facility = models.ForeignKey(
@@ -225,6 +227,10 @@ class Order(Stateful):
     @property
     def invoice_address(self):
         return self._address("INVOICE_ADDRESS", "POSTAL_ADDRESS")
+
+    def is_label_early(self, now):
+        """Whether the shop wants its labels made later than this."""
+        return self.label_not_before is not None and now < self.label_not_before
 
     @property
     def names_facilities(self):

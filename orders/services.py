@@ -44,6 +44,7 @@ MODIFIABLE = [
     "latitude",
     "longitude",
     "target_time",
+    "label_not_before",
 ]
 # What tells whether an order is one that was sent before.
 AS_SENT = ["consumer", "custom_attributes", "delivery_preferences", "extra", "order_date", "tags"]
@@ -314,6 +315,7 @@ def _build(data, channel, known_facilities, allowed, now):
         kind=Order.Kind.COLLECT if collect else Order.Kind.SHIPPING,
         service_level=shipping.get("serviceLevel") or Order.ServiceLevel.DELIVERY,
         target_time=moment(preferences.get("targetTime") or (collect or {}).get("provisioningTime")),
+        label_not_before=moment(shipping.get("labelNotBefore")),
         promised_until=moment((data.get("promisesOptions") or {}).get("validUntil")),
         collect_facility=facilities.pop(0) if collect else None,
         is_paid=bool(collect.get("paid", False)) if collect else True,
@@ -388,6 +390,15 @@ def unlock(order_id, *, target_time=None, by, now, version=None):
 def _set_target_time(order, moment):
     order.target_time = moment
     order.delivery_preferences = {**order.delivery_preferences, "targetTime": moment.isoformat()}
+
+
+def _set_label_time(order, moment):
+    shipping = dict(order.delivery_preferences.get("shipping") or {})
+    shipping.pop("labelNotBefore", None)
+    if moment is not None:
+        shipping["labelNotBefore"] = moment.isoformat()
+    order.label_not_before = moment
+    order.delivery_preferences = {**order.delivery_preferences, "shipping": shipping}
 
 
 @transaction.atomic
@@ -512,6 +523,8 @@ def _modify(order, changes, *, by, now):
         order.extra = {**order.extra, "pricing": changes["pricing"]}
     if "preferredHandlingTime" in changes:
         _set_target_time(order, moment(changes["preferredHandlingTime"]))
+    if "labelNotBefore" in changes:
+        _set_label_time(order, moment(changes["labelNotBefore"]))
     has_other_lines = _change_lines(order, changes.get("orderLineItems") or [])
     changed = [name for name, value in before.items() if getattr(order, name) != value]
     if not changed and not has_other_lines:

@@ -181,6 +181,7 @@ preferences = Object(
             optional={
                 "carrierProductCategory": Text(choices=["STANDARD", "EXPRESS", "VALUE", "FORWARDING"]),
                 "desiredDeliveryTime": moment,
+                "labelNotBefore": moment,
                 "preferredCarriers": List(short),
                 "preferredCarriersWithProduct": List(
                     Object(

@@ -12,6 +12,8 @@ import re
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +22,7 @@ from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import Document
-from fulfillment.core.outbox import RetryLater
+from fulfillment.core.outbox import Postponed, RetryLater
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, transit
 from packing.models import Package
@@ -48,6 +50,7 @@ SEND_WITHIN = datetime.timedelta(minutes=1)
 # Asked for so long in vain, the question goes to a person.
 FIND_GIVE_UP_AFTER = datetime.timedelta(minutes=15)
 FIND_AGAIN_SECONDS = 20
+LOOK_AGAIN = datetime.timedelta(hours=1)
 # What fits into a barcode of the label's width and into the field of every carrier.
 NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./_-]{0,39}")
 
@@ -58,6 +61,10 @@ class NumberNotUsable(Refused):
 
 class AddressTooLong(Refused):
     text = _("The address of %(parcel)s does not fit on a label. Shorten it.")
+
+
+class LabelTooEarly(Refused):
+    text = _("The shop lets the label of %(order)s be made from %(time)s on.")
 
 
 class Step(enum.Enum):
@@ -163,6 +170,10 @@ def _begin(parcel_id, now):
         return _begin_again(parcel, now)
     if parcel.status != Parcel.Status.OPEN:
         return None, Step.NOTHING
+    if parcel.order.is_label_early(now):
+        # Looked at again before, because the shop may change its mind.
+        until = min(parcel.order.label_not_before, now + LOOK_AGAIN)
+        raise Postponed("The shop wants the label made later.", until=until)
     try:
         adapter = adapter_for(parcel)
     except (UnknownAdapter, UnreadableSecret) as error:
@@ -364,6 +375,13 @@ def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
         if attempt is not None and not _is_awaited(parcel, attempt):
             logger.warning("Parcel %s was booked as %s too late.", parcel.pk, booking.number)
             return False
+        if attempt is None and parcel.order.is_label_early(now):
+            raise LabelTooEarly(
+                order=parcel.order,
+                time=date_format(
+                    localtime(parcel.order.label_not_before, parcel.facility.tz), "DATETIME_FORMAT"
+                ),
+            )
         stored = {doc.kind: store_doc(parcel, doc, now) for doc in booking.docs} if stores else {}
         step = parcel.done if attempt is not None else parcel.enter_number
         transit(step, booking, stored, by=by, now=now)

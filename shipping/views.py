@@ -73,15 +73,16 @@ def pack_done(request, pk):
     """After packing: the labels as they come, to print. The packer may go on; they come without him."""
     job, holder, parcels = _packed(request, pk)
     station = station_of(request)
-    is_waiting = any(parcel.status in {"OPEN", "PROCESSING"} for parcel in parcels) or are_papers_awaited(
-        holder
-    )
+    is_early = job.order.is_label_early(timezone.now())
+    coming = {"PROCESSING"} if is_early else {"OPEN", "PROCESSING"}
+    is_waiting = any(parcel.status in coming for parcel in parcels) or are_papers_awaited(holder)
     context = {
         "ready": sum(parcel.status == Parcel.Status.DONE for parcel in parcels),
         "job": job,
         "shipment": holder,
         "parcels": parcels,
         "is_waiting": is_waiting,
+        "is_early": is_early and any(parcel.status == "OPEN" for parcel in parcels),
         "papers": papers_of(holder),
         # One print for the whole job: not before the last label is there.
         "printable": [] if is_waiting else _at_hand(printable(holder, parcels), station),

@@ -37,6 +37,14 @@ class RetryLater(Exception):
         self.seconds = seconds
 
 
+class Postponed(Exception):
+    """The time of what a handler does has not come: it is called again then. Waiting is no failure, however long."""
+
+    def __init__(self, reason, *, until):
+        super().__init__(reason)
+        self.until = until
+
+
 def backoff(attempts):
     """Seconds until the next attempt after ``attempts`` failures: 20, 40, 80 ... 600."""
     return min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
@@ -168,6 +176,8 @@ def _work_alone(entry, delivery):
         delivery.handler([event] if delivery.batch else event)
     except RetryLater as later:
         _fail(entry, str(later), seconds=later.seconds)
+    except Postponed as wait:
+        _postpone(entry, wait)
     except Refused as refusal:
         # The business says no, and it will say so again: a person has to look.
         _fail(entry, f"{refusal.code}: {refusal.english}", give_up=True)
@@ -203,6 +213,13 @@ def _fail(entry, reason, *, seconds=None, give_up=False):
         due_at=now + datetime.timedelta(seconds=delay),
         leased_until=None,
         last_error=reason[:2000],
+    )
+
+
+def _postpone(entry, wait):
+    """It begins anew when its time has come: only then its days of failing count."""
+    _held([entry]).update(
+        due_at=wait.until, created_at=wait.until, attempts=0, leased_until=None, last_error=str(wait)[:2000]
     )
 
 

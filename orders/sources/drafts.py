@@ -73,6 +73,7 @@ class Draft:
     version: int | None = None
     updated_at: datetime.datetime | None = None
     deadline: datetime.datetime | None = None
+    label_not_before: datetime.datetime | None = None  # a label made earlier would be worth nothing
     service: str = ""  # our own word for the delivery method, see ``complete``
     facilities: tuple[str, ...] = ()  # own numbers, see ``complete``
     # What reporting back needs beside the lines.
@@ -109,6 +110,8 @@ class Draft:
         ]
         if self.is_reserved:
             matters.append("reserved")
+        if self.label_not_before:
+            matters.append(iso(self.label_not_before))
         return hashlib.sha256(json.dumps(matters, sort_keys=True).encode()).hexdigest()
 
     def body(self):
@@ -317,7 +320,9 @@ def _preferences(draft):
     preferences: dict[str, Any] = {"targetTime": iso(draft.deadline)} if draft.deadline else {}
     if word == "collect":
         return preferences | {"collect": [{"tenantFacilityId": argument.strip(), "paid": True}]}
-    shipping: dict[str, Any] = {}
+    shipping: dict[str, Any] = (
+        {"labelNotBefore": iso(draft.label_not_before)} if draft.label_not_before else {}
+    )
     if word == "sameday":
         shipping["serviceLevel"] = "SAMEDAY"
     elif word == "express":

@@ -22,6 +22,7 @@ from orders.models import Order
 from .drafts import Action, Draft, repaired
 from .events import ReturnOpened
 from .models import ImportedOrder
+from .reading import iso
 from .reasons import Reason, reason, refused
 
 UNDECIDED = {"ON_HOLD", "CANCEL_ASKED"}  # of a known order: a person has to look
@@ -315,6 +316,7 @@ def _update(connection, link, order, draft, body, now):
         "consumer": body["consumer"],
         "customAttributes": body.get("customAttributes", {}),
         "orderLineItems": items,
+        "labelNotBefore": draft.label_not_before and iso(draft.label_not_before),
     }
     services.modify(order.pk, changes, by=connection, now=now)
     if link.facts.get("reserved") and not draft.is_reserved and order.status == Order.Status.LOCKED:

@@ -234,3 +234,19 @@ def test_embedded_worker_takes_over_what_a_killed_one_left(settings, broker, is_
     tasks.take_over()
 
     assert outbox.due(NOON).filter(pk=left.pk).exists() is is_free
+
+
+def test_postponed_entry_waits_longer_than_a_failing_one_may_fail():
+    until = NOON + datetime.timedelta(days=30)
+    row, receiver = entry(), Receiver(outbox.Postponed("Not its day.", until=until), OSError("no route"))
+
+    run(receiver)
+    row.refresh_from_db()
+    assert (row.state, row.due_at, row.attempts, row.last_error) == ("DUE", until, 0, "Not its day.")
+    run(receiver, at=until)
+
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("DUE", 1)
+    run(receiver, at=until + datetime.timedelta(minutes=1))
+    row.refresh_from_db()
+    assert row.state == "DONE"

@@ -13,7 +13,7 @@ from orders import services
 from orders.models import Order
 from orders.sources import http, inbox
 from orders.sources.models import Connection, Delivery, Report
-from orders.sources.reading import NotOfThisSource, iso
+from orders.sources.reading import NotOfThisSource, iso, time
 from orders.sources.registry import KINDS, open_client
 from tests.sources.conftest import arrive, join, poll, work_off
 from tests.sources.test_reports import hand_over, label, miss, send_again, shipped
@@ -162,11 +162,35 @@ def test_windows_become_the_deadline_and_the_earliest_label(shop):
 
     draft = draft_of(order)
 
+    assert draft.label_not_before.isoformat() == "2026-11-04T08:00:00+00:00"
     assert draft.deadline.isoformat() == "2026-11-06T22:59:59+00:00"
     assert draft.attributes == {
         "programs": "PRIME, AMAZON_BUSINESS",
         "labelNotBefore": "2026-11-04T08:00:00Z",
     }
+
+
+def test_window_of_the_label_is_a_fact_of_the_order_and_follows_the_shop(shop, connect):
+    connection, real = connect(shop), shop.payload
+    windows = ["2026-11-04T08:00:00Z"]
+
+    def payload(order):
+        body = real(order)
+        body["fulfillment"]["labelPrintingWindow"] = (
+            {"earliestDateTime": windows[-1]} if windows[-1] else None
+        )
+        return body
+
+    shop.payload = payload
+    order = arrive(shop, connection)
+    assert Order.objects.get().label_not_before == time(windows[-1])
+    for window in ("2026-11-05T08:00:00Z", ""):
+        windows.append(window)
+        shop.change(order)
+        poll(connection)
+        assert Order.objects.get().label_not_before == time(window)
+
+    assert Order.objects.get().status == "OPEN"
 
 
 def test_pick_up_in_store_needs_its_facility(shop):

@@ -83,6 +83,7 @@ def drafts(order, options):
         lines=tuple(map(_line, items(given))),
         delivery_method=PICK_UP if PICK_UP in programs else _service_level(order),
         deadline=time(part(fulfillment, "shipByWindow", "latestDateTime")),
+        label_not_before=time(part(fulfillment, "labelPrintingWindow", "earliestDateTime")),
         attributes=attributes(
             ("programs", programs),
             ("labelNotBefore", part(fulfillment, "labelPrintingWindow", "earliestDateTime")),
