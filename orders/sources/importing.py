@@ -118,6 +118,7 @@ def _apply(connection, drafts, now, also):
     ended = _ended(
         [links[draft.key] for draft in drafts if draft.action == Action.CANCEL and draft.key in links]
     )
+    _lock_orders([draft for index, draft in enumerate(drafts) if index not in outcomes], links, ended)
     for index, draft in enumerate(drafts):
         if index not in outcomes:
             link = links.get(draft.key)
@@ -226,6 +227,20 @@ def _ended(links):
     """Ids of orders that are cancelled here already, with one query: a poll may bring their cancellation for days."""
     ids = [link.order_id for link in links if link.order_id]
     return set(Order.objects.filter(pk__in=ids, status=Order.Status.CANCELLED).values_list("pk", flat=True))
+
+
+def _lock_orders(drafts, links, ended):
+    """Lock the orders that change by key, as every step with several orders does, not in the order of the shop."""
+    changing = {
+        link.order_id
+        for draft in drafts
+        if (link := links.get(draft.key)) is not None
+        and link.order_id is not None
+        and not draft.is_older_than(link.version, link.source_updated_at)
+        and _same(link, draft, ended) is None
+    }
+    if len(changing) > 1:
+        Order.objects.filter(pk__in=changing).lock_all()
 
 
 def _compare(connection, link, draft, newer, ended, now):

@@ -227,6 +227,14 @@ class Delivery(WithReason):
         return self.correction.encode() if self.correction else bytes(self.body)
 
 
+class ImportedOrderQuerySet(LockingQuerySet):
+    def select_for_update(self, **options):
+        """Reports refer to these rows and are written under the lock of their order, which a change from the shop
+        locks after this one: so a row that refers to it does not wait for its lock.
+        """
+        return super().select_for_update(**options, no_key=True)
+
+
 class ImportedOrder(models.Model):
     """An order of a source, or one ship group of it: at most one of ours, and how new what we know of it is.
 
@@ -248,7 +256,7 @@ class ImportedOrder(models.Model):
     warnings = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
 
-    objects = LockingQuerySet.as_manager()
+    objects = ImportedOrderQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]
