@@ -13,6 +13,7 @@ from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
@@ -195,8 +196,6 @@ class PackJobActions(PackJobView):
     def post(self, request, pk):
         data = validate(wire.actions, request.data)
         job = self.job(pk)
-        if data["name"] in wire.UNSUPPORTED_ACTIONS:
-            raise NotSupportedYet(feature=data["name"])
         if data["name"] in wire.MOVES:
 
             def move(is_second):
@@ -210,6 +209,16 @@ class PackJobActions(PackJobView):
             if data["name"] == "REPLACE_ASSIGNED_USERS":
                 users = read_assigned(data["assignedUsers"], job.facility, Permission.PACK)
                 services.assign(pk, users, **who)
+            elif data["name"] == "SPLIT_LINES_PACK_JOB":
+                splits = [
+                    services.Split(
+                        _line_id({"id": item["lineItemId"]}, job), item["quantity"], item.get("packed")
+                    )
+                    for item in data["splitLineItemsInfo"]
+                ]
+                services.split(pk, splits, **who)
+            elif data["name"] == wire.RECORD:
+                services.record(pk, read_updates(data), **who)
             else:
                 services.modify(pk, target_time=read_moment(data["targetTime"]), **who)
             return self.answer(pk)

@@ -3,10 +3,11 @@
 from django.db import transaction
 
 from fulfillment.core.api import paging
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
 
-from . import services
+from . import services, wire
 from .models import PackJob
 
 
@@ -66,6 +67,8 @@ def patch(job, package, data, *, by, now):
             case "RemoveLineItemFromPackingTargetContainer":
                 changes = [(line_of(job, {"id": action["lineItemRef"]}).pk, 0, True)]
                 services.change_contents(job.pk, package.pk, changes, **who)
+            case wire.CONTAINER_RECORD:
+                services.record(job.pk, read_updates(action), **who)
             case name:
                 raise NotSupportedYet(feature=name)
 

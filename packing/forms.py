@@ -1,7 +1,10 @@
 import uuid
 
 from django import forms
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+from fulfillment.core import attributes
 
 from .models import BoxType, PackScan
 from .services import MOST_GRAMS, MOST_PACKAGES
@@ -133,3 +136,35 @@ class WeightForm(forms.Form):
                 % {"expected": expected, "grams": grams},
             )
         return self.cleaned_data
+
+
+class RecordForm(forms.Form):
+    """What is recorded of the lines of a job; a field is named by the id of its attribute."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args, lines, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.known = {}
+        for line in lines:
+            for one in line.recordable_attributes:
+                self.known[one["id"]] = one.get("value") or ""
+                is_mandatory = one.get("recordingRule") == attributes.MANDATORY
+                name = f"{attributes.name_of(one, get_language() or 'en')} · {line.title}"
+                self.fields[one["id"]] = forms.CharField(
+                    label=name if is_mandatory else _("%(name)s (if there is one)") % {"name": name},
+                    initial=one.get("value"),
+                    required=False,
+                    max_length=attributes.LONGEST_VALUE,
+                    widget=forms.TextInput(attrs={"autocomplete": "off"}),
+                )
+        first = next((name for name, value in self.known.items() if not value), None)
+        if first:
+            self.fields[first].widget.attrs["autofocus"] = True
+
+    @property
+    def changes(self):
+        """``{attribute id: {"value"}}`` of what was typed anew."""
+        return {
+            name: {"value": value} for name, value in self.cleaned_data.items() if value != self.known[name]
+        }

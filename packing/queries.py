@@ -5,6 +5,7 @@ import dataclasses
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
+from fulfillment.core import attributes
 from fulfillment.core.queries import find_article
 
 from . import boxes as packer
@@ -53,6 +54,8 @@ class Work:
             return "none"
         if self.left:
             return "pack"
+        if any(attributes.missing(line.recordable_attributes) for line in self.lines):
+            return "record"
         return "weigh" if self.unweighed else "close"
 
 

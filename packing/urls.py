@@ -15,6 +15,7 @@ urlpatterns = [
     path("pack/<uuid:pk>/pause/", views.job_pause, name="job-pause"),
     path("pack/<uuid:pk>/act/", views.job_act, name="job-act"),
     path("pack/<uuid:pk>/all/", views.job_pack_all, name="job-pack-all"),
+    path("pack/<uuid:pk>/record/", views.job_record, name="job-record"),
     path("pack/<uuid:pk>/close/", views.job_close, name="job-close"),
     path("pack/<uuid:pk>/packages/", views.package_add, name="package-add"),
     path("pack/<uuid:pk>/packages/<uuid:package_pk>/remove/", views.package_remove, name="package-remove"),

@@ -22,7 +22,17 @@ from picking.models import LoadUnit, PickRun
 
 from . import customs, next_work, scans
 from . import services as packing
-from .forms import ActionForm, BoxForm, FindForm, PackageForm, ScanForm, ShownForm, WeightForm, new_action_id
+from .forms import (
+    ActionForm,
+    BoxForm,
+    FindForm,
+    PackageForm,
+    RecordForm,
+    ScanForm,
+    ShownForm,
+    WeightForm,
+    new_action_id,
+)
 from .models import BoxType, Package, PackJob, PackScan
 from .queries import batch, find_jobs, tolerance_of, work
 
@@ -81,7 +91,7 @@ def _package(job, pk):
     return get_object_or_404(Package.objects.filter(job=job), pk=pk)
 
 
-def _context(request, job, number, *, weight_form=None):
+def _context(request, job, number, *, weight_form=None, record_form=None):
     """The page of a job with the package of this number in hand."""
     current = work(job, number)
     tolerance = tolerance_of(job.facility)
@@ -114,6 +124,7 @@ def _context(request, job, number, *, weight_form=None):
         "mine": job.status == PackJob.Status.IN_PROGRESS and job.editor_id == request.user.pk,
         "packer": job.editor or _("Another system"),
         "scan_form": ScanForm(),
+        "record_form": record_form or RecordForm(lines=current.lines),
         "customs_missing": customs.missing(job) if job.status in PackJob.UNFINISHED else [],
         "by_hand": by_hand,
         "scan_texts": scans.screen_texts(),
@@ -333,6 +344,20 @@ def package_weight(request, pk, package_pk):
         now=timezone.now(),
     )
     return _answer(request, job, package)
+
+
+@require_POST
+@at_facility(Permission.PACK)
+def job_record(request, pk):
+    """Keep what was recorded of the goods, a serial number for example."""
+    job = _job(request, pk)
+    form = RecordForm(request.POST, lines=job.lines.all())
+    if not form.is_valid():
+        context = _context(request, job, None, record_form=form)
+        return render(request, "packing/packjob_detail.html", context, status=422)
+    if form.changes:
+        packing.record(job.pk, form.changes, by=request.user, now=timezone.now())
+    return _answer(request, job)
 
 
 @require_POST

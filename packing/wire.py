@@ -1,6 +1,7 @@
 """Pack jobs in the wire format."""
 
 from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
+from fulfillment.core.api.recording import attribute_updates, recordable_attribute, represent_attributes
 from fulfillment.core.api.schema import (
     Choice,
     Integer,
@@ -41,6 +42,7 @@ pack_line = Object(
         "globalLineItemId": short,
         "measurementUnitKey": short,
         "originId": short,
+        "recordableAttributes": List(recordable_attribute),
         "scannableCodes": List(short),
         "tags": List(tag),
     },
@@ -83,7 +85,7 @@ pack_job_page = Object(
 )
 container_line = Object(
     {"id": short, "article": line_article, "quantity": Integer(1)},
-    {"originId": short, "globalLineItemId": short},
+    {"originId": short, "globalLineItemId": short, "recordableAttributes": List(recordable_attribute)},
     name="PackingTargetContainerLineItem",
 )
 dimensions = Object(optional=dict.fromkeys(["weightInG", "lengthInCm", "widthInCm", "heightInCm"], Number(0)))
@@ -197,10 +199,13 @@ patch = Object(
     },
     name="PackJobPatchActions",
 )
-UNSUPPORTED_ACTIONS = (
-    "SPLIT_LINES_PACK_JOB",
-    "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
+split_info = Object(
+    {"lineItemId": short, "quantity": Integer(1, MOST_UNITS)},
+    {"packed": Integer(0, MOST_UNITS)},
+    closed=True,
+    name="PackJobSplitLineItemsInfo",
 )
+RECORD = "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES"
 MOVES = ("MOVE_EACHES_TO_PACKING_SOURCE_CONTAINER", "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER")
 move_from = Object(
     {
@@ -232,14 +237,17 @@ actions = Choice(
             )
             for name in MOVES
         },
-        **{name: _named("name", name, closed=False) for name in UNSUPPORTED_ACTIONS},
+        "SPLIT_LINES_PACK_JOB": _named(
+            "name",
+            "SPLIT_LINES_PACK_JOB",
+            {**version, "splitLineItemsInfo": List(split_info, most=500, least=1)},
+        ),
+        RECORD: _named("name", RECORD, {**version, **attribute_updates}),
     },
 )
 
-UNSUPPORTED_CONTAINER_ACTIONS = (
-    "UpdatePackingTargetContainerLineItemRecordableAttributes",
-    "UpdatePackingTargetContainerStorageLocation",
-)
+CONTAINER_RECORD = "UpdatePackingTargetContainerLineItemRecordableAttributes"
+UNSUPPORTED_CONTAINER_ACTIONS = ("UpdatePackingTargetContainerStorageLocation",)
 container_patch = Object(
     {
         **version,
@@ -265,6 +273,7 @@ container_patch = Object(
                         "UpdateLineItemOnPackingTargetContainer",
                         {"lineItem": container_line_for_creation},
                     ),
+                    CONTAINER_RECORD: _named("action", CONTAINER_RECORD, attribute_updates),
                     **{name: _named("action", name, closed=False) for name in UNSUPPORTED_CONTAINER_ACTIONS},
                 },
             ),
@@ -290,7 +299,12 @@ def represent(job):
         "recipientName": order.recipient_name,
         **{name: address for name, address in addresses.items() if address},
         "lineItems": [
-            {**represent_line_parts(line), "originId": str(line.pick_line_id), "packed": line.packed}
+            {
+                **represent_line_parts(line),
+                "originId": str(line.pick_line_id),
+                "packed": line.packed,
+                **represent_attributes(line.recordable_attributes),
+            }
             for line in job.lines.all()
         ],
     }
@@ -328,6 +342,7 @@ def represent_container(package):
                 **represent_line_parts(item.line),
                 "originId": str(item.line.pick_line_id),
                 "quantity": item.quantity,
+                **represent_attributes(item.line.recordable_attributes),
             }
             for item in package.items.all()
         ],

@@ -166,7 +166,7 @@ def draw(shipment, settings):
     if Kind.PACKING_SLIP in kinds:
         for number, parcel in enumerate(parcels, start=1):
             snapshot = base | {
-                "lines": [line_of(line, units) for line, units in _contents(parcel, lines)],
+                "lines": rows_of(_contents(parcel, lines)),
                 "code": parcel.code,
                 "is_sscc": is_sscc(parcel.code),
                 "number": number,
@@ -176,7 +176,7 @@ def draw(shipment, settings):
             drafts.append(Draft(Kind.PACKING_SLIP, parcel, data, notes.SLIP_VERSION, snapshot))
     if Kind.DELIVERY_NOTE in kinds:
         snapshot = base | {
-            "lines": [line_of(line, line.quantity, settings) for line in lines],
+            "lines": rows_of([(line, line.quantity) for line in lines], settings),
             "shows_prices": settings.shows_prices,
         }
         data = notes.render_delivery_note(snapshot, logo)
@@ -184,7 +184,7 @@ def draw(shipment, settings):
     if Kind.RETURN_SLIP in kinds:
         returner = returner_of(shipment)
         snapshot = base | {
-            "lines": [line_of(line, line.quantity) for line in lines],
+            "lines": rows_of([(line, line.quantity) for line in lines]),
             "recipient": returner.lines,
             "country": returner.country,
             "return_code": shipment.return_code,
@@ -263,6 +263,16 @@ def _contents(parcel, lines):
     """[(pack line, units)] of a parcel, in the order of the order."""
     units = {item.line_id: item.quantity for item in parcel.package.items.all()}
     return [(line, units[line.pk]) for line in lines if line.pk in units]
+
+
+def rows_of(contents, settings=None):
+    """What is printed of ``[(pack line, units)]``: one row per article of an order line, however it was split."""
+    together: dict = {}
+    for line, units in contents:
+        key = line.order_line_id, line.article_id
+        first, before = together.get(key, (line, 0))
+        together[key] = first, before + units
+    return [line_of(line, units, settings) for line, units in together.values()]
 
 
 def line_of(line, units, settings=None):

@@ -100,7 +100,7 @@ def _note_of(pickup, settings):
     return {
         "sender": seller or [*sender.lines, sender.country],
         "country": job.facility.country,
-        "lines": [papers.line_of(line, line.quantity, settings) for line in lines],
+        "lines": papers.rows_of([(line, line.quantity) for line in lines], settings),
         "parcels": [],
         "shows_prices": settings.shows_prices,
         "greeting": text.greeting if text else "",

@@ -214,6 +214,7 @@ def _parcel_page(request, parcel, *, correction_form=None, number_form=None, sta
     context = {
         "parcel": parcel,
         "shipment": parcel.shipment,
+        "load_units": parcel.load_units.all(),
         "recipient": recipient_of(parcel.shipment),
         "correction_form": correction_form,
         "number_form": number_form or NumberForm(auto_id="id_number_%s"),

@@ -174,13 +174,24 @@ class PackLineQuerySet(models.QuerySet):
 class PackLine(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(PackJob, on_delete=models.CASCADE, related_name="lines")
-    pick_line = models.OneToOneField(PickLine, on_delete=models.PROTECT, related_name="pack_line")
+    pick_line = models.ForeignKey(PickLine, on_delete=models.PROTECT, related_name="pack_lines")
+    # A part of the units of that line, as a line of its own.
+    split_from = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        editable=False,
+        related_name="splits",
+        verbose_name=_("split from"),
+    )
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="pack_lines")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     title = models.CharField(_("title"), max_length=500)
     quantity = models.PositiveIntegerField(_("picked"))
     # Packed units that somebody saw to be right: scanned, or counted by who may do without.
     verified = models.PositiveIntegerField(_("verified"), default=0)
+    # What is recorded of these units, see ``fulfillment.core.attributes``.
+    recordable_attributes = models.JSONField(_("recordable attributes"), default=list, blank=True)
 
     objects = PackLineQuerySet.as_manager()
 
@@ -188,7 +199,12 @@ class PackLine(models.Model):
         ordering = ["order_line__position"]
         verbose_name = _("pack line")
         verbose_name_plural = _("pack lines")
-        constraints = [models.CheckConstraint(condition=Q(quantity__gte=1), name="pack_line_quantity")]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="pack_line_quantity"),
+            models.UniqueConstraint(
+                fields=["pick_line"], condition=Q(split_from=None), name="pack_line_of_a_pick_line"
+            ),
+        ]
 
     def __str__(self):
         return f"{self.quantity} × {self.title}"

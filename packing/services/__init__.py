@@ -15,6 +15,7 @@ from .contents import (
     take_out,
     undo,
 )
+from .lines import Split, check_recorded, record, split
 from .locks import check_packer, lock_for_status
 from .packages import MOST_PACKAGES, add_package, choose_box, remove_package, set_code
 from .reactions import on_order_cancelled, on_pick_job_closed, on_pick_job_reopened
@@ -24,6 +25,7 @@ from .refusals import (
     BatchComplete,
     CodeNotUsable,
     CustomsDataMissing,
+    LineNotToBeSplit,
     MustScan,
     MustScanEach,
     NotALine,
@@ -64,6 +66,7 @@ __all__ = [
     "BatchComplete",
     "CodeNotUsable",
     "CustomsDataMissing",
+    "LineNotToBeSplit",
     "MustScan",
     "MustScanEach",
     "NotALine",
@@ -83,6 +86,7 @@ __all__ = [
     "PackingEnded",
     "QuantityTooSmall",
     "SamePackage",
+    "Split",
     "TooManyPackages",
     "TooManyUnits",
     "UnitsLeft",
@@ -95,6 +99,7 @@ __all__ = [
     "assign",
     "change_contents",
     "check_packer",
+    "check_recorded",
     "choose_box",
     "close",
     "count",
@@ -110,11 +115,13 @@ __all__ = [
     "pack_as_proposed",
     "pause",
     "put",
+    "record",
     "remove_package",
     "scan",
     "set_code",
     "set_weight",
     "sort",
+    "split",
     "start",
     "take_out",
     "take_over",

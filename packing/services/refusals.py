@@ -131,5 +131,9 @@ class NotALine(Refused):
     text = _("%(line)s is not a line of %(job)s.")
 
 
+class LineNotToBeSplit(Refused):
+    text = _("%(title)s cannot be split like this: each part has a unit, and no more is packed than it has.")
+
+
 class AlreadyPacked(Refused):
     text = _("%(job)s is packed already; the order can no longer be cancelled.")

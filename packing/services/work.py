@@ -12,6 +12,7 @@ from picking import load_units
 from .. import customs
 from ..events import PackJobClosed, PackJobUpdated
 from ..models import PackJob
+from .lines import check_recorded
 from .locks import check_packer, lock_for_status, touch
 from .packages import open_packages
 from .refusals import CustomsDataMissing, NotVerified, PackingEnded, UnitsLeft, WeightMissing
@@ -88,7 +89,7 @@ def close(job_id, *, by, now, version=None, is_weight_estimated=False):
     """Close a pack job and let its labels be made.
 
     Empty packages vanish. Refuses while units are not packed, are not verified by the scan rule of the facility, lack
-    what customs must know or, for parcels, a package has no weight, unless ``is_weight_estimated`` says that the weight
+    what must be recorded of them or what customs must know or, for parcels, a package has no weight, unless ``is_weight_estimated`` says that the weight
     of its articles will do.
     """
     job = lock_for_status(job_id, version)
@@ -98,6 +99,7 @@ def close(job_id, *, by, now, version=None, is_weight_estimated=False):
     if left:
         raise UnitsLeft(units=left)
     _check_verified(job, lines)
+    check_recorded(lines)
     check_customs(job)
     job.packages.filter(items=None).delete()
     if is_weight_estimated:

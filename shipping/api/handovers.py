@@ -14,6 +14,7 @@ from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
@@ -166,7 +167,7 @@ class HandoverActions(HandoverView):
 
     @operation(
         "actOnHandoverJob",
-        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT, ADD_TARGET_TIME or REPLACE_ASSIGNED_USERS",
+        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT, ADD_TARGET_TIME, REPLACE_ASSIGNED_USERS, or split and record",
         body=wire.handover_action,
         answers={200: wire.handover},
         errors=CHANGED,
@@ -188,6 +189,14 @@ class HandoverActions(HandoverView):
                     services.wait_for_input(pk, **who)
                 case "ADD_TARGET_TIME":
                     services.modify_handover(pk, target_time=read_moment(data["targetTime"]), **who)
+                case wire.SPLIT:
+                    splits = [
+                        services.HandoverSplit(paging.as_uuid(item["lineItemId"]), item["quantity"])
+                        for item in data["splitLineItemsInfo"]
+                    ]
+                    services.split_handover(pk, splits, **who)
+                case wire.RECORD:
+                    services.record_of_handover(pk, read_updates(data), **who)
                 case "REPLACE_ASSIGNED_USERS":
                     users = read_assigned(data["assignedUsers"], job.facility, Permission.HAND_OVER)
                     services.assign_handover(pk, users, **who)

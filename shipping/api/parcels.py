@@ -16,6 +16,7 @@ from fulfillment.core.api.access import READ, SHIP
 from fulfillment.core.api.document import PAGE, operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
@@ -29,7 +30,15 @@ from ..carriers import Track
 from ..models import Parcel, Shipment, TrackEvent
 from ..wire import parcels as wire
 from ..wire.shipments import represent_stripped_parcel
-from .reading import CHANGED, carrier_of, contact_of, millimetres, recipient_of, refuse_unsupported
+from .reading import (
+    CHANGED,
+    carrier_of,
+    contact_of,
+    millimetres,
+    read_splits,
+    recipient_of,
+    refuse_unsupported,
+)
 from .shipments import ShipmentView
 
 
@@ -227,7 +236,8 @@ class ParcelDetail(ParcelView):
 def _steps(parcel, action, who):
     """The services that one action of a PATCH asks for."""
     if action["action"] == "ModifyParcelLoadUnit":
-        raise NotSupportedYet(feature=action["action"])
+        yield partial(services.put_into_load_units, parcel.pk, action["loadUnitRefs"], **who)
+        return
     refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
     attributes = action.get("customAttributes")
     if own := action.get("tenantParcelId"):
@@ -256,7 +266,7 @@ class ParcelActions(ParcelView):
 
     @operation(
         "actOnParcel",
-        "ADD_LABELS_TO_PARCEL: bring labels that another program got; UPDATE_TRACKING_DATA: say where it is",
+        "ADD_LABELS_TO_PARCEL: bring labels that another program got; UPDATE_TRACKING_DATA: say where it is; split items or record attributes",
         body=wire.parcel_action,
         answers={200: wire.parcel},
         errors=CHANGED,
@@ -264,8 +274,6 @@ class ParcelActions(ParcelView):
     def post(self, request, pk):
         data = validate(wire.parcel_action, request.data)
         parcel = get_object_or_404(self.parcels(), pk=pk)
-        if data["name"] in wire.UNSUPPORTED_ACTIONS:
-            raise NotSupportedYet(feature=data["name"])
         who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):
@@ -276,6 +284,10 @@ class ParcelActions(ParcelView):
                     services.modify_parcel(pk, custom_attributes=attributes, **who)
                     who["version"] = None
                 external.add_labels(pk, brought, closes=data.get("closeParcel", False), **who)
+            elif data["name"] == wire.SPLIT:
+                services.split_parcel(pk, read_splits(data["splitItemsInfo"]), **who)
+            elif data["name"] == wire.RECORD:
+                services.record_of_parcel(pk, read_updates(data), **who)
             else:
                 _track(parcel, data["trackingData"], who)
             return self.answer(pk)

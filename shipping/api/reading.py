@@ -4,6 +4,7 @@ from django.db.models import Q
 from django_countries import countries
 from rest_framework.exceptions import ValidationError
 
+import packing.services as packing
 from fulfillment.core.api import paging
 from fulfillment.core.api.document import PAGE
 from fulfillment.core.api.references import at_facilities
@@ -115,3 +116,11 @@ def refuse_unsupported(data, names):
         value = data.get(name)
         if any(value.values()) if isinstance(value, dict) else value:
             raise NotSupportedYet(feature=name)
+
+
+def read_splits(entries):
+    """Parts of lines of a body as ``packing.services.Split``."""
+    return [
+        packing.Split(paging.as_uuid(entry.get("lineItemId") or entry["itemId"]), entry["quantity"])
+        for entry in entries
+    ]

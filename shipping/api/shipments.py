@@ -12,6 +12,7 @@ from fulfillment.core.api.access import READ, SHIP
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
@@ -21,7 +22,7 @@ from fulfillment.core.status import check_version
 from .. import services
 from ..models import Shipment
 from ..wire import shipments as wire
-from .reading import CHANGED, LIST, carrier_of, filtered, recipient_of, refuse_unsupported
+from .reading import CHANGED, LIST, carrier_of, filtered, read_splits, recipient_of, refuse_unsupported
 
 
 class ShipmentView(ApiView):
@@ -144,7 +145,7 @@ class ShipmentActions(ShipmentView):
 
     @operation(
         "actOnShipment",
-        "ADD_TARGET_TIME: say when it has to leave",
+        "ADD_TARGET_TIME: say when it has to leave; split lines or record attributes",
         body=wire.shipment_action,
         answers={200: wire.shipment},
         errors=CHANGED,
@@ -152,12 +153,16 @@ class ShipmentActions(ShipmentView):
     def post(self, request, pk):
         data = validate(wire.shipment_action, request.data)
         get_object_or_404(self.shipments(), pk=pk)
-        if data["name"] in wire.UNSUPPORTED_ACTIONS:
-            raise NotSupportedYet(feature=data["name"])
         who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):
-            services.set_target_time(pk, read_moment(data["targetTime"]), **who)
+            match data["name"]:
+                case wire.SPLIT:
+                    services.split_shipment(pk, read_splits(data["splitLineItemsInfo"]), **who)
+                case wire.RECORD:
+                    services.record_of_shipment(pk, read_updates(data), **who)
+                case _name:
+                    services.set_target_time(pk, read_moment(data["targetTime"]), **who)
             return self.answer(pk)
 
         return once(request, step)

@@ -16,7 +16,10 @@ from .parcels import Parcel
 class HandoverJobQuerySet(FacilityQuerySet):
     def for_api(self):
         return self.select_related("order", "parcel__carrier", "parcel__shipment").prefetch_related(
-            "lines__pick_line__order_line", "lines__pick_line__article", "assigned_users"
+            "lines__pick_line__order_line",
+            "lines__pick_line__article",
+            "assigned_users",
+            "parcel__load_units",
         )
 
     def open(self):
@@ -167,11 +170,12 @@ class HandoverLine(models.Model):
     refused = models.JSONField(_("refused"), default=list, blank=True)
     # Said before the job is handed over: nothing of this line is open any more.
     is_decided = models.BooleanField(_("decided"), default=False)
+    # What is recorded of these units, see ``fulfillment.core.attributes``.
+    recordable_attributes = models.JSONField(_("recordable attributes"), default=list, blank=True)
 
     class Meta:
-        ordering = ["order_line__position"]
+        ordering = ["order_line__position", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["job", "pick_line"], name="handover_line_once"),
             models.CheckConstraint(condition=Q(handed_over__lte=F("quantity")), name="handover_line_units"),
         ]
 

@@ -9,6 +9,7 @@ from fulfillment.core.models import Carrier, Document, Facility
 from fulfillment.core.models.base import Stateful
 from orders.models import Order
 from packing.models import Package
+from picking.models import LoadUnit
 
 from .base import FacilityQuerySet
 from .shipments import Shipment
@@ -58,7 +59,7 @@ class ParcelQuerySet(FacilityQuerySet):
 
     def for_api(self):
         return self.select_related("order", "shipment", "carrier", "facility").prefetch_related(
-            "package__items__line__order_line", "package__items__line__article"
+            "package__items__line__order_line", "package__items__line__article", "load_units"
         )
 
 
@@ -81,6 +82,10 @@ class Parcel(Stateful):
     shipment = models.ForeignKey(Shipment, on_delete=models.PROTECT, related_name="parcels")
     # One at a time: when its label was cancelled, the package becomes another parcel.
     package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="parcels")
+    # Totes or boxes in which it waits.
+    load_units = models.ManyToManyField(
+        LoadUnit, related_name="parcels", blank=True, verbose_name=_("totes and boxes")
+    )
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="parcels")
     product = models.CharField(_("product of the carrier"), max_length=60, blank=True)
     code = models.CharField(_("code"), max_length=30, unique=True)

@@ -14,7 +14,7 @@ from .base import FacilityQuerySet
 class ShipmentQuerySet(FacilityQuerySet):
     def for_api(self):
         return self.select_related("order", "carrier", "facility").prefetch_related(
-            "parcels", "pick_job__lines__order_line", "pick_job__lines__article"
+            "parcels", "pick_job__pack_job__lines__order_line", "pick_job__pack_job__lines__article"
         )
 
     def for_list(self):

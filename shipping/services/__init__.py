@@ -3,6 +3,16 @@
 Booking a label is the only step that talks to the outside: see ``shipping.booking``.
 """
 
+from .contents import (
+    HandoverSplit,
+    put_into_load_units,
+    record_of_handover,
+    record_of_parcel,
+    record_of_shipment,
+    split_handover,
+    split_parcel,
+    split_shipment,
+)
 from .handovers import (
     REVERT_WITHIN,
     EverythingRefused,
@@ -68,6 +78,7 @@ __all__ = [
     "EverythingRefused",
     "HandoverEnded",
     "HandoverNeedsGoods",
+    "HandoverSplit",
     "LabelsRequested",
     "NoCarrier",
     "NoSuchPackage",
@@ -105,12 +116,19 @@ __all__ = [
     "on_pack_job_closed",
     "on_pick_job_closed",
     "on_pick_job_reopened",
+    "put_into_load_units",
+    "record_of_handover",
+    "record_of_parcel",
+    "record_of_shipment",
     "reopen_handover",
     "request_again",
     "request_labels",
     "request_parcel",
     "revert",
     "set_target_time",
+    "split_handover",
+    "split_parcel",
+    "split_shipment",
     "take_back",
     "wait_for_input",
 ]

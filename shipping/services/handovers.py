@@ -1,12 +1,15 @@
 """How goods leave the house: with a carrier or with the customer, and back within minutes."""
 
 import datetime
+import uuid
+from collections import Counter
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 import orders.services as orders
+from fulfillment.core import attributes
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
@@ -92,6 +95,7 @@ def await_customer(pack_job, *, by, now):
             pick_line_id=line.pick_line_id,
             title=line.title,
             quantity=line.quantity,
+            recordable_attributes=attributes.copies(line.recordable_attributes),
         )
         for line in pack_job.lines.all()
     )
@@ -121,6 +125,7 @@ def await_carrier(parcel, *, by, now):
             pick_line_id=item.line.pick_line_id,
             title=item.line.title,
             quantity=item.quantity,
+            recordable_attributes=attributes.copies(item.line.recordable_attributes),
         )
         for item in parcel.package.items.select_related("line")
     )
@@ -287,8 +292,10 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
             orders.record_short(
                 line.order_line_id, job.facility_id, line.quantity - line.handed_over, REFUSED, now=now
             )
-    coming = {line.pick_line_id: line.quantity - line.handed_over for line in lines if line.refused}
-    restow.come_back_later(coming, RestowItem.Reason.REFUSED, by=by, now=now)
+    coming: Counter[uuid.UUID] = Counter()  # lines may have been split
+    for line in lines:
+        coming[line.pick_line_id] += line.quantity - line.handed_over
+    restow.come_back_later(+coming, RestowItem.Reason.REFUSED, by=by, now=now)
     transit(job.hand_over, now, by=by, now=now)
     if job.parcel_id:
         orders.record_handed_over(job.parcel_id, now=now)
@@ -351,11 +358,13 @@ def cancel_handover(job_id, reason, *, by, now, version=None):
     }:
         raise ReasonMissing
     transit(job.cancel, reason, by=by, now=now)
+    coming: Counter[uuid.UUID] = Counter()
     for line in job.lines.all():
         orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+        coming[line.pick_line_id] += line.quantity
     is_no_show = reason == HandoverJob.CancelReason.CONSUMER_NO_SHOW
     restow.come_back_later(
-        {line.pick_line_id: line.quantity for line in job.lines.all()},
+        coming,
         RestowItem.Reason.NOT_COLLECTED if is_no_show else RestowItem.Reason.REFUSED,
         by=by,
         now=now,

@@ -1,12 +1,16 @@
 """What shipments, parcels and handover jobs have in common in the wire format."""
 
-from fulfillment.core.api.schema import Integer, Number, Object, boolean, free
+from fulfillment.core.api.recording import recordable_attribute
+from fulfillment.core.api.schema import Integer, List, Number, Object, boolean, free
 from orders.wire import address as consumer_address
 from orders.wire import short, time
 
 unavailable = Object({"isAvailable": boolean})
 loose_address = Object(optional=consumer_address.parts)
-item = Object({"id": short, "quantity": Integer(0)}, {"article": free})
+item = Object(
+    {"id": short, "quantity": Integer(0)},
+    {"article": free, "recordableAttributes": List(recordable_attribute)},
+)
 dimensions = Object(
     optional={"length": Number(0), "width": Number(0), "height": Number(0), "weight": Number(0)}
 )
@@ -81,3 +85,8 @@ def sender_to_wire(facility):
             "country": facility.country,
         }
     )
+
+
+def load_units_to_wire(parcel):
+    """In which load units a parcel waits; none without a parcel."""
+    return [str(unit.pk) for unit in parcel.load_units.all()] if parcel else []

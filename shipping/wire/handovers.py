@@ -1,6 +1,7 @@
 """Handover jobs in the wire format."""
 
 from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
+from fulfillment.core.api.recording import attribute_updates, represent_attributes
 from fulfillment.core.api.schema import Choice, Integer, List, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, time, versioned
@@ -9,6 +10,7 @@ from ..models import HandoverJob
 from .entity import (
     entity_to_wire,
     item,
+    load_units_to_wire,
     loose_address,
     recipient_to_wire,
     target_time_to_wire,
@@ -98,10 +100,16 @@ refused = Object(
     {"quantity": Integer(0)}, {"comment": Text(200), "reason": Text(200), "reasonLocalized": free}
 )
 UNSUPPORTED_ACTIONS = (
-    "SPLIT_LINES_HANDOVER_JOB",
-    "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES",
     "MOVE_HANDOVER_JOB_LINE_ITEMS",
     "MODIFY_PICKUP_SERVICES",
+)
+SPLIT, RECORD = "SPLIT_LINES_HANDOVER_JOB", "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES"
+split_info = Object(
+    {"lineItemId": short, "quantity": Integer(1)},
+    # Nothing is handed over before the whole is.
+    {"handedOverQuantity": Integer(0, 0)},
+    closed=True,
+    name="HandoverJobSplitLineItemsInfo",
 )
 handover_action = Choice(
     "name",
@@ -164,6 +172,16 @@ handover_action = Choice(
             closed=True,
             name="HandoverJobReplaceAssignedUsersActionParameter",
         ),
+        SPLIT: Object(
+            {"name": short, "version": version, "splitLineItemsInfo": List(split_info, most=500, least=1)},
+            closed=True,
+            name="HandoverJobSplitLineItemsActionParameter",
+        ),
+        RECORD: Object(
+            {"name": short, "version": version, **attribute_updates},
+            closed=True,
+            name="UpdateHandoverLineItemRecordableAttributesActionParameter",
+        ),
         **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
     },
 )
@@ -185,7 +203,7 @@ def represent_handover(row):
         "tenantOrderId": row.order.tenant_order_id,
         "assignedUsers": represent_assigned(row),
         "cancelReason": row.cancel_reason,
-        "loadUnitRefs": [],
+        "loadUnitRefs": load_units_to_wire(row.parcel),
         "recipientAddress": _handover_recipient(row),
         "handoverJobLineItems": [
             {
@@ -195,6 +213,7 @@ def represent_handover(row):
                 "handedOverQuantity": line.handed_over,
                 "refused": line.refused,
                 "status": "CLOSED" if is_done or line.is_decided else "OPEN",
+                **represent_attributes(line.recordable_attributes),
             }
             for line in row.lines.all()
         ],

@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from fulfillment.core.api.recording import attribute_updates, represent_attributes
 from fulfillment.core.api.schema import Choice, Integer, List, Number, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, versioned
@@ -12,6 +13,7 @@ from .entity import (
     dimensions,
     entity_to_wire,
     item,
+    load_units_to_wire,
     loose_address,
     recipient_to_wire,
     sender_to_wire,
@@ -163,7 +165,7 @@ parcel_patch = Object(
                         },
                         closed=True,
                     ),
-                    "ModifyParcelLoadUnit": Object({"action": short, "loadUnitRefs": List(short)}),
+                    "ModifyParcelLoadUnit": Object({"action": short, "loadUnitRefs": List(short, most=100)}),
                 },
             ),
             least=1,
@@ -186,11 +188,21 @@ label_content = Object(
     rule=_content_or_error,
     name="AddLabelsToParcelContent",
 )
-UNSUPPORTED_ACTIONS = ("SPLIT_LINES_PARCEL", "UPDATE_PARCEL_ITEM_RECORDABLE_ATTRIBUTES")
+SPLIT, RECORD = "SPLIT_LINES_PARCEL", "UPDATE_PARCEL_ITEM_RECORDABLE_ATTRIBUTES"
+split_info = Object({"itemId": short, "quantity": Integer(1)}, closed=True, name="ParcelSplitItemsInfo")
 parcel_action = Choice(
     "name",
     {
-        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
+        SPLIT: Object(
+            {"name": short, "version": version, "splitItemsInfo": List(split_info, most=500, least=1)},
+            closed=True,
+            name="ParcelSplitItemsActionParameter",
+        ),
+        RECORD: Object(
+            {"name": short, "version": version, **attribute_updates},
+            closed=True,
+            name="UpdateParcelItemRecordableAttributesActionParameter",
+        ),
         "ADD_LABELS_TO_PARCEL": Object(
             {"name": short, "version": version, "labels": List(label_content, most=2)},
             {
@@ -264,7 +276,7 @@ def represent_parcel(row):
             "recipient": recipient_to_wire(row.shipment.recipient),
             "sender": contact_to_wire(row.sender) if row.sender else sender_to_wire(row.facility),
             "returnAddress": contact_to_wire(row.return_address) if row.return_address else None,
-            "loadUnitRefs": [],
+            "loadUnitRefs": load_units_to_wire(row),
             "dimensions": {
                 "length": row.length_mm / 10,
                 "width": row.width_mm / 10,
@@ -276,6 +288,7 @@ def represent_parcel(row):
                     "id": str(entry.line.pk),
                     "article": {"tenantArticleId": entry.line.sku, "title": entry.line.title},
                     "quantity": entry.quantity,
+                    **represent_attributes(entry.line.recordable_attributes),
                 }
                 for entry in row.package.items.all()
             ],

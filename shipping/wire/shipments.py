@@ -1,5 +1,6 @@
 """Shipments in the wire format."""
 
+from fulfillment.core.api.recording import attribute_updates, represent_attributes
 from fulfillment.core.api.schema import Choice, Integer, List, Object, Text, boolean, free, moment
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, time, versioned
@@ -90,7 +91,10 @@ shipment_patch = Object(
 )
 
 
-UNSUPPORTED_ACTIONS = ("SPLIT_LINE_LINES_SHIPMENT", "UPDATE_SHIPMENT_LINE_ITEM_RECORDABLE_ATTRIBUTES")
+SPLIT, RECORD = "SPLIT_LINE_LINES_SHIPMENT", "UPDATE_SHIPMENT_LINE_ITEM_RECORDABLE_ATTRIBUTES"
+split_info = Object(
+    {"lineItemId": short, "quantity": Integer(1)}, closed=True, name="ShipmentSplitLineItemsInfo"
+)
 shipment_action = Choice(
     "name",
     {
@@ -99,7 +103,16 @@ shipment_action = Choice(
             closed=True,
             name="ShipmentAddTargetTimeActionParameter",
         ),
-        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
+        SPLIT: Object(
+            {"name": short, "version": version, "splitLineItemsInfo": List(split_info, most=500, least=1)},
+            closed=True,
+            name="ShipmentSplitLineItemsActionParameter",
+        ),
+        RECORD: Object(
+            {"name": short, "version": version, **attribute_updates},
+            closed=True,
+            name="UpdateShipmentLineItemRecordableAttributesActionParameter",
+        ),
     },
 )
 
@@ -133,10 +146,10 @@ def represent_shipment(row):
             {
                 "id": str(line.pk),
                 "article": {"tenantArticleId": line.sku, "title": line.title},
-                "quantity": line.picked,
+                "quantity": line.quantity,
+                **represent_attributes(line.recordable_attributes),
             }
-            for line in row.pick_job.lines.all()
-            if line.picked
+            for line in row.pick_job.pack_job.lines.all()
         ],
         "tenantOrderId": row.order.tenant_order_id,
     }

@@ -231,12 +231,6 @@ def test_nobody_is_assigned_to_a_job_that_is_packed(api):
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, "PACKING_ENDED")
 
 
-def test_action_without_mechanism_says_so(api):
-    response = api.post(url(pack_job(1), "/actions"), {"name": "SPLIT_LINES_PACK_JOB", "version": 1})
-
-    assert (response.status_code, response.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
-
-
 def test_post_names_the_job_that_exists(api):
     job = pack_job(1)
     body = {"facilityRef": str(job.facility_id), "lineItems": [], "pickJobRef": str(job.pick_job_id)}

@@ -171,13 +171,6 @@ def test_target_time_of_a_shipment_is_set(api, sent):
     assert api.post(f"/api/shipments/{sent.pk}/actions", stale).status_code == 409
 
 
-@pytest.mark.parametrize("name", shipments.UNSUPPORTED_ACTIONS)
-def test_action_of_a_shipment_without_a_mechanism_says_so(api, sent, name):
-    answer = act(api, sent, name)
-
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
-
-
 # What is known of a parcel afterwards
 
 
@@ -198,7 +191,6 @@ def test_own_id_of_a_parcel_is_kept_beside_its_attributes(api, sent):
 @pytest.mark.parametrize(
     "body",
     [
-        {"action": "ModifyParcelLoadUnit", "loadUnitRefs": ["x"]},
         {"action": "ModifyParcel", "status": "DONE"},
         {"action": "ModifyParcel", "services": {"signature": True}},
     ],
@@ -208,15 +200,5 @@ def test_change_of_a_parcel_without_a_mechanism_says_so(api, sent, body):
     parcel = Parcel.objects.get()
 
     answer = api.patch(f"/api/parcels/{parcel.pk}", {"version": parcel.version, "actions": [body]})
-
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
-
-
-@pytest.mark.parametrize("name", parcels.UNSUPPORTED_ACTIONS)
-def test_action_of_a_parcel_without_a_mechanism_says_so(api, sent, name):
-    create(api, sent, dimensions={"length": 40})
-    parcel = Parcel.objects.get()
-
-    answer = api.post(f"/api/parcels/{parcel.pk}/actions", {"name": name, "version": parcel.version})
 
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")

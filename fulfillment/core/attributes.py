@@ -1,0 +1,61 @@
+"""What people record of goods while they work, such as a serial number: asked for by the listing, kept with a line."""
+
+import uuid
+
+from django.utils.translation import gettext_lazy as _
+
+from .errors import Refused
+
+MANDATORY = "MANDATORY"
+LONGEST_VALUE = 500
+MOST_ATTRIBUTES = 40
+
+
+class UnknownAttribute(Refused):
+    text = _("%(title)s has no attribute %(attribute)s to be recorded.")
+
+
+class AttributesMissing(Refused):
+    text = _("Record what is asked for first: %(missing)s.")
+
+
+def asked_for(listing):
+    """What a listing asks to be recorded, as it was sent: ``[{"key", "keyLocalized", "recordingRule", "value"}]``."""
+    wanted = listing.extra.get("recordableAttributes") if listing else None
+    return [entry for entry in wanted or [] if isinstance(entry, dict)][:MOST_ATTRIBUTES]
+
+
+def copies(attributes):
+    """The same attributes for another line, each with an id of its own and that of the one it comes from."""
+    return [
+        {
+            **attribute,
+            "id": str(uuid.uuid4()),
+            **({"originId": attribute["id"]} if attribute.get("id") else {}),
+        }
+        for attribute in attributes
+    ]
+
+
+def name_of(attribute, language):
+    """What an attribute is called, in this language where the listing has it."""
+    words = attribute.get("keyLocalized") or {}
+    known = [words.get(language), *(text for code, text in words.items() if code.startswith(language[:2]))]
+    return next(filter(None, [*known, attribute.get("key"), *words.values()]), "")
+
+
+def missing(attributes):
+    """Those that must have a value and have none."""
+    return [one for one in attributes if one.get("recordingRule") == MANDATORY and not one.get("value")]
+
+
+def recorded(attributes, changes):
+    """The attributes with what changed of some of them; those that were not there are returned as well.
+
+    Args:
+        changes: ``{attribute id: {"value", "group", "keyLocalized", "recordingRule"}}``, as far as given.
+    Returns:
+        ``(attributes, ids that none of them has)``.
+    """
+    known = {attribute["id"] for attribute in attributes}
+    return [one | changes.get(one["id"], {}) for one in attributes], changes.keys() - known

@@ -1,0 +1,118 @@
+"""The lines of a pack job as such: parts of them go on as lines of their own, and what is recorded of their units."""
+
+import dataclasses
+import uuid
+
+from django.db import transaction
+from django.utils.translation import get_language
+
+from fulfillment.core import attributes
+
+from ..models import PackageItem, PackJob, PackLine
+from .locks import lock_for_status, touch
+from .refusals import LineNotToBeSplit, NotALine, PackingEnded
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Units that leave a line, and how many of them are packed: as few as can be when that is None."""
+
+    line_id: uuid.UUID
+    quantity: int
+    packed: int | None = None
+
+
+@transaction.atomic
+def split(job_id, splits, *, package_id=None, by, now, version=None):
+    """Let units of lines go on as lines of their own, with what is packed of them; all or nothing.
+
+    The last packages hold the part that leaves, or the named one. Refuses a job that was given up, lines of other jobs,
+    and parts without a unit or with more packed than there is.
+    """
+    job = lock_for_status(job_id, version)
+    if job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
+        raise PackingEnded(job=job, status=job.get_status_display())
+    lines = {line.pk: line for line in job.lines.with_packed()}
+    for one in splits:
+        line = lines.get(one.line_id)
+        if line is None:
+            raise NotALine(line=one.line_id, job=job)
+        _split_line(line, one, package_id)
+    return touch(job, "split", by=by, now=now)
+
+
+def _split_line(line, one, package_id):
+    items = line.items.order_by("-package__number")
+    if package_id is not None:
+        items = items.filter(package=package_id)
+    there = sum(item.quantity for item in items)
+    packed = one.packed
+    if packed is None:
+        packed = one.quantity if package_id else max(0, one.quantity - (line.quantity - line.packed))
+    left = line.quantity - one.quantity
+    if left < 1 or not 0 <= packed <= min(one.quantity, there) or line.packed - packed > left:
+        raise LineNotToBeSplit(title=line.title)
+    other = PackLine(
+        job_id=line.job_id,
+        pick_line_id=line.pick_line_id,
+        split_from=line,
+        order_line_id=line.order_line_id,
+        article_id=line.article_id,
+        title=line.title,
+        quantity=one.quantity,
+        # Verified units stay packed ones, on both sides.
+        verified=max(0, line.verified - (line.packed - packed)),
+        recordable_attributes=attributes.copies(line.recordable_attributes),
+    )
+    line.quantity, line.packed = left, line.packed - packed
+    line.verified -= other.verified
+    line.save(update_fields=["quantity", "verified"])
+    other.save(force_insert=True)
+    for item in items:
+        moved = min(packed, item.quantity)
+        if not moved:
+            break
+        packed -= moved
+        # The same units in the same package: what it weighs is not touched.
+        if moved == item.quantity:
+            item.line = other
+            item.save(update_fields=["line"])
+        else:
+            item.quantity -= moved
+            item.save(update_fields=["quantity"])
+            PackageItem.objects.create(package_id=item.package_id, line=other, quantity=moved)
+
+
+@transaction.atomic
+def record(job_id, changes, *, by, now, version=None):
+    """Keep what was recorded of the units of a job, also when it is packed.
+
+    Args:
+        changes: ``{attribute id: {"value", ...}}``.
+    Refuses a job that was given up, and attributes that none of its lines has.
+    """
+    job = lock_for_status(job_id, version)
+    if job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
+        raise PackingEnded(job=job, status=job.get_status_display())
+    left = dict(changes)
+    for line in job.lines.all():
+        found, unknown = attributes.recorded(line.recordable_attributes, left)
+        if unknown != left.keys():
+            line.recordable_attributes = found
+            line.save(update_fields=["recordable_attributes"])
+            left = {key: left[key] for key in unknown}
+    if left:
+        raise attributes.UnknownAttribute(title=job, attribute=next(iter(left)))
+    return touch(job, "record", by=by, now=now)
+
+
+def check_recorded(lines):
+    """Refuse lines of which something must be recorded and is not."""
+    language = get_language() or "en"
+    words = [
+        f"{attributes.name_of(one, language)} ({line.title})"
+        for line in lines
+        for one in attributes.missing(line.recordable_attributes)
+    ]
+    if words:
+        raise attributes.AttributesMissing(missing=", ".join(words))
