@@ -74,20 +74,13 @@ def act(action, *, facility, by, now):
         for something else. Its data have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, ``package`` (the
         number of the one that is worked on), and what is packed of the ``job``.
     """
-    event = PackScan(
-        id=action.id,
-        facility=facility,
-        user=by,
-        kind=action.kind,
-        digest=action.digest,
-        code=action.code[:200],
-        scanned_at=action.at,
-        received_at=now,
-    )
     return act_once(
-        event,
-        is_same=lambda stored: (stored.user_id, stored.digest) == (by.pk, action.digest),
-        work=_Work(action, event, facility, by, now).do,
+        PackScan,
+        action,
+        facility=facility,
+        by=by,
+        now=now,
+        work=lambda event: _Work(action, event, facility, by, now).do(),
     )
 
 

@@ -82,20 +82,13 @@ def act(action, *, facility, by, now, work=None):
         An ``Answer``: 200 booked, 422 refused, 409 when the job is gone or the id was used for something else. Its data
         have ``scan`` (the id), ``kind`` (for picture and sound), ``text``, and the state of ``job`` and ``line``.
     """
-    event = ScanEvent(
-        id=action.id,
-        facility=facility,
-        user=by,
-        kind=action.kind,
-        digest=action.digest,
-        code=action.code[:200],
-        scanned_at=action.at,
-        received_at=now,
-    )
     return act_once(
-        event,
-        is_same=lambda stored: (stored.user_id, stored.digest) == (by.pk, action.digest),
-        work=(work or Work)(action, event, facility, by, now).do,
+        ScanEvent,
+        action,
+        facility=facility,
+        by=by,
+        now=now,
+        work=lambda event: (work or Work)(action, event, facility, by, now).do(),
     )
 
 

@@ -18,7 +18,7 @@ from fulfillment.core.codes import parcel_codes
 from fulfillment.core.encryption import UnreadableSecret
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
+from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, once, stale
 from fulfillment.core.models import Document, FacilityCarrier, User
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.pdf import render_pdf
@@ -170,7 +170,7 @@ def act(scan, *, facility, by, now):
     event = LoadScan(
         id=scan.id, load=load, user=by, code=scan.code[:200], scanned_at=scan.at, received_at=now
     )
-    return act_once(
+    return once(
         event,
         is_same=lambda stored: (stored.user_id, stored.load_id, stored.code) == (by.pk, load.pk, event.code),
         work=lambda: _try(load, scan, by=by, now=now),

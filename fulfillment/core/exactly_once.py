@@ -21,8 +21,33 @@ class Answer:
     is_replay: bool = False
 
 
-def act_once(event, *, is_same, work):
-    """Let ``work`` do an action, or repeat the answer that it got before.
+def act_once(event_class, action, *, facility, by, now, work):
+    """Let ``work`` do an action of a screen, or repeat the answer that it got before.
+
+    Args:
+        event_class: the model of the rows that keep actions with their answers.
+        action: has ``id``, ``kind``, ``code``, ``at`` and the ``digest`` of what it does.
+        work: called with the row of the action, not saved yet, see ``once``.
+    """
+    event = event_class(
+        id=action.id,
+        facility=facility,
+        user=by,
+        kind=action.kind,
+        digest=action.digest,
+        code=action.code[:200],
+        scanned_at=action.at,
+        received_at=now,
+    )
+    return once(
+        event,
+        is_same=lambda stored: (stored.user_id, stored.digest) == (by.pk, action.digest),
+        work=lambda: work(event),
+    )
+
+
+def once(event, *, is_same, work):
+    """Let ``work`` do what a row stands for, or repeat the answer that it got before.
 
     Args:
         event: the row of the action, not saved yet; its key is the id of the client. Gets ``status_code`` and ``answer``.
