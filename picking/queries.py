@@ -53,7 +53,7 @@ class Walk:
 def walk_of(job):
     """The lines of a job with article, codes and ``places``; ``current`` is the next one to pick."""
     lines = list(
-        job.lines.select_related("article", "order_line", "listing", "replaces").prefetch_related(
+        job.lines.select_related("article", "order_line", "listing", "replaces__article").prefetch_related(
             "article__codes",
             "photos",
             Prefetch("allocations", Allocation.objects.select_related("stock__location__zone")),

@@ -26,7 +26,7 @@ def screen_data(walk, job, *, may_override, history, choices=None):
         "history": history,
         "lines": [
             {
-                **_article_data(line.title, line.article, _codes_of(line), parts),
+                **_article_data(line.shown_title, line.article, _codes_of(line), parts),
                 "id": str(line.pk),
                 "quantity": line.quantity,
                 "picked": line.picked,
@@ -35,7 +35,8 @@ def screen_data(walk, job, *, may_override, history, choices=None):
                 "place": str(line.place_id or ""),
                 "is_scanned": line.is_scanned,
                 "replaces": str(line.replaces_id or ""),
-                "instead": line.replaces.title if line.replaces else "",
+                "shop_title": line.shop_title,
+                "instead": line.replaces.shown_title if line.replaces else "",
                 "places": [
                     _place_data(place)
                     for place in queries.places(line, line.allocations.all(), gone=0, with_unknown=True)

@@ -33,7 +33,7 @@ def practice_sheet(facility, language):
         labels = []
         for line in made_up.walk.lines:
             labels.append(sheets.labelled(line.places[0].codes[0], line.places[0].name, _("Place")))
-            labels.append(sheets.labelled(line.codes[0], line.title, f"{line.quantity} ×"))
+            labels.append(sheets.labelled(line.codes[0], line.shown_title, f"{line.quantity} ×"))
         labels += [
             sheets.labelled(
                 CARTON_CODE, made_up.walk.lines[1].title, _("Carton of %(units)s") % {"units": CARTON}

@@ -19,7 +19,7 @@ class Choice:
 
     @property
     def title(self):
-        return self.listing.title or self.article.title
+        return self.listing.title or self.article.local_title
 
     @property
     def free(self):
@@ -76,7 +76,7 @@ def move(line, choice, units, *, pk):
             replaces=line,
             article=choice.article,
             listing=choice.listing,
-            title=choice.title,
+            title=choice.listing.title or choice.article.title,
             sequence=line.sequence,
             run_id=line.run_id,
             quantity=0,

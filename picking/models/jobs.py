@@ -225,7 +225,10 @@ class PickJob(Stateful):
 
 
 LOOKED_AT = [
-    *(f"article__{name}" for name in ("sku", "records_lot", "records_expiry", "records_serial")),
+    *(
+        f"article__{name}"
+        for name in ("sku", "title", "titles", "records_lot", "records_expiry", "records_serial")
+    ),
     *(f"article__{name}" for name in ("is_weighed", "weight_g", "weight_tolerance")),
     "order_line__sku",
     "order_line__scannable_codes",
@@ -320,6 +323,18 @@ class PickLine(models.Model):
     @property
     def open_units(self):
         return self.quantity - self.picked - self.short
+
+    @property
+    def shown_title(self):
+        """As the staff call the article, in their language; a substitute as the facility calls it."""
+        return (
+            self.title if self.replaces_id and self.title != self.article.title else self.article.local_title
+        )
+
+    @property
+    def shop_title(self):
+        """As the shop calls it, when that is another title."""
+        return "" if self.replaces_id or self.title == self.shown_title else self.title
 
     @property
     def sku(self):

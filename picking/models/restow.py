@@ -85,7 +85,7 @@ class RestowItem(Stateful):
         indexes = [models.Index(fields=["facility", "status"], name="restow_list")]
 
     def __str__(self):
-        return f"{self.quantity} × {self.article.title}"
+        return f"{self.quantity} × {self.article.local_title}"
 
     @transition(field=status, source=Status.OPEN, target=Status.CLOSED)
     def put_back(self, location, by, now):

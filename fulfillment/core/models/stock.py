@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from ..countries import validate_country
@@ -75,6 +76,14 @@ class Article(Entity):
 
     def __str__(self):
         return f"{self.sku} {self.title}"
+
+    @property
+    def local_title(self):
+        """The title in the language of the person who reads it, where there is one."""
+        language = (get_language() or "")[:2]
+        return next(
+            (words for key, words in self.titles.items() if words and key[:2] == language), self.title
+        )
 
     def weight_range(self, units):
         """Grams that so many units may weigh: (least, most)."""
