@@ -44,8 +44,10 @@ def run_list(request):
     zones = _zones(request) if method == PickingMethod.ZONE else []
     is_ready = method and (method != PickingMethod.ZONE or zones)
     offers = run_queries.offers(request.facility, method, zones) if is_ready else []
+    under_way = list(run_queries.runs_at(request.facility))
     context = {
-        "runs": run_queries.runs_at(request.facility),
+        "runs": under_way,
+        "has_own_run": any(run.editor_id == request.user.pk for run in under_way),
         "methods": methods,
         "method": method,
         "zones": request.facility.zones.all(),

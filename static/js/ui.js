@@ -110,3 +110,13 @@ function print(address) {
 
 // Whoever is asked to sign in has left the work: the next person finds the device open (see lock.js).
 if (document.querySelector("[data-door]")) localStorage.removeItem("locked");
+
+// What a page told when it was left, once: a kept page never tells it again.
+const told = JSON.parse(sessionStorage.getItem("told") ?? "null");
+sessionStorage.removeItem("told");
+if (told) {
+  const notice = Object.assign(document.createElement("p"), { className: `notice notice-${told.tone}`, textContent: told.text });
+  notice.setAttribute("role", "status");
+  notice.dataset.told = "";
+  document.getElementById("content").prepend(notice);
+}
