@@ -142,6 +142,7 @@ class ActionForm(forms.Form):
     weight = forms.IntegerField(required=False, min_value=0, max_value=1_000_000)
     left = forms.IntegerField(required=False, min_value=0, max_value=1_000_000)
     at = forms.DateTimeField(required=False)
+    typed = forms.BooleanField(required=False)
 
     def clean_code(self):
         code = self.cleaned_data["code"]

@@ -137,7 +137,7 @@ def with_totes(facility, found):
 def lines_of(run):
     """The lines of a run in the order of the walk; equal places by article, then by the number of the order."""
     numbers = dict(run.run_jobs.values_list("job", "number"))
-    lines = run.lines.select_related("article", "order_line", "listing", "job", "replaces")
+    lines = run.lines.select_related("article", "order_line", "listing", "job", "replaces__article")
     return sorted(
         lines, key=lambda line: (line.sequence, line.article_id, numbers.get(line.job_id, 0), line.pk)
     ), numbers
@@ -224,6 +224,7 @@ def screen_data(walk, run, *, may_override, choices):
     stop_of = {line.pk: str(stop.pk) for stop in walk.lines for line in stop.lines}
     for shown, stop in zip(data["lines"], walk.lines, strict=True):
         shown["into"] = stop.into
+        shown["orders"] = [[str(line.job_id), line.quantity] for line in stop.lines]
         shown["replaces"] = stop_of.get(stop.replaces_id, "")
         merged: dict = {}
         for place in shown["places"]:

@@ -4,6 +4,7 @@ The run is locked, then the jobs of the lines that change: nobody else changes l
 run stands where that of a job stands.
 """
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from fulfillment.core.ids import uuid7
@@ -58,6 +59,9 @@ class RunWork(scans.Work):
         lines = [line for stop in self.lines for line in stop.lines]
         allocation = line.allocations.select_related("stock__location").first()
         return floor.replan(lines, allocation.stock.location if allocation else None)
+
+    def totes(self):
+        return LoadUnit.objects.in_use().filter(Q(run=self.job) | Q(job__in=self.numbers))
 
     # The actions
 
@@ -144,7 +148,7 @@ class RunWork(scans.Work):
         self.change([(own[part.line_id][1], -part.picked_delta, -part.short_delta, part) for part in parts])
         stop = own[last.line_id][0]
         text = _("Taken back: %(title)s, %(picked)s of %(quantity)s.") % {
-            "title": stop.title,
+            "title": stop.shown_title,
             "picked": stop.picked,
             "quantity": stop.quantity,
         }

@@ -19,7 +19,7 @@ from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
 from fulfillment.core.queries import find_article, find_article_id, find_location
 
-from . import floor, load_units, queries, services, substitutes
+from . import floor, load_units, queries, services, substitutes, tails
 from .models import LoadUnit, PickJob, PickLine, ScanEvent, ShortReason
 from .refusals import (
     LocationFirst,
@@ -61,6 +61,7 @@ class Action:
     weight: int = 0  # grams of all units together
     left: int | None = None  # with a short pick: units that are still at the place, when somebody counted
     at: datetime.datetime | None = None
+    is_typed: bool = False  # the code was typed by a person: its end is enough
 
     @property
     def digest(self):
@@ -111,6 +112,8 @@ class Work:
             return stale(action.id, _("This job is not here any more."))
         self.job.facility = self.facility
         self.lines = self.load_lines()
+        if action.is_typed and tails.TAIL.fullmatch(action.code):
+            self.action = dataclasses.replace(action, code=self.full_code())
         try:
             # The savepoint: a refusal takes back what was begun, but not the stored answer.
             with transaction.atomic():
@@ -177,6 +180,25 @@ class Work:
         }
         return {"job": job, "line": None if line is None else line_state(line)}
 
+    def full_code(self):
+        """What the end of a code stands for that was typed; as it was typed when it is a code itself."""
+        typed, line = self.action.code, self.wanted()
+        if (
+            line is None
+            or self.article_of(typed, codes.read(typed))[0]
+            or find_location(self.facility, typed)
+        ):
+            return typed
+        return tails.full_code(typed, line, self.totes())
+
+    def wanted(self):
+        """The line before the picker's eyes, who may have left others for later."""
+        rest = [line for line in self.lines if line.open_units]
+        return next((line for line in rest if line.pk == self.action.line), rest[0] if rest else None)
+
+    def totes(self):
+        return LoadUnit.objects.of_job(self.job.pk).in_use()
+
     # The actions
 
     def scanned_unit(self):
@@ -201,9 +223,7 @@ class Work:
         services.check_picker(self.job, self.by)
         action = self.action
         scan = codes.read(action.code)
-        # The line before the picker's eyes, who may have left others for later.
-        rest = [line for line in self.lines if line.open_units]
-        wanted = next((line for line in rest if line.pk == action.line), rest[0] if rest else None)
+        rest, wanted = [line for line in self.lines if line.open_units], self.wanted()
         article_id, units = self.article_of(action.code, scan)
         if article_id is None:
             location = find_location(self.facility, scan.code)
@@ -216,8 +236,8 @@ class Work:
         if not matching:
             scanned = find_article(action.code)[0]
             if wanted and article_id in self.substitutes_of(wanted):
-                raise MayReplace(scanned=scanned.title, expected=wanted.title)
-            raise WrongArticle(scanned=scanned.title, expected=wanted.title if wanted else "–")
+                raise MayReplace(scanned=scanned.local_title, expected=wanted.shown_title)
+            raise WrongArticle(scanned=scanned.local_title, expected=wanted.shown_title if wanted else "–")
         line = next((line for line in [wanted, *rest] if line in matching), matching[-1])
         self.check_units(line, units)
         self.check_place(line)
@@ -264,9 +284,9 @@ class Work:
         self.check_units(line, action.quantity)
         if not may_override(self.by, self.facility):
             if self.facility.article_scan == ScanRule.EACH:
-                raise MustScanEach(title=line.title)
+                raise MustScanEach(title=line.shown_title)
             if self.facility.article_scan == ScanRule.FIRST and not line.is_scanned:
-                raise MustScan(title=line.title)
+                raise MustScan(title=line.shown_title)
             self.check_place(line)
         self.record(line, action.quantity, action.lot, action.serial, action.expires_on, action.weight)
         self.book(line, picked=action.quantity)
@@ -284,7 +304,10 @@ class Work:
         line.short_reason = reason
         self.count_left(line)
         self.book(line, short=line.open_units)
-        text = _("%(short)s of %(title)s reported missing.") % {"short": line.short, "title": line.title}
+        text = _("%(short)s of %(title)s reported missing.") % {
+            "short": line.short,
+            "title": line.shown_title,
+        }
         return self.outcome(line)[0], text, line
 
     def count_left(self, line):
@@ -313,7 +336,7 @@ class Work:
         offered = substitutes.choices_for([line], self.facility, today).get(line.article_id, [])
         choice = next((one for one in offered if one.article.sku == action.code), None)
         if choice is None or line.replaces_id:
-            raise NoSubstitute(sku=action.code, title=line.title)
+            raise NoSubstitute(sku=action.code, title=line.shown_title)
         units = action.quantity or min(line.open_units, choice.free)
         if choice.free < units:
             raise TooFewFree(free=choice.free, title=choice.title)
@@ -321,12 +344,12 @@ class Work:
 
     @staticmethod
     def substituted(other, units):
-        text = _("Take %(units)s × %(title)s instead.") % {"units": units, "title": other.title}
+        text = _("Take %(units)s × %(title)s instead.") % {"units": units, "title": other.shown_title}
         return "substituted", text, other
 
     @staticmethod
     def wanted_again(line):
-        return "substituted", _("Taken back: pick %(title)s after all.") % {"title": line.title}, line
+        return "substituted", _("Taken back: pick %(title)s after all.") % {"title": line.shown_title}, line
 
     def undo(self):
         services.check_picker(self.job, self.by)
@@ -339,7 +362,7 @@ class Work:
         self.book(line, picked=-last.picked_delta, short=-last.short_delta)
         self.event.undoes = last
         text = _("Taken back: %(title)s, %(picked)s of %(quantity)s.") % {
-            "title": line.title,
+            "title": line.shown_title,
             "picked": line.picked,
             "quantity": line.quantity,
         }
@@ -381,7 +404,7 @@ class Work:
     @staticmethod
     def check_units(line, units):
         if units > line.open_units or not line.open_units:
-            raise TooMany(open=line.open_units, title=line.title)
+            raise TooMany(open=line.open_units, title=line.shown_title)
 
     def check_place(self, line):
         """Refuse when the rule wants the place scanned from which the next unit comes."""
@@ -401,16 +424,16 @@ class Work:
             (article.is_weighed, weight, _("weight")),
         ]
         if missing := [str(name) for is_asked, value, name in asked if is_asked and not value]:
-            raise RecordMissing(title=line.title, parts=", ".join(missing))
+            raise RecordMissing(title=line.shown_title, parts=", ".join(missing))
         if article.is_weighed:
             least, most = article.weight_range(units)
             if not least <= weight <= most:
-                raise WeightOff(title=line.title, weight=weight, least=least, most=most)
+                raise WeightOff(title=line.shown_title, weight=weight, least=least, most=most)
             event.weight_g = weight
         event.lot, event.serial, event.expires_on = lot[:20], serial[:20], expires_on
         if article.records_serial:
             if units != 1:
-                raise SerialOneByOne(title=line.title)
+                raise SerialOneByOne(title=line.shown_title)
             if queries.recorded(line.order_line).filter(serial=event.serial).exists():
                 raise SerialTwice(serial=event.serial)
 
@@ -431,7 +454,7 @@ class Work:
         if line.open_units:
             return "ok", _("%(picked)s of %(quantity)s") % {"picked": line.picked, "quantity": line.quantity}
         if any(one.open_units for one in self.lines):
-            return "line_done", _("%(title)s is done.") % {"title": line.title}
+            return "line_done", _("%(title)s is done.") % {"title": line.shown_title}
         return "job_done", _("Everything is picked. Close the job.")
 
 

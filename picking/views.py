@@ -248,6 +248,7 @@ def action_of(form):
         weight=data["weight"] or 0,
         left=data["left"],
         at=data["at"],
+        is_typed=data["typed"],
     )
 
 

@@ -20,6 +20,7 @@ let asking = ""; // the line of which a scanner said that units are missing, unt
 let job; // null on the page of a job that is not in my hands
 let rows; // of the lists, by line
 let painted; // what each row shows
+let isLate = false; // whether the page waits to be loaded anew
 
 /** `%(name)s` in a text of the server. */
 function fill(text, words) {
@@ -84,6 +85,16 @@ function paint() {
     document.getElementById(id).hidden = !number;
     write(slot(document.getElementById(id), "n"), number);
   }
+  for (const [order, figures] of job.orders) paintOrder(document.querySelector(`[data-order="${order}"]`), figures);
+}
+
+/** How far an order of a run is, as the server draws it. */
+function paintOrder(row, [done, units]) {
+  if (!row) return; // it left the run
+  const bar = row.querySelector(".progress-done");
+  bar.setAttribute("width", Math.round((100 * done) / units));
+  bar.classList.toggle("is-full", done >= units);
+  write(row.querySelector(".progress-text"), fill(texts.progress, { done, total: units }));
 }
 
 /** Text that is there already is left alone: every change of the page costs the next scan time. */
@@ -101,9 +112,11 @@ function paintCard(card, line) {
   write(slot(card, "zone"), here?.zone ?? "");
   write(slot(card, "then"), then ? fill(texts.then, { here: here.quantity, then }) : "");
   write(slot(card, "title"), line.title);
+  write(slot(card, "shop_title"), line.shop_title ?? "");
   write(slot(card, "code"), [line.sku, line.tail].filter(Boolean).join(" · …"));
   write(slot(card, "picked"), fill(texts.picked, line));
   write(slot(card, "into"), line.into ?? "");
+  for (const what of ["ask_units", "ask_short"]) write(slot(card, what), fill(texts[what], { open: open(line), title: line.title }));
   slot(card, "first").hidden = job.data.rules.location === "SCAN_NOT_REQUIRED" || !here || line.place === here.id;
   write(slot(card, "instead"), line.instead ? fill(texts.instead, line) : "");
   paintChoices(card, line);
@@ -200,6 +213,12 @@ function signInLink() {
 
 // What is done
 
+/** What a scan did stands at the top: nobody must look for it. */
+function say(answer, options) {
+  show(feedback, answer, options);
+  scrollTo({ top: 0 });
+}
+
 /** Tell at once what an action does, and keep it for the server. */
 async function act(action) {
   if (!job) return;
@@ -212,9 +231,8 @@ async function act(action) {
   paint();
   const into = effect?.picked > 0 && job.line(effect.line).into;
   const said = [kind && fill(texts[text ?? kind], words), into && `→ ${into}`].filter(Boolean).join(" ");
-  if (kind) show(feedback, { kind: kind === "not_here" ? "wrong_article" : kind, text: said });
-  if (effect) card()?.querySelector("details").removeAttribute("open");
-  if (effect || kind === "place") scrollTo({ top: 0 });
+  if (effect) closePanel();
+  if (kind) say({ kind: kind === "not_here" ? "wrong_article" : kind, text: said });
   await queue.add(item);
   mark.isNew = false;
   if (!navigator.onLine) paintConnection("waiting");
@@ -254,15 +272,18 @@ async function onAnswer(item, answer, isOfAnotherTab = false) {
   job.confirm(item, answer);
   await queue.keepJob(job.data);
   paint();
-  if (answer.kind === "closed_short") return location.reload(); // it says what becomes of the missing units
-  if (answer.kind === "closed" || answer.kind === "paused") {
-    location.assign(document.querySelector(".back").href);
-    return;
-  }
-  if (!isOfAnotherTab && isNews(item, answer)) show(feedback, answer, { isQuiet: Boolean(item.told) && !item.effect });
+  if (["closed", "closed_short", "paused"].includes(answer.kind)) return leave(answer);
+  if (!isOfAnotherTab && isNews(item, answer)) say(answer, { isQuiet: Boolean(item.told) && !item.effect });
   const isNew = answer.kind === "substituted" && "isNew" in (rows.get(answer.line.id)?.dataset ?? { isNew: "" });
   const isOld = ["stale", "tote"].includes(answer.kind) || answer.is_replanned || job.differsFrom(answer);
   if (isNew || isOld) await refresh();
+}
+
+/** The job is out of my hands: the next page says so. When units are missing, the job's own says what becomes of them. */
+function leave({ kind, text }) {
+  sessionStorage.setItem("told", JSON.stringify({ tone: kind === "paused" ? "info" : "good", text }));
+  if (kind === "closed_short") location.reload();
+  else location.assign(document.querySelector(".back").href);
 }
 
 /** Whether an answer says more than the picker was told at once: it must not hide what was told of a later scan. */
@@ -279,13 +300,19 @@ function isBooked({ kind }) {
 }
 
 async function onRejected(item) {
-  show(feedback, { kind: "rejected", text: texts.rejected.replace("{what}", nameOf(item)) });
+  say({ kind: "rejected", text: texts.rejected.replace("{what}", nameOf(item)) });
   await listTasks();
   await readPending();
 }
 
+/** The page anew; while somebody enters something below the line, when that is done. */
 async function refresh() {
-  await htmx.ajax("GET", location.pathname, { target: "#work", swap: "outerHTML" });
+  isLate = isEntering();
+  if (!isLate) await htmx.ajax("GET", location.pathname, { target: "#work", swap: "outerHTML" });
+}
+
+function isEntering() {
+  return Boolean(document.querySelector("#card:not([hidden]) > details[open]"));
 }
 
 /** What the server did not take, for the picker to decide: none vanishes. */
@@ -320,16 +347,16 @@ function nameOf({ kind, code, place }) {
   return `${place.name}: ${code ?? texts.kinds[kind]}`;
 }
 
-function onCode(code) {
+function onCode(code, isTyped) {
   const [command, reason] = (texts.commands[code.toUpperCase()] ?? "").split(":");
   if (command === "reason") return commandShort(reason);
   if (command !== "short") asking = "";
   if (command) COMMANDS[command]();
-  else act({ kind: "scan", code, line: job?.current?.id });
+  else act({ kind: "scan", code, line: job?.current?.id, ...(isTyped && { typed: true }) });
 }
 
 function tell(kind, text, words) {
-  show(feedback, { kind, text: fill(texts[text], words) });
+  say({ kind, text: fill(texts[text], words) });
 }
 
 /** “Missing” by scanner: asks once; a code of a reason, or the same code again, answers. */
@@ -348,11 +375,13 @@ function commandShort(reason) {
 /** On to the next line; with none open any more, on to the next job. */
 function next() {
   if (isPractice && job.leaving) return location.reload();
-  if (!job) return location.assign(document.querySelector(".back").href);
+  if (!job) {
+    const button = document.querySelector("[data-command=next]");
+    return button ? button.click() : location.assign(document.querySelector(".back").href);
+  }
   const words = job.skip();
   if (!words) return close();
   paint();
-  scrollTo({ top: 0 });
   return tell("place", "skipped", words);
 }
 
@@ -374,25 +403,36 @@ function close() {
   else act({ kind: "close" });
 }
 
-function ask(selector) {
-  const details = card()?.querySelector("details");
-  if (!details) return;
-  details.open = true;
-  const field = details.querySelector(selector);
-  field.focus();
+/** Open the panel with what is asked alone, so that its button is on the screen too. */
+function ask(what) {
+  const panel = card()?.querySelector("details");
+  if (!panel) return;
+  panel.dataset.asked = what;
+  panel.open = true;
+  const part = panel.querySelector(`[data-asks=${what}]`);
+  const field = part.querySelector(what === "missing" ? MISSING : "[name=quantity]");
+  field.focus({ preventScroll: true });
   field.select?.();
+  part.scrollIntoView({ block: "end" });
+}
+
+function closePanel() {
+  const panel = card()?.querySelector("details");
+  if (!panel) return;
+  panel.open = false;
+  delete panel.dataset.asked;
 }
 
 function askShort() {
-  ask(MISSING);
+  ask("missing");
 }
 
 function askUnits() {
-  ask("[name=quantity]");
+  ask("units");
 }
 
 function cancel() {
-  card()?.querySelector("details").removeAttribute("open");
+  closePanel();
   tell("paused", "left_alone", {});
   focusScan();
 }
@@ -434,7 +474,7 @@ if (isSecureContext || isPractice) {
     if (form.id === "scan-form") {
       form.querySelector("[data-scan]").value = "";
       const code = data.get("code").trim();
-      if (code) onCode(code);
+      if (code) onCode(code, true); // a scanner does not press the button
       return;
     }
     const photo = data.get("photo");
@@ -449,6 +489,8 @@ if (isSecureContext || isPractice) {
   document.addEventListener("click", (event) => {
     const tool = event.target.closest("[data-open]");
     if (tool) ask(tool.dataset.open);
+    const summary = event.target.closest("#card summary");
+    if (summary) delete summary.parentElement.dataset.asked; // opened by itself it has everything
     const key = event.target.closest("[data-key]");
     if (key) press(key);
   });
@@ -462,7 +504,23 @@ if (isSecureContext || isPractice) {
     event.preventDefault();
     command();
   });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "work") return;
+    if (new URL(event.detail.xhr.responseURL).pathname !== location.pathname) event.detail.shouldSwap = false; // the sign-in
+    if (!isEntering()) return;
+    event.detail.shouldSwap = false; // the panel was opened while the answer was under way
+    isLate = true;
+  });
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.open || !target.matches("#card > details")) return;
+    focusScan();
+    if (isLate) refresh();
+  }, true);
   document.addEventListener("htmx:afterSwap", load);
+  // Another page may have gone on meanwhile, or another device.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && navigator.onLine && !isPractice) refresh();
+  });
   addEventListener("offline", () => paintConnection("waiting"));
   if (!isPractice && !navigator.serviceWorker.controller) {
     navigator.serviceWorker.ready.then(({ active }) => active.postMessage({ keep: location.pathname }));

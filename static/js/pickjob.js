@@ -3,13 +3,15 @@
 
 const TOTE = /^T[0-9A-HJ-NP-X]{11}$/i; // our own codes on load units: what they stand for the server knows
 
+const TAIL = /^[0-9A-Z-]{4,12}$/i; // what a person types of a code, as the screen shows it behind “…”
+
 /**
  * `data`, as the page brings it:
  * `{id, version, rules: {article, location, override, unknown}, history: [[line, picked, short]], lines: [{id, title,
  * sku, codes: {code: units}, quantity, picked, short, reason, place, is_scanned, records: [[part, label]],
  * weight: [grams of one, tolerance in %] or null, places: [{id, name, zone, codes, quantity}], replaces, instead,
  * substitutes: [what a line has of its article, and free]}]}`; an entry of the history may have units that left a line
- * for its substitute as its fourth.
+ * for its substitute as its fourth. In a run a line has `orders: [[order, units]]`, which get their units in this order.
  */
 export class PickJob {
   constructor(data) {
@@ -96,6 +98,21 @@ export class PickJob {
     return this.lines.reduce((sum, { picked, short }) => sum + picked + short, 0);
   }
 
+  /** How far each order of a run is: `Map {order: [units done, units]}`. */
+  get orders() {
+    const found = new Map();
+    for (const { picked, short, orders = [] } of this.lines) {
+      let done = picked + short;
+      for (const [order, units] of orders) {
+        const [before, all] = found.get(order) ?? [0, 0];
+        const mine = Math.min(done, units);
+        done -= mine;
+        found.set(order, [before + mine, all + units]);
+      }
+    }
+    return found;
+  }
+
   /**
    * What comes of an action, as far as can be known here: `{kind, words, effect, opened}`. `kind` is empty when only the
    * server knows. `effect` is what it changes: `{line, picked, short}`; without one nothing is booked.
@@ -104,9 +121,12 @@ export class PickJob {
     return this[action.kind]?.(action) ?? {};
   }
 
-  scan({ code }) {
-    const scanned = read(code);
+  scan({ code: text, typed }) {
     const { current } = this;
+    const isTail = typed && TAIL.test(text) && !this.#isKnown(text);
+    const code = isTail ? fullCode(current, text) : text;
+    if (!code) return {}; // perhaps the tail of a tote
+    const scanned = read(code);
     const matching = this.lines.filter((line) => unitsOf(line, scanned));
     if (!matching.length) return this.#other(scanned, current);
     const line = (matching.includes(current) && current) || (matching.find(isOpen) ?? matching.at(-1));
@@ -115,9 +135,13 @@ export class PickJob {
       ?? this.#book({ line: line.id, picked: units, short: 0, is_scanned: true });
   }
 
+  #isKnown(text) {
+    return this.lines.some((line) => unitsOf(line, read(text)) || openPlaces(line).some((place) => isPlace(place, text)));
+  }
+
   #other(scanned, current) {
     if (TOTE.test(scanned.text)) return {};
-    const place = current && openPlaces(current).find(({ codes, name }) => name.toLowerCase() === scanned.code.toLowerCase() || codes.includes(scanned.code));
+    const place = current && openPlaces(current).find((one) => isPlace(one, scanned.code));
     if (place) {
       return { kind: "place", words: { location: place.name }, opened: { line: current.id, place: place.id } };
     }
@@ -233,11 +257,31 @@ function move(lines, item) {
   if (!other) {
     const choice = line.substitutes.find((one) => one.sku === sku);
     const empty = { quantity: 0, picked: 0, short: 0, reason: "", place: "", is_scanned: false, substitutes: [] };
-    other = { ...choice, ...empty, id: item.id, into: line.into, replaces: id, instead: line.title };
+    other = { ...choice, ...empty, id: item.id, into: line.into, orders: [], replaces: id, instead: line.title };
     lines.splice(lines.indexOf(line) + 1, 0, other);
   }
+  if (line.orders) moveOrders(line, other, moved);
   line.quantity -= moved;
   other.quantity += moved;
+}
+
+/** The orders whose units these are: what is open goes, in their order, and comes back. */
+function moveOrders(line, other, moved) {
+  const [from, to] = moved > 0 ? [line, other] : [other, line];
+  let done = from.picked + from.short;
+  let rest = Math.abs(moved);
+  const left = [];
+  const shares = new Map(to.orders);
+  for (const [order, units] of from.orders) {
+    const fixed = Math.min(done, units);
+    done -= fixed;
+    const share = Math.min(units - fixed, rest);
+    rest -= share;
+    if (units > share) left.push([order, units - share]);
+    if (share) shares.set(order, (shares.get(order) ?? 0) + share);
+  }
+  from.orders = left;
+  to.orders = [...shares];
 }
 
 function substituteOf(lines, { effect: { line, sku } }) {
@@ -272,6 +316,19 @@ export function weightRange({ weight: [grams, tolerance] }, units) {
 
 function isWithin(value, [least, most]) {
   return least <= value && value <= most;
+}
+
+function isPlace({ codes, name }, code) {
+  return name.toLowerCase() === code.toLowerCase() || codes.includes(code);
+}
+
+/** The code of what the line expects that ends like this; empty unless it is one thing alone. */
+function fullCode(line, tail) {
+  if (!line) return "";
+  const ofArticle = Object.keys(line.codes).filter((code) => line.codes[code] === 1);
+  const things = [ofArticle, ...openPlaces(line).map(({ name, codes }) => [name, ...codes])];
+  const found = things.map((codes) => codes.find((code) => code.toUpperCase().endsWith(tail.toUpperCase()))).filter(Boolean);
+  return found.length === 1 ? found[0] : "";
 }
 
 function unitsOf(line, { text, code, label }) {

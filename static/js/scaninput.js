@@ -1,9 +1,12 @@
 // Reads a scanner that types, and keeps what it types while the page changes.
 
-/** Calls `onCode` with what a scanner types, wherever the focus is. A scanner types fast and ends with Enter or Tab. */
+/**
+ * Calls `onCode` with what a scanner types, wherever the focus is. A scanner types fast and ends with Enter or Tab; the
+ * second argument says whether the keys came as slowly as a person's.
+ */
 export class ScanInput {
   constructor(onCode, { gap = 60, idle = 150, min = 4 } = {}) {
-    Object.assign(this, { onCode, gap, idle, min, buffer: "", last: 0, timer: 0 });
+    Object.assign(this, { onCode, gap, idle, min, buffer: "", last: 0, timer: 0, slow: 0 });
     addEventListener("keydown", (event) => this.key(event), true); // before buttons react
     addEventListener("input", (event) => { // Android scanners insert text without usable keys
       const field = event.target;
@@ -17,9 +20,11 @@ export class ScanInput {
   /** What stands in the field, behind what was typed before the field had the focus. */
   take(field) {
     const code = (this.buffer + field.value).trim();
+    const isTyped = this.slow >= code.length;
     field.value = "";
     this.buffer = "";
-    if (code) this.onCode(code);
+    this.slow = 0;
+    if (code) this.onCode(code, isTyped);
   }
 
   /** What of a scan has been typed so far, wherever it went. */
@@ -38,6 +43,8 @@ export class ScanInput {
     const choosing = isShown && element.matches("select, input[type=number]:not([data-scan])");
     const fast = event.timeStamp - this.last < this.gap;
     this.last = event.timeStamp;
+    if (scanning && !element.value) this.slow = 0;
+    if (!fast) this.slow += 1;
     const ends = event.key === "Enter" || (event.key === "Tab" && fast) || (event.ctrlKey && event.key === "j");
     if (ends) return this.end(event, element, scanning, typing && !this.isScan(choosing), fast);
     if (event.ctrlKey && event.key === "]") { // GS1 group separator
@@ -71,7 +78,7 @@ export class ScanInput {
       const code = this.buffer;
       this.buffer = "";
       if (this.before) this.before[0].value = this.before[1]; // what its keys chose or typed was not meant
-      return this.onCode(code);
+      return this.onCode(code, false);
     }
     if (event.ctrlKey) event.preventDefault();
     this.buffer = "";

@@ -49,6 +49,11 @@ def answered(phone):
     expect(phone.page.locator("#work")).to_have_attribute("data-waiting", "0")
 
 
+def expect_orders(phone, *progress):
+    """The list of orders and totes says how far each is."""
+    expect(phone.page.locator("[data-order] .progress-text")).to_have_text(progress)
+
+
 def test_several_orders_are_picked_into_their_totes_with_the_scanner_alone(
     phone, facility, picker, jobs, goods
 ):
@@ -147,9 +152,16 @@ def test_run_without_a_connection_is_picked_and_sent_later(phone, picker, jobs, 
     phone.page.wait_for_load_state("networkidle")
 
     phone.page.context.set_offline(True)
-    for done in ("1/4", "2/4", "3/4"):
+    pick(phone, mug, "1/4")
+    expect_orders(phone, "1 of 2", "0 of 2")
+    for done in ("2/4", "3/4"):
         pick(phone, mug, done)
+    expect_orders(phone, "2 of 2", "1 of 2")
+    phone.scan(CODES["undo"])
+    expect_orders(phone, "2 of 2", "0 of 2")
+    pick(phone, mug, "3/4")
     pick(phone, towel, "4/4")
+    expect_orders(phone, "2 of 2", "2 of 2")
     phone.scan(CODES["close"])
     assert not ScanEvent.objects.exists()
     phone.page.context.set_offline(False)
@@ -194,6 +206,7 @@ def test_batch_with_a_substitute_a_count_and_a_photo(
     phone.inspect()
     phone.page.get_by_role("button", name="Report missing").tap()
     phone.expect_progress("3/4")
+    expect_orders(phone, "2 of 2", "1 of 2")
     phone.page.context.set_offline(False)
 
     answered(phone)
