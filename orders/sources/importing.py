@@ -19,6 +19,7 @@ from fulfillment.core.events import emit
 from orders import services, wire
 from orders.models import Order
 
+from . import regrouping
 from .drafts import Action, Draft, repaired
 from .events import ReturnOpened
 from .models import ImportedOrder
@@ -95,9 +96,10 @@ def _apply(connection, drafts, now, also):
         for link in ImportedOrder.objects.filter(connection=connection, external_id__in=keys).lock_all()
     }
     drafts = [one for draft in drafts for each in _all_groups(draft, links) for one in _repaired(each, links)]
-    outcomes, new, seen = {}, [], set()
+    new, seen = [], set()
+    outcomes = _let_go(connection, drafts, links, now)
     for index, draft in enumerate(drafts):
-        if draft.key in links or draft.key in seen:
+        if index in outcomes or draft.key in links or draft.key in seen:
             continue
         if why := _cancelled_as_whole(draft, links):
             outcomes[index] = Outcome(draft, "ignored", why)
@@ -137,6 +139,23 @@ def _apply(connection, drafts, now, also):
     return found
 
 
+def _let_go(connection, drafts, links, now):
+    """Cancel what an order no longer has as a ship group; outcomes of the drafts that must wait because it has begun."""
+    parked = {}
+    for current, lost in regrouping.gone(drafts, links):
+        try:
+            with transaction.atomic():
+                regrouping.let_go(connection, lost, now=now)
+        except Refused as refusal:
+            why = refused("GROUPS_TOO_LATE", refusal)
+            parked |= {
+                index: Outcome(draft, "parked", why)
+                for index, draft in enumerate(drafts)
+                if any(draft is one for one in current)
+            }
+    return parked
+
+
 def _repaired(draft, links):
     """What an operator typed in for an order holds for its later versions as well."""
     link = links.get(draft.key)
@@ -149,7 +168,7 @@ def _all_groups(draft, links):
     """A cancellation that knows no ship groups is one of each."""
     if draft.action != Action.CANCEL or draft.group:
         return [draft]
-    groups = [group for order_id, group in links if order_id == draft.order_id and group]
+    groups = [group for order_id, group in links if order_id == draft.order_id]
     return [dataclasses.replace(draft, group=group) for group in groups] or [draft]
 
 
@@ -291,6 +310,9 @@ def _revive(connection, link, draft, is_newer, now):
 
 
 def _change(connection, link, draft, now):
+    if regrouping.LEFT in link.facts and draft.action == Action.IMPORT:  # the shop has the group again
+        outcome, body = _judge(draft)
+        return outcome if body is None else _replace(connection, link, draft, body, now, "imported")
     order = Order.objects.lock(pk=link.order_id)
     if draft.action == Action.CANCEL:
         services.cancel(order.pk, by=connection, now=now, reason=str(reason("CANCELLED").english))

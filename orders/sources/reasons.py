@@ -35,6 +35,9 @@ TEXTS = {
     "INVALID": _("Our own check of orders refuses it: %(errors)s"),
     "REFUSED": _("It cannot be imported: %(why)s"),
     "CHANGE_TOO_LATE": _("The shop changed the order, but it is too late here: %(why)s"),
+    "GROUPS_TOO_LATE": _(
+        "The shop divided the order among other addresses, but it is too late here: %(why)s"
+    ),
     "CANCEL_TOO_LATE": _("The shop cancelled the order, but it is too late here: %(why)s"),
     "CANCEL_ASKED": _("The customer asks to cancel line %(lines)s; decide before it is picked."),
     "COLLECT_UNKNOWN": _("The customer collects it; say in the delivery methods which facility %(code)s is."),
@@ -89,6 +92,9 @@ ADVICE = {
     "INVALID": _("Correct it in the shop, or below in the content, then try again."),
     "REFUSED": _("Clear what stands in its way, then try again."),
     "CHANGE_TOO_LATE": _("Look at the order and agree with the shop what is to happen, then settle this."),
+    "GROUPS_TOO_LATE": _(
+        "Look at the order and agree with the shop what goes to which address. Cancel it here if that is still possible and try again, else settle this."
+    ),
     "CANCEL_TOO_LATE": _(
         "Stop the order by hand if that is still possible, else tell the shop that it is on its way. Then settle this."
     ),
@@ -100,7 +106,11 @@ ADVICE = {
     ),
     "SOURCE_REFUSED": _("Try again later. If that does not help, an administrator can test the connection."),
 }
-TOO_LATE = ("CHANGE_TOO_LATE", "CANCEL_TOO_LATE")  # the order is here; only its change waits for somebody
+TOO_LATE = (
+    "CHANGE_TOO_LATE",
+    "GROUPS_TOO_LATE",
+    "CANCEL_TOO_LATE",
+)  # the order is here; only its change waits for somebody
 BY_CONTENT = {
     "INVALID",
     "UNREADABLE",
