@@ -72,6 +72,14 @@ def read_split(item):
     return services.Split(line_id, item["quantity"], item["picked"])
 
 
+def read_line_ids(names):
+    """Ids of lines in a client's body."""
+    found = [paging.as_uuid(name) for name in names]
+    if None in found:
+        raise services.NotOnThisJob(line=names[found.index(None)], job="")
+    return found
+
+
 class PickJobView(ApiView):
     def jobs(self):
         return self.at_my_facilities(PickJob.objects.all())
@@ -243,6 +251,8 @@ class PickJobActions(PickJobView):
                 services.assign(pk, users, **who)
             elif name == "SPLIT_LINE_ITEMS_PICK_JOB":
                 services.split(pk, [read_split(item) for item in data["splitLineItemsInfo"]], **who)
+            elif name == "MERGE_LINE_ITEMS_PICK_JOB":
+                services.merge(pk, read_line_ids(data["lineItemIds"]), **who)
             elif name in STEPS:
                 STEPS[name](pk, **who)
             else:

@@ -120,6 +120,12 @@ class _Figures:
         return min(self.picked, self.short, self.quantity - self.picked - self.short) >= 0
 
 
+def in_the_walk(allocation):
+    """The key that sorts allocations, loaded with their locations, as a line has them."""
+    location = allocation.stock.location
+    return (location is None, location.running_sequence if location else 0, allocation.pk)
+
+
 def places_of(line):
     """Where the units of a line that are still open are, in the order of the walk."""
     return list(places(line, line.allocations.select_related("stock__location__zone")))

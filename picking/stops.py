@@ -3,6 +3,7 @@
 import itertools
 
 from .models import Allocation, PickLine
+from .queries import in_the_walk
 
 
 def _sum(name):
@@ -94,7 +95,7 @@ class _Allocations:
     def all(self):
         """Those that are loaded already."""
         found = itertools.chain.from_iterable(line.allocations.all() for line in self.lines)
-        return sorted(found, key=_in_the_walk)
+        return sorted(found, key=in_the_walk)
 
     def select_related(self, *names):
         return Allocation.objects.filter(line__in=self.lines).select_related(*names)
@@ -108,11 +109,6 @@ class _Photos:
 
     def all(self):
         return [photo for line in self.lines for photo in line.photos.all()]
-
-
-def _in_the_walk(allocation):
-    location = allocation.stock.location
-    return (location is None, location.running_sequence if location else 0, allocation.pk)
 
 
 def group(lines, *, is_batch):

@@ -205,10 +205,7 @@ split_info = Object(
     {"lineItemId": short, "picked": units, "quantity": Integer(1, MOST_UNITS)}, name="SplitLineItemsInfo"
 )
 splits = {"splitLineItemsInfo": List(split_info, most=MOST_COUNTS, least=1)}
-UNSUPPORTED_ACTIONS = (
-    "MERGE_LINE_ITEMS_PICK_JOB",
-    "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
-)
+UNSUPPORTED_ACTIONS = ("UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",)
 actions = Choice(
     "name",
     {
@@ -224,6 +221,11 @@ actions = Choice(
         ),
         "ADD_TARGET_TIME": named("name", "ADD_TARGET_TIME", {**version, "targetTime": moment}),
         "SPLIT_LINE_ITEMS_PICK_JOB": named("name", "SPLIT_LINE_ITEMS_PICK_JOB", {**version, **splits}),
+        "MERGE_LINE_ITEMS_PICK_JOB": named(
+            "name",
+            "MERGE_LINE_ITEMS_PICK_JOB",
+            {**version, "lineItemIds": List(short, most=MOST_COUNTS, least=1)},
+        ),
         "REPLACE_ASSIGNED_USERS": named("name", "REPLACE_ASSIGNED_USERS", {**version, **named_users}),
         **{name: named("name", name, version, closed=False) for name in UNSUPPORTED_ACTIONS},
     },

@@ -24,6 +24,7 @@ from .locks import (
     lock_for_status,
     raise_version,
 )
+from .merges import NotToBeMerged, merge
 from .reactions import (
     PickingBegun,
     on_order_cancelled,
@@ -56,6 +57,7 @@ __all__ = [
     "LinesPending",
     "NotOnThisJob",
     "NotStarted",
+    "NotToBeMerged",
     "NotToBeSplit",
     "PickedBySomeoneElse",
     "PickingBegun",
@@ -74,6 +76,7 @@ __all__ = [
     "finish_off",
     "lock_for_status",
     "make_obsolete",
+    "merge",
     "modify",
     "on_order_cancelled",
     "on_order_modified",

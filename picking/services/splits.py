@@ -15,7 +15,7 @@ from .work import NotOnThisJob
 
 
 class SplitTooLate(Refused):
-    text = _("%(job)s is %(status)s; only lines that are still to be picked can be split.")
+    text = _("%(job)s is %(status)s; only lines that are still to be picked can be split or merged.")
 
 
 class NotToBeSplit(Refused):
@@ -38,11 +38,7 @@ def split(job_id, splits, *, by, now, version=None):
     Refuses a job whose picking has ended or is in another picker's hands, lines of other jobs and of substitutes, and
     parts without a unit or with more picked than there is.
     """
-    job = lock_for_status(job_id, version)
-    if job.status == PickJob.Status.IN_PROGRESS:
-        check_picker(job, by)
-    elif job.status not in {PickJob.Status.OPEN, PickJob.Status.PAUSED}:
-        raise SplitTooLate(job=job, status=job.get_status_display())
+    job = lock_to_divide(job_id, by, version)
     lines = {line.pk: line for line in job.lines.prefetch_related("allocations__stock")}
     for one in splits:
         line = lines.get(one.line_id)
@@ -50,6 +46,16 @@ def split(job_id, splits, *, by, now, version=None):
             raise NotOnThisJob(line=one.line_id, job=job)
         split_line(line, one.quantity, one.picked)
     return touch(job, "split", by=by, now=now)
+
+
+def lock_to_divide(job_id, by, version):
+    """Lock a job whose lines are to be split or merged; refuses one that is picked by others or to the end."""
+    job = lock_for_status(job_id, version)
+    if job.status == PickJob.Status.IN_PROGRESS:
+        check_picker(job, by)
+    elif job.status not in {PickJob.Status.OPEN, PickJob.Status.PAUSED}:
+        raise SplitTooLate(job=job, status=job.get_status_display())
+    return job
 
 
 def split_line(line, quantity, picked):

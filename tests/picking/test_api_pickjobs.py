@@ -376,7 +376,9 @@ def test_target_time_is_set(api):
 
 
 def test_action_without_mechanism_says_so(api):
-    response = act(api, pick_job(1), "MERGE_LINE_ITEMS_PICK_JOB", lineItemIds=[])
+    response = act(
+        api, pick_job(1), "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES", recordableAttributeUpdates=[]
+    )
 
     assert (response.status_code, response.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
 
