@@ -255,7 +255,7 @@ class Run:
 
     def decide_one(self, task, demand, place_source):
         fixed = {self.assigned} if self.assigned else chosen_by_shop(task.order, demand)
-        candidates = self.situation.candidates(fixed)
+        candidates = self.situation.candidates(demand.lines, fixed)
         task.inputs = Inputs(
             demand,
             candidates,

@@ -93,8 +93,8 @@ def _in_turn(order_ids, now):
     wants, patient = wanted_units(order_ids, now - PATIENCE)
     articles = set().union(*wants.values()) if wants else set()
     supply = Counter()
-    for shelf in load_figures(articles, now.date())[0].values():
-        supply.update(shelf)
+    for article, shelf in load_figures(articles, now.date())[0].items():
+        supply[article] = sum(shelf.values())
     first = [order_id for order_id in order_ids if order_id in patient]
     others = [order_id for order_id in order_ids if order_id not in patient]
     for order_id in first:

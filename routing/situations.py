@@ -5,25 +5,26 @@ import datetime
 import functools
 import hashlib
 import json
+import operator
 import uuid
 import zlib
 from collections.abc import Mapping
 
 from django.db import transaction
-from django.db.models import CharField, Count, F, IntegerField, Max, Prefetch, Sum, Value
+from django.db.models import Aggregate, CharField, Count, F, Max, Prefetch, Sum, TextField, Value
 from django.db.models.functions import Cast
 
 from fulfillment.core.models import Carrier, Facility, FacilityCarrier, Listing, SafetyStock, Stock
 from fulfillment.core.target_time import WEEKDAYS, cutoff_on
 from routing.models import NetworkSnapshot, RoutingPlan, RoutingPlanLine
-from routing.rules import Batch, Candidate, CarrierLink, Site
+from routing.rules import Batch, Candidates, CarrierLink, Site, Sites, spread
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
     """The facilities that get new orders, and the key under which they are kept."""
 
-    sites: tuple[Site, ...]
+    sites: Sites
     digest: str
     data: bytes
 
@@ -32,7 +33,7 @@ class _Known:
     """The network, kept until something of it changes. Read by many threads, replaced whole."""
 
     stamp: tuple | None = None
-    network = Network((), "", b"")
+    network = Network(Sites(), "", b"")
     is_kept = False
 
 
@@ -89,7 +90,7 @@ def _read_network():
         status=Carrier.Status.ACTIVE, carrier__status=Carrier.Status.ACTIVE
     ).select_related("carrier")
     rows = Facility.objects.online().order_by("pk").prefetch_related(Prefetch("carriers", carriers))
-    sites = tuple(_site(row) for row in rows)
+    sites = Sites([_site(row) for row in rows])
     data = json.dumps([_plain(site) for site in sites], separators=(",", ":"), sort_keys=True).encode()
     return Network(sites, hashlib.sha256(data).hexdigest(), zlib.compress(data))
 
@@ -149,7 +150,7 @@ def _plain(site):
 
 def restore_network(snapshot):
     """The facilities of a kept network, in their order."""
-    return tuple(
+    return Sites(
         Site(
             **data
             | {
@@ -165,48 +166,20 @@ def restore_network(snapshot):
     )
 
 
-@dataclasses.dataclass
 class Situation:
-    """Figures per facility key. They change with every decision that is made on them: see ``take``."""
+    """What the facilities can do, order after order: see ``take``."""
 
-    network: Network
-    available: dict[str, dict[str, int]]
-    workload: dict[str, int]
-    free_capacity: dict[str, int] = dataclasses.field(default_factory=dict)
-    makes_today: frozenset[str] = frozenset()
-    batches: dict[str, dict[str, tuple[Batch, ...]]] = dataclasses.field(default_factory=dict)
-    listings: dict[str, dict[str, Mapping]] = dataclasses.field(default_factory=dict)
-    made: dict[str, Candidate] = dataclasses.field(default_factory=dict)
+    def __init__(self, everybody):
+        self.everybody = everybody
 
-    def candidates(self, chosen=None):
-        """The facilities with what they can do right now; ``chosen`` names the only ones."""
-        if not self.made:
-            self.made = {site.key: self._candidate(site) for site in self.network.sites}
-        return [one for key, one in self.made.items() if chosen is None or key in chosen]
-
-    def _candidate(self, site):
-        key = site.key
-        return Candidate(
-            site,
-            self.available.get(key, {}),
-            self.workload.get(key, 0),
-            self.free_capacity.get(key),
-            key in self.makes_today,
-            self.batches.get(key, {}),
-            self.listings.get(key, {}),
-        )
+    def candidates(self, lines, chosen=None):
+        """The facilities with what they can do right now for some lines; ``chosen`` names the only ones."""
+        asked = self.everybody.asked_for(lines)
+        return asked if chosen is None else asked.only(chosen)
 
     def take(self, part):
         """The units of a part are promised from now on."""
-        shelf = self.available[part.facility] = dict(self.available[part.facility])
-        units = sum(line.quantity for line in part.lines)
-        for line in part.lines:
-            shelf[line.article] -= line.quantity
-        self.workload[part.facility] = self.workload.get(part.facility, 0) + units
-        if part.facility in self.free_capacity:
-            self.free_capacity[part.facility] -= units
-        if part.facility in self.made:
-            self.made[part.facility] = self._candidate(self.made[part.facility].site)
+        self.everybody = self.everybody.after(part.facility, part.lines)
 
 
 def load_situation(network, article_ids, now, *, policy_needs):
@@ -215,23 +188,39 @@ def load_situation(network, article_ids, now, *, policy_needs):
     Args:
         policy_needs: a set of ``"batches"``, ``"capacity"``, ``"today"``, ``"listings"``.
     """
-    today = now.date()
-    situation = Situation(network, *load_figures(article_ids, today))
-    if "batches" in policy_needs:
-        situation.batches = load_batches(article_ids, today)
-    if "listings" in policy_needs:
-        situation.listings = load_listings(article_ids)
-    if policy_needs & {"capacity", "today"}:
-        _look_at_the_clock(situation, now)
-    return situation
+    today, sites = now.date(), network.sites
+    available, workload = load_figures(article_ids, today)
+    free, ready = _look_at_the_clock(workload, now) if policy_needs & {"capacity", "today"} else ({}, ())
+    batches = load_batches(article_ids, today) if "batches" in policy_needs else None
+    listings = load_listings(article_ids) if "listings" in policy_needs else None
+    return Situation(
+        Candidates(
+            sites,
+            {str(article): spread(available.get(str(article), {}), sites) for article in article_ids},
+            spread(workload, sites),
+            spread(free, sites, None) if free else None,
+            [key in ready for key in sites.keys] if ready else None,
+            None if batches is None else spread(batches, sites, {}),
+            None if listings is None else spread(listings, sites, {}),
+        )
+    )
 
 
-_NO_NUMBER = Value(None, output_field=IntegerField())
-_NO_TEXT = Value(None, output_field=CharField())
+_NO_TEXT = Value(None, output_field=TextField())
 
 
-def _text(field):
-    return Cast(field, CharField())
+class Joined(Aggregate):
+    """The values of a group as one text, with spaces between. Several of a query have the same order."""
+
+    function = "STRING_AGG"
+    template = "%(function)s(%(expressions)s, ' ')"
+    output_field = TextField()
+
+    def __init__(self, expression):
+        super().__init__(Cast(expression, CharField()))
+
+    def as_sqlite(self, compiler, connection):
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT")
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -244,50 +233,74 @@ def load_figures(article_ids, today):
     """What every facility can promise of some articles, and its units that are not picked yet.
 
     The promise is the same figure as ``ListingQuerySet.with_available``, as one flat query for networks with
-    thousands of facilities: ids are read as text, because building ids from thousands of rows costs more than the
-    query, and safety stock and workload come as further rows instead of by subqueries.
+    thousands of facilities: an article is one row, because reading thousands of rows costs more than the query, and
+    safety stock and workload come as further rows instead of by subqueries.
 
     Returns:
-        ``{facility key: {article key: units}}`` and ``{facility key: units}``.
+        ``{article key: {facility key: units}}`` and ``{facility key: units}``.
     """
+    article_ids = list(article_ids)
     stock = (
         Stock.objects.usable(today)
-        .filter(listing__article_id__in=article_ids, listing__status=Listing.Status.ACTIVE)
+        .filter(listing__article_id__any=article_ids, listing__status=Listing.Status.ACTIVE)
         .order_by()
-        .values_list(
-            _text("listing__facility_id"), _text("listing__article_id"), "listing__reserved", "value"
+        .values(article=Cast("listing__article_id", TextField()))
+        .annotate(
+            facilities=Joined("listing__facility_id"),
+            reserved=Joined("listing__reserved"),
+            units=Joined("value"),
         )
+        .values_list("article", "facilities", "reserved", "units")
     )
     safety = (
-        SafetyStock.objects.filter(article_id__in=article_ids)
+        SafetyStock.objects.filter(article_id__any=article_ids)
         .order_by()
-        .values_list(_text("facility_id"), _text("article_id"), _NO_NUMBER, "value")
+        .values_list(
+            Cast("article_id", TextField()),
+            Cast("facility_id", TextField()),
+            _NO_TEXT,
+            Cast("value", TextField()),
+        )
     )
     unpicked = (
         RoutingPlanLine.objects.filter(
             plan__status__in=[RoutingPlan.Status.ROUTED, RoutingPlan.Status.LOCKED], done__lt=F("quantity")
         )
         .order_by()
-        .values(facility=_text("plan__facility_id"))
-        .annotate(article=_NO_TEXT, reserved=_NO_NUMBER, units=Sum(F("quantity") - F("done")))
-        .values_list("facility", "article", "reserved", "units")
+        .values(article=_NO_TEXT, facility=Cast("plan__facility_id", TextField()))
+        .annotate(reserved=_NO_TEXT, units=Cast(Sum(F("quantity") - F("done")), TextField()))
+        .values_list("article", "facility", "reserved", "units")
     )
     available: dict[str, dict[str, int]] = {}
     kept, workload = {}, {}
-    for facility, article, reserved, units in stock.union(safety, unpicked, all=True):
+    for article, facilities, reserved, units in stock.union(safety, unpicked, all=True):
         if article is None:
-            workload[_key(facility)] = int(units)
+            workload[_key(facilities)] = int(units)
         elif reserved is None:
-            kept[facility and _key(facility), _key(article)] = units
+            kept[facilities and _key(facilities), _key(article)] = int(units)
         else:
-            shelf = available.setdefault(_key(facility), {})
-            article = _key(article)
-            shelf[article] = shelf.get(article, -reserved) + units
-    for facility, shelf in available.items():
-        for article, units in shelf.items():
-            safe = kept.get((facility, article), kept.get((None, article), 0)) if kept else 0
-            shelf[article] = max(units - safe, 0)
+            available[_key(article)] = _shelf(facilities, reserved, units)
+    for article, shelf in available.items():
+        everywhere = kept.get((None, article), 0)
+        for facility, units in shelf.items():
+            safe = kept.get((facility, article), everywhere) if kept else 0
+            if safe or units < 0:
+                shelf[facility] = max(units - safe, 0)
     return available, workload
+
+
+def _shelf(facilities, reserved, units):
+    """``{facility key: units}`` out of the texts of one article."""
+    keys = list(map(_key, facilities.split(" ")))
+    held, values = map(int, reserved.split(" ")), map(int, units.split(" "))
+    shelf = dict(zip(keys, map(operator.sub, values, held), strict=True))
+    if len(shelf) == len(keys):
+        return shelf
+    # A facility is there once per place of its stock, each time with all that is reserved.
+    shelf = {}
+    for key, held, value in zip(keys, reserved.split(" "), units.split(" "), strict=True):
+        shelf[key] = shelf.get(key, -int(held)) + int(value)
+    return shelf
 
 
 def load_batches(article_ids, today):
@@ -331,10 +344,10 @@ def load_listings(article_ids):
     return found
 
 
-def _look_at_the_clock(situation, now):
-    """Free capacity within the planning days, and who is ready before a same-day carrier's last cut-off today."""
+def _look_at_the_clock(workload, now):
+    """``{facility key: free capacity within its planning days}``, and who is ready before the last same-day cut-off."""
     rows = Facility.objects.online().prefetch_related("closing_days", "carriers__carrier")
-    ready = set()
+    free, ready = {}, set()
     for row in rows:
         key, closing_days = str(row.pk), list(row.closing_days.all())
 
@@ -354,7 +367,7 @@ def _look_at_the_clock(situation, now):
                 for span in row.picking_times.get(WEEKDAYS[day.weekday()], [])
                 if day > local.date() or span["end"] > local.strftime("%H:%M")
             ]
-            situation.free_capacity[key] = sum(slots) - situation.workload.get(key, 0)
+            free[key] = sum(slots) - workload.get(key, 0)
         cutoffs = [
             clock
             for link in row.carriers.all()
@@ -367,4 +380,4 @@ def _look_at_the_clock(situation, now):
             done = row.ready_time(now)
             if done is not None and done <= until:
                 ready.add(key)
-    situation.makes_today = frozenset(ready)
+    return free, ready

@@ -41,7 +41,7 @@ class Side:
 
     def add(self, made, misses):
         placement = made.placement
-        sites = {one.key: one.site for one in made.candidates}
+        sites, place_of = made.candidates.sites, made.candidates.sites.place_of
         self.orders += bool(placement.parts) and not placement.left
         self.parts += len(placement.parts)
         self.left += sum(line.quantity for line in placement.left)
@@ -50,7 +50,7 @@ class Side:
             self.units += units
             self.load[part.facility] += units
             self.late += misses(part.facility)
-            position = sites[part.facility].position
+            position = sites[place_of[part.facility]].position
             if position and made.demand.position:
                 self.km += rules.distance_km(position, made.demand.position)
 

@@ -32,10 +32,9 @@ def options(order, lines, chosen, *, most, facility_ids=None, now):
         policy_needs=configuration.needs,
     )
     fixed = chosen_by_shop(order, demand)
-    candidates = situation.candidates(fixed)
+    candidates = situation.candidates(demand.lines, fixed)
     if facility_ids is not None:
-        allowed = set(map(str, facility_ids))
-        candidates = [one for one in candidates if one.key in allowed]
+        candidates = candidates.only(map(str, facility_ids))
     found = []
     while candidates and len(found) < most:
         inputs = Inputs(
@@ -52,5 +51,5 @@ def options(order, lines, chosen, *, most, facility_ids=None, now):
             break
         found.append(made)
         first = made.placement.parts[0].facility
-        candidates = [one for one in candidates if one.key != first]
+        candidates = candidates.only(key for key in candidates.keys if key != first)
     return found

@@ -1,5 +1,6 @@
 """The rules of routing, pure: the same facts, policy and seed always give the same decision."""
 
+from routing.rules.candidates import Candidates, Sites, spread
 from routing.rules.custom import BadRule, OwnRule, read_condition, read_rule
 from routing.rules.decision import (
     Decision,
@@ -16,6 +17,7 @@ from routing.rules.decision import (
     exclude,
     place,
     rank,
+    rate,
     split,
     split_by_steps,
     split_exactly,
@@ -55,6 +57,7 @@ __all__ = [
     "BadRule",
     "Batch",
     "Candidate",
+    "Candidates",
     "CarrierLink",
     "Column",
     "Decision",
@@ -77,6 +80,7 @@ __all__ = [
     "RunnerUp",
     "Settings",
     "Site",
+    "Sites",
     "Split",
     "Weight",
     "active_fences",
@@ -92,6 +96,7 @@ __all__ = [
     "place",
     "predicates",
     "rank",
+    "rate",
     "read_condition",
     "read_rule",
     "read_tree",
@@ -99,5 +104,6 @@ __all__ = [
     "split",
     "split_by_steps",
     "split_exactly",
+    "spread",
     "take",
 ]

@@ -8,7 +8,8 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from routing.rules.facts import Candidate, Least, Line, supplies
+from routing.rules.candidates import Candidates
+from routing.rules.facts import Candidate, Least, Line
 
 EPSILON = 1e-9
 ANYTHING = Least()
@@ -163,14 +164,16 @@ def search(
         may_go_on: asked with the number of sets tried; False ends the search with the best found so far.
     """
     wanted = [line.quantity for line in lines]
-    one = _Search(wanted, supplies(candidates, lines), list(points), most_parts, least, may_go_on)
+    candidates = Candidates.of(candidates)
+    supplies = list(zip(*candidates.supplies(lines), strict=True)) if lines else [()] * len(candidates)
+    one = _Search(wanted, supplies, list(points), most_parts, least, may_go_on)
     able = [index for index, units in enumerate(one.covers) if units]
     one.singles(able)
     all_covered = sum(
         min(units, sum(column)) for units, column in zip(wanted, zip(*one.supplies, strict=True), strict=True)
     )
     if able and most_parts > 1 and one.best is not None and one.best.covered < all_covered:
-        position = {candidate.key: index for index, candidate in enumerate(candidates)}
+        position = {key: index for index, key in enumerate(candidates.keys)}
         begin = one.fill([position[key] for key in start])
         if 0 < len(begin.members) <= most_parts and least.is_anything:
             one.offer(begin)

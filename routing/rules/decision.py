@@ -1,11 +1,14 @@
 """From an order and its candidates to a decision with every number that led to it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
+from itertools import compress
 from random import Random
 
-from routing.rules.assignment import Choice, Found, search
+from routing.rules.assignment import EPSILON, Choice, Found, search
+from routing.rules.candidates import Candidates
 from routing.rules.facts import Candidate, Demand, Least, Line, Policy
 from routing.rules.fences import FENCES, Fence
 from routing.rules.ratings import RATINGS, Rating
@@ -74,27 +77,50 @@ class RunnerUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Story:
+    """What led to a split, for those who ask. Exact: one ranking, of the whole order. Step by step: one per part."""
+
+    rankings: tuple[Ranking, ...] = ()
+    runner_up: RunnerUp | None = None
+
+
+@dataclass(frozen=True)
 class Split:
     """Who takes what, and what nobody takes.
 
-    Exact: one ranking, of the whole order. Step by step: one ranking per part. ``looked_at`` counts the sets of
-    facilities that were compared, 0 when they were taken step by step.
+    ``looked_at`` counts the sets of facilities that were compared, 0 when they were taken step by step. The story is
+    told when it is asked for: most splits are made for orders that nobody ever asks about.
     """
 
-    rankings: tuple[Ranking, ...]
     parts: tuple[Part, ...]
     remainder: tuple[Line, ...]
     looked_at: int = 0
     is_proven: bool = False
-    runner_up: RunnerUp | None = None
+    tell: Callable[[], Story] = field(default=Story, compare=False, repr=False)
+
+    @cached_property
+    def _story(self) -> Story:
+        return self.tell()
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        return self._story.rankings
+
+    @property
+    def runner_up(self) -> RunnerUp | None:
+        return self._story.runner_up
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
-    exclusions: tuple[Exclusion, ...]
-    survivors: tuple[Candidate, ...]
+    survivors: Candidates
     split: Split
     seed: int
+    tell_exclusions: Callable[[], tuple[Exclusion, ...]] = field(compare=False, repr=False)
+
+    @cached_property
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        return self.tell_exclusions()
 
 
 def _always(looked_at: int) -> bool:
@@ -112,8 +138,10 @@ def decide(
 
     ``may_go_on`` ends the search for the best split, see ``assignment.search``: the caller has the clock.
     """
-    survivors, exclusions = exclude(demand, candidates, active_fences(policy))
-    return Decision(exclusions, survivors, split(demand, survivors, policy, seed, may_go_on), seed)
+    candidates, fences = Candidates.of(candidates), active_fences(policy)
+    survivors, missed = _sift(demand, candidates, fences)
+    made = split(demand, survivors, policy, seed, may_go_on)
+    return Decision(survivors, made, seed, lambda: _exclusions(demand, candidates, missed))
 
 
 def active_fences(policy: Policy) -> tuple[Fence, ...]:
@@ -132,32 +160,71 @@ def active_ratings(policy: Policy) -> tuple[Rating, ...]:
 
 def exclude(
     demand: Demand, candidates: Iterable[Candidate], fences: Iterable[Fence]
-) -> tuple[tuple[Candidate, ...], tuple[Exclusion, ...]]:
+) -> tuple[Candidates, tuple[Exclusion, ...]]:
     """Part the candidates by the fences; a facility is listed under every fence that it misses."""
-    candidates = list(candidates)
-    missed: dict[tuple[str, str, str], list[str]] = {}
-    out: set[str] = set()
-    for fence in fences:
-        passes, expected = fence.passes, fence.expected(demand)
-        for candidate in [one for one in candidates if not passes(demand, one)]:
-            out.add(candidate.key)
-            group = (fence.use, expected, fence.actual(demand, candidate))
-            missed.setdefault(group, []).append(candidate.key)
-    survivors = tuple([candidate for candidate in candidates if candidate.site.key not in out])
-    return survivors, tuple([Exclusion(*group, tuple(sorted(keys))) for group, keys in missed.items()])
+    candidates = Candidates.of(candidates)
+    survivors, missed = _sift(demand, candidates, fences)
+    return survivors, _exclusions(demand, candidates, missed)
 
 
-def rank(
-    demand: Demand,
-    candidates: Sequence[Candidate],
-    policy: Policy,
-    seed: int,
-    round_number: int = 1,
-) -> Ranking:
-    """Rate the candidates and draw among the best.
+def _sift(demand, candidates, fences):
+    """Who passes every fence; and per fence who does not, by index."""
+    missed = [(fence, fence.missed(demand, candidates)) for fence in fences]
+    out = set().union(*(indexes for _fence, indexes in missed))
+    if not out:
+        return candidates, missed
+    return candidates.at([index for index in range(len(candidates)) if index not in out]), missed
 
-    Only a facility that has at least one of the units can win: a part without units would be no part.
-    """
+
+def _exclusions(demand, candidates, missed):
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for fence, indexes in missed:
+        expected = fence.expected(demand) if indexes else ""
+        for one in map(candidates.__getitem__, indexes):
+            groups.setdefault((fence.use, expected, fence.actual(demand, one)), []).append(one.key)
+    return tuple([Exclusion(*group, tuple(sorted(keys))) for group, keys in groups.items()])
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Candidates with their points, in their order. ``sums`` are the totals before they are rounded."""
+
+    candidates: Candidates
+    columns: tuple[Column, ...]
+    sums: Sequence[float]
+
+    def total(self, index: int) -> float:
+        return round(self.sums[index], DIGITS)
+
+    @cached_property
+    def totals(self) -> list[float]:
+        return [round(total, DIGITS) for total in self.sums]
+
+    def ranking(
+        self, lines: tuple[Line, ...], tied: Iterable[int] = (), winner: int | None = None
+    ) -> Ranking:
+        """The best first; equal totals stand in the order of their keys."""
+        keys = self.candidates.keys
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        order.sort(key=self.totals.__getitem__, reverse=True)
+
+        def ordered(values):
+            return tuple(map(values.__getitem__, order))
+
+        return Ranking(
+            lines=lines,
+            candidates=ordered(self.candidates),
+            columns=tuple(
+                [replace(one, raw=ordered(one.raw), points=ordered(one.points)) for one in self.columns]
+            ),
+            totals=ordered(self.totals),
+            tied=tuple(sorted([keys[index] for index in tied])),
+            winner=None if winner is None else self.candidates[winner],
+        )
+
+
+def rate(demand: Demand, candidates: Candidates, policy: Policy) -> Rated:
+    """The points of the candidates by every rating that counts."""
     columns = [
         column(
             rating.use,
@@ -170,46 +237,32 @@ def rank(
         for rating in active_ratings(policy)
     ]
     points = [column.points for column in columns]
-    totals = (
-        [round(sum(row), DIGITS) for row in zip(*points, strict=True)] if points else [0.0] * len(candidates)
-    )
-
-    keys = [candidate.site.key for candidate in candidates]
-    order = sorted(range(len(candidates)), key=keys.__getitem__)
-    order.sort(key=totals.__getitem__, reverse=True)  # stable: equal totals stay in the order of their keys
-    winner, tied = _draw(
-        [(totals[i], candidates[i]) for i in order],
-        demand.lines,
-        Random(f"{seed}/{round_number}"),
-    )
-
-    def ordered(values):
-        return tuple(map(values.__getitem__, order))
-
-    return Ranking(
-        lines=demand.lines,
-        candidates=ordered(candidates),
-        columns=tuple([replace(one, raw=ordered(one.raw), points=ordered(one.points)) for one in columns]),
-        totals=ordered(totals),
-        tied=tied,
-        winner=winner,
-    )
+    sums = list(map(sum, zip(*points, strict=True))) if points else [0.0] * len(candidates)
+    return Rated(candidates, tuple(columns), sums)
 
 
-def _draw(ranked, lines, random):
-    best = None
-    tied: list[Candidate] = []
-    for total, candidate in ranked:
-        if best is not None and total < best:
-            break
-        if candidate.supply(lines):
-            best = total
-            tied.append(candidate)
-    if not tied:
-        return None, ()
+def rank(
+    demand: Demand,
+    candidates: Iterable[Candidate],
+    policy: Policy,
+    seed: int,
+    round_number: int = 1,
+) -> Ranking:
+    """Rate the candidates and draw among the best.
+
+    Only a facility that has at least one of the units can win: a part without units would be no part.
+    """
+    rated = rate(demand, Candidates.of(candidates), policy)
+    totals, keys = rated.totals, rated.candidates.keys
+    able = [index for index, units in enumerate(rated.candidates.supply(demand.lines)) if units]
+    if not able:
+        return rated.ranking(demand.lines)
+    best = max([totals[index] for index in able])
+    tied = sorted([index for index in able if totals[index] == best], key=keys.__getitem__)
     if len(tied) == 1:
-        return tied[0], ()
-    return random.choice(tied), tuple([candidate.key for candidate in tied])
+        return rated.ranking(demand.lines, (), tied[0])
+    winner = Random(f"{seed}/{round_number}").choice(tied)
+    return rated.ranking(demand.lines, tied, winner)
 
 
 def split(
@@ -236,51 +289,86 @@ def split_exactly(
 
     The points are those of the ranking of the whole order. Ties are drawn by the seed.
     """
-    ranking = rank(demand, candidates, policy, seed)
-    if not ranking.candidates:
-        return Split((), (), demand.lines, is_proven=True)
-    random = Random(f"{seed}/exact")
-    # Among equals the draw decides, whatever order the facilities came in.
-    keys = [candidate.site.key for candidate in ranking.candidates]
+    rated = rate(demand, Candidates.of(candidates), policy)
+    if not rated.candidates:
+        return Split((), demand.lines, is_proven=True)
+
+    def compare():
+        return _compare(demand, rated, policy, seed, may_go_on)
+
+    alone = _alone(demand, rated, policy, seed)
+    if alone is not None:
+        part, remainder = take(rated.candidates[alone], demand.lines)
+        able = len(rated.candidates) - rated.candidates.supply(demand.lines).count(0)
+        return Split((part,), remainder, able, True, lambda: _tell(demand, rated, *compare()))
+    preference, found = compare()
+    members = () if found.best is None else found.best.members
+    parts, remainder = _fill([rated.candidates[preference[i]] for i in members], demand.lines)
+    return Split(
+        parts, remainder, found.looked_at, found.is_proven, lambda: _tell(demand, rated, preference, found)
+    )
+
+
+def _alone(demand, rated, policy, seed):
+    """Who gets the order where one facility has as much of it as several have together; None where none has.
+
+    It is whom ``_compare`` would choose too, among thousands that all have everything at a fraction of the work.
+    """
+    supply = rated.candidates.supply(demand.lines)
+    most = max(supply)
+    if not most or (most < demand.quantity and _most_parts(policy) > 1 and most < _reach(demand, rated)):
+        return None
+    high = max(compress(rated.sums, map(most.__eq__, supply)))
+    near = high - 10 * EPSILON  # farther than rounding can lift
+    first = [index for index, total in enumerate(rated.sums) if total >= near and supply[index] == most]
+    best = max(map(rated.total, first))
+    tied = [index for index in first if most * (best - rated.total(index)) <= EPSILON * most]
+    if len(tied) == 1:
+        return tied[0]
+    return next(index for index in _preference(rated, seed) if index in tied)
+
+
+def _reach(demand, rated):
+    """How many of the units all facilities have together."""
+    columns = rated.candidates.supplies(demand.lines)
+    return sum(min(line.quantity, sum(column)) for line, column in zip(demand.lines, columns, strict=True))
+
+
+def _preference(rated, seed):
+    """Among equals the draw decides, whatever order the facilities came in."""
+    keys = rated.candidates.keys
     preference = sorted(range(len(keys)), key=keys.__getitem__)
-    random.shuffle(preference)
-    preferred = [ranking.candidates[i] for i in preference]
-    points = [ranking.totals[i] for i in preference]
-    whole = ranking.winner is not None and ranking.winner.supply(demand.lines) == demand.quantity
-    by_steps = () if whole or not policy.may_split else split_by_steps(demand, candidates, policy, seed).parts
+    Random(f"{seed}/exact").shuffle(preference)
+    return preference
+
+
+def _compare(demand, rated, policy, seed, may_go_on):
+    """The choices of facilities compared: what is found, by the places in an order of preference."""
+    preference = _preference(rated, seed)
+    by_steps = split_by_steps(demand, rated.candidates, policy, seed).parts if policy.may_split else ()
     found = search(
         demand.lines,
-        preferred,
-        points,
+        rated.candidates.at(preference),
+        [rated.totals[index] for index in preference],
         most_parts=_most_parts(policy),
         least=_least(demand, policy),
         start=[part.facility for part in by_steps],
         may_go_on=may_go_on,
     )
+    return preference, found
+
+
+def _tell(demand, rated, preference, found):
     if found.best is None:
-        return Split(
-            (replace(ranking, tied=(), winner=None),), (), demand.lines, found.looked_at, found.is_proven
-        )
-    parts, remainder = _fill([preferred[i] for i in found.best.members], demand.lines)
-    main = preferred[found.best.members[0]]
-    tied = tuple(sorted(preferred[i].key for i in found.tied))
-    return Split(
-        rankings=(replace(ranking, tied=tied, winner=main),),
-        parts=parts,
-        remainder=remainder,
-        looked_at=found.looked_at,
-        is_proven=found.is_proven,
-        runner_up=_runner_up(found, preferred),
-    )
+        return Story((rated.ranking(demand.lines),))
+    tied = [preference[i] for i in found.tied]
+    ranking = rated.ranking(demand.lines, tied, preference[found.best.members[0]])
+    return Story((ranking,), _runner_up(found, rated.candidates.at(preference)))
 
 
 def _least(demand, policy):
     prices = tuple([demand.prices.get(line.article, 0.0) for line in demand.lines])
     return Least(policy.least_units, policy.least_value, prices)
-
-
-def _taken(candidate, lines):
-    return [min(candidate.available.get(line.article, 0), line.quantity) for line in lines]
 
 
 def _most_parts(policy):
@@ -300,7 +388,8 @@ def _runner_up(found: Found, candidates):
     if best is None or other is None:
         return None
     loss, difference = _loss(best, other)
-    return RunnerUp(tuple([candidates[i].key for i in other.members]), loss, difference)
+    keys = candidates.keys
+    return RunnerUp(tuple([keys[i] for i in other.members]), loss, difference)
 
 
 def _loss(best: Choice, other: Choice) -> tuple[Loss, float]:
@@ -321,6 +410,7 @@ def split_by_steps(demand: Demand, candidates: Sequence[Candidate], policy: Poli
     rankings: list[Ranking] = []
     parts: list[Part] = []
     remainder = demand.lines
+    candidates = Candidates.of(candidates)
     while remainder and len(parts) < _most_parts(policy):
         ranking = rank(replace(demand, lines=remainder), candidates, policy, seed, len(rankings) + 1)
         if ranking.candidates:
@@ -331,12 +421,15 @@ def split_by_steps(demand: Demand, candidates: Sequence[Candidate], policy: Poli
         parts.append(part)
         if remainder:
             least = _least(replace(demand, lines=remainder), policy)
-            candidates = [
-                one
-                for one in candidates
-                if one is not ranking.winner and least.is_met(_taken(one, remainder))
-            ]
-    return Split(tuple(rankings), tuple(parts), remainder)
+            keys, supplies = candidates.keys, candidates.supplies(remainder)
+            candidates = candidates.at(
+                [
+                    index
+                    for index, taken in enumerate(zip(*supplies, strict=True))
+                    if keys[index] != ranking.winner.key and least.is_met(taken)
+                ]
+            )
+    return Split(tuple(parts), remainder, tell=lambda: Story(tuple(rankings)))
 
 
 def place(
@@ -361,7 +454,7 @@ def place(
         return Placement(split.parts, ())
     made = () if waits_for_whole else split.parts
     left = demand.lines if waits_for_whole else split.remainder
-    by_number = {one.site.attributes.get("tenantFacilityId"): one for one in candidates}
+    by_number = {one.site.attributes.get("tenantFacilityId"): one for one in candidates} if fallback else {}
     taken = {part.facility for part in made}
     able = [
         by_number[number]

@@ -1,6 +1,6 @@
 """What the rules know of an order and of a facility: plain values, no database, no clock."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,19 +118,6 @@ class Candidate:
                     taken.append((units, batch))
                 rest -= units
         return taken
-
-
-def supplies(candidates: Iterable[Candidate], lines: Sequence[Line]) -> list[tuple[int, ...]]:
-    """Per facility and line the units that it has, at most those wanted. By columns: there may be thousands."""
-    shelves = [candidate.available for candidate in candidates]
-    if not lines:
-        return [()] * len(shelves)
-    columns = []
-    for line in lines:
-        article, wanted = line.article, line.quantity
-        units = [shelf.get(article, 0) for shelf in shelves]
-        columns.append([wanted if one > wanted else one for one in units])
-    return list(zip(*columns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

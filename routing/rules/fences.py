@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
+from routing.rules.candidates import Candidates
 from routing.rules.facts import Candidate, Demand
 from routing.rules.registry import Rule
 
@@ -31,6 +32,10 @@ class Fence(Rule):
     def passes(self, demand: Demand, candidate: Candidate) -> bool:
         raise NotImplementedError
 
+    def missed(self, demand: Demand, candidates: Candidates) -> list[int]:
+        """Who does not pass, by index. A fence may answer from a column, exactly as ``passes`` would."""
+        return [index for index, one in enumerate(candidates) if not self.passes(demand, one)]
+
     def expected(self, demand: Demand) -> str:
         """What the order asks for, for the decision log."""
         raise NotImplementedError
@@ -49,6 +54,11 @@ class Blacklist(Fence):
     def passes(self, demand, candidate):
         return candidate.site.key not in demand.blacklist
 
+    def missed(self, demand, candidates):
+        if not demand.blacklist:
+            return []
+        return [index for index, key in enumerate(candidates.keys) if key in demand.blacklist]
+
     def expected(self, demand):
         return "new"
 
@@ -64,6 +74,13 @@ class ServiceType(Fence):
 
     def passes(self, demand, candidate):
         return demand.service in candidate.site.services
+
+    def missed(self, demand, candidates):
+        missing = {kind for kind in candidates.sites.kinds_of_services if demand.service not in kind}
+        if not missing:
+            return []
+        services = candidates.column(candidates.sites.services)
+        return [index for index, offered in enumerate(services) if offered in missing]
 
     def expected(self, demand):
         return demand.service
@@ -81,6 +98,12 @@ class Country(Fence):
     def passes(self, demand, candidate):
         return candidate.site.country == demand.country
 
+    def missed(self, demand, candidates):
+        countries, asked = candidates.column(candidates.sites.countries), demand.country
+        if countries.count(asked) == len(countries):
+            return []
+        return [index for index, country in enumerate(countries) if country != asked]
+
     def expected(self, demand):
         return demand.country
 
@@ -96,6 +119,10 @@ class CompleteStock(Fence):
 
     def passes(self, demand, candidate):
         return candidate.supply(demand.lines) == demand.quantity
+
+    def missed(self, demand, candidates):
+        supply, asked = candidates.supply(demand.lines), demand.quantity
+        return [index for index, units in enumerate(supply) if units != asked]
 
     def expected(self, demand):
         return str(demand.quantity)
@@ -113,6 +140,9 @@ class MinimumPicking(Fence):
     def passes(self, demand, candidate):
         return candidate.supply(demand.lines) > 0
 
+    def missed(self, demand, candidates):
+        return [index for index, units in enumerate(candidates.supply(demand.lines)) if units <= 0]
+
     def expected(self, demand):
         return "1"
 
@@ -129,6 +159,11 @@ class Preselected(Fence):
     def passes(self, demand, candidate):
         return not demand.preselected or candidate.site.key in demand.preselected
 
+    def missed(self, demand, candidates):
+        if not demand.preselected:
+            return []
+        return [index for index, key in enumerate(candidates.keys) if key not in demand.preselected]
+
     def expected(self, demand):
         return str(len(demand.preselected))
 
@@ -143,6 +178,9 @@ class CarrierFence(Fence):
 
     def passes(self, demand, candidate):
         return not demand.carriers or any(link.key in demand.carriers for link in candidate.site.carriers)
+
+    def missed(self, demand, candidates):
+        return super().missed(demand, candidates) if demand.carriers else []
 
     def expected(self, demand):
         return ", ".join(sorted(demand.carriers))
@@ -160,6 +198,9 @@ class Sameday(Fence):
     def passes(self, demand, candidate):
         return not demand.is_sameday or candidate.makes_today
 
+    def missed(self, demand, candidates):
+        return super().missed(demand, candidates) if demand.is_sameday else []
+
     def expected(self, demand):
         return "SAMEDAY"
 
@@ -176,6 +217,9 @@ class CapacityFence(Fence):
 
     def passes(self, demand, candidate):
         return candidate.free_capacity is None or candidate.free_capacity > 0
+
+    def missed(self, demand, candidates):
+        return super().missed(demand, candidates) if candidates.free_capacities else []
 
     def expected(self, demand):
         return "1"

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 
-from routing.rules.facts import Absolute, Candidate, Demand, Line, supplies
-from routing.rules.geo import distances_km
+from routing.rules.candidates import Candidates
+from routing.rules.facts import Absolute, Candidate, Demand, Line
+from routing.rules.geo import distance_km
 from routing.rules.registry import Rule
 
 RATINGS: dict[str, "Rating"] = {}
@@ -38,8 +39,11 @@ class Rating(Rule):
         """The figure of one facility; None when it cannot be known."""
         raise NotImplementedError
 
-    def figures(self, demand: Demand, candidates: Sequence[Candidate]) -> list[float | None]:
-        """The figure of every facility. A rating that compares them with each other answers here."""
+    def figures(self, demand: Demand, candidates: Candidates) -> Sequence[float | None]:
+        """The figure of every facility. A rating may answer from a column, exactly as ``raw`` would.
+
+        One that compares the facilities with each other answers here alone.
+        """
         return [self.raw(demand, candidate) for candidate in candidates]
 
     def measured(self, demand: Demand, raw: float) -> float:
@@ -57,8 +61,12 @@ class Geodistance(Rating):
     unit = _("km")
     absolute = Absolute(0, 1000)
 
+    def raw(self, demand, candidate):
+        here = candidate.site.position
+        return None if demand.position is None or here is None else distance_km(demand.position, here)
+
     def figures(self, demand, candidates):
-        return distances_km(demand.position, [candidate.site.position for candidate in candidates])
+        return candidates.column(candidates.sites.distances(demand.position))
 
 
 class StockAvailability(Rating):
@@ -69,8 +77,11 @@ class StockAvailability(Rating):
     unit = _("units")
     absolute = Absolute(100, 0)
 
+    def raw(self, demand, candidate):
+        return candidate.supply(demand.lines)
+
     def figures(self, demand, candidates):
-        return list(map(sum, supplies(candidates, demand.lines)))
+        return candidates.supply(demand.lines)
 
     def measured(self, demand, raw):
         return 100 * raw / demand.quantity  # percent of the order
@@ -93,6 +104,16 @@ class Workload(Rating):
         capacity = candidate.site.daily_capacity
         return candidate.workload / capacity if capacity else candidate.workload
 
+    def figures(self, demand, candidates):
+        workloads = candidates.column(candidates.workloads)
+        if not any(candidates.sites.daily_capacities):
+            return workloads
+        capacities = candidates.column(candidates.sites.daily_capacities)
+        return [
+            units / capacity if capacity else units
+            for units, capacity in zip(workloads, capacities, strict=True)
+        ]
+
 
 class PreferStore(Rating):
     key = "PREFER_STORE"
@@ -102,6 +123,9 @@ class PreferStore(Rating):
     def raw(self, demand, candidate):
         return int(candidate.site.location_type == "STORE")
 
+    def figures(self, demand, candidates):
+        return [int(kind == "STORE") for kind in candidates.column(candidates.sites.location_types)]
+
 
 class PreferWarehouse(Rating):
     key = "PREFER_WAREHOUSE"
@@ -110,6 +134,9 @@ class PreferWarehouse(Rating):
 
     def raw(self, demand, candidate):
         return int(candidate.site.location_type == "WAREHOUSE")
+
+    def figures(self, demand, candidates):
+        return [int(kind == "WAREHOUSE") for kind in candidates.column(candidates.sites.location_types)]
 
 
 class ExpiryDate(Rating):
@@ -167,6 +194,10 @@ class StockBalancing(Rating):
         before = sum(candidate.available.get(line.article, 0) for line in demand.lines)
         return 1 - candidate.supply(demand.lines) / before if before else 0
 
+    def figures(self, demand, candidates):
+        supply, stock = candidates.supply(demand.lines), candidates.stock(demand.lines)
+        return [1 - units / before if before else 0 for units, before in zip(supply, stock, strict=True)]
+
 
 class DeliveryCost(Rating):
     key = "DELIVERY_COST"
@@ -204,6 +235,7 @@ class NumberOfDeliveries(Rating):
     absolute = Absolute(1, 3)
 
     def figures(self, demand, candidates):
+        candidates = list(candidates)
         helpers: dict = {}  # many facilities leave the same lines to the others
         return [self._parcels(demand.lines, candidate, candidates, helpers) for candidate in candidates]
 

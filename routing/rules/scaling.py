@@ -45,7 +45,7 @@ def column(
     nothing. Unknown for some: they get the mean of the others.
     """
     raw = tuple(raw)
-    known = [value for value in raw if value is not None]
+    known = raw if None not in raw else [value for value in raw if value is not None]
     if not known:
         return Column(key, weight, raw, (float(weight),) * len(raw), Gap.ALL_UNKNOWN if raw else Gap.NONE)
     filled, gap = known, Gap.NONE

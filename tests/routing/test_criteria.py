@@ -8,6 +8,7 @@ from routing.rules import (
     Absolute,
     Batch,
     Candidate,
+    Candidates,
     CarrierLink,
     Demand,
     Line,
@@ -85,7 +86,9 @@ def test_fence_asks_nothing_when_the_order_or_the_facility_has_no_limit(fence):
 def test_published_stock_example():
     stocks = [{"A": 4, "B": 5, "C": 1}, {"A": 9, "B": 5, "C": 1}, {"A": 6, "C": 20, "D": 10}]
 
-    assert RATINGS["STOCK_AVAILABILITY"].figures(ORDER, [candidate(stock=stock) for stock in stocks]) == [
+    candidates = Candidates.of([candidate(stock=stock) for stock in stocks])
+
+    assert RATINGS["STOCK_AVAILABILITY"].figures(ORDER, candidates) == [
         10,
         15,
         9,

@@ -401,6 +401,7 @@ def test_order_of_candidates_does_not_matter(wanted, candidates, policy, seed, r
     one, two = decide(wanted, candidates, policy, seed), decide(wanted, shuffled, policy, seed)
 
     assert one.split == two.split
+    assert (one.split.rankings, one.split.runner_up) == (two.split.rankings, two.split.runner_up)
     assert {(e.fence, e.actual): e.facilities for e in one.exclusions} == {
         (e.fence, e.actual): e.facilities for e in two.exclusions
     }
@@ -408,7 +409,11 @@ def test_order_of_candidates_does_not_matter(wanted, candidates, policy, seed, r
 
 @given(demands, candidate_lists, policies, seeds)
 def test_same_seed_gives_the_same_decision(wanted, candidates, policy, seed):
-    assert decide(wanted, candidates, policy, seed) == decide(wanted, candidates, policy, seed)
+    one, two = (decide(wanted, candidates, policy, seed) for _time in range(2))
+
+    assert one == two
+    assert (one.split.rankings, one.split.runner_up) == (two.split.rankings, two.split.runner_up)
+    assert one.exclusions == two.exclusions
 
 
 @given(demands, candidate_lists, policies, seeds)

@@ -5,9 +5,9 @@ import zoneinfo
 
 import pytest
 
-from fulfillment.core.models import Carrier, FacilityCarrier, Zone
+from fulfillment.core.models import Carrier, FacilityCarrier, Listing, SafetyStock, Zone
 from routing import situations
-from routing.rules import Batch
+from routing.rules import Batch, Line
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,8 @@ TIMES = {
 def load(article, *needs, now=MONDAY):
     situations.forget_network()
     network = situations.load_network(("now",))
-    return situations.load_situation(network, [article.pk], now, policy_needs=set(needs))
+    situation = situations.load_situation(network, [article.pk], now, policy_needs=set(needs))
+    return situation.candidates([Line(str(article.pk), 1)])
 
 
 def carrier(facility, key, *, kind="DELIVERY", **fields):
@@ -40,7 +41,7 @@ def test_batches_come_in_the_order_in_which_they_are_used_with_days_and_score():
     put_stock(facility, article, 3)
     put_stock(facility, article, 4, location=front, expires_on=MONDAY.date() + datetime.timedelta(days=5))
 
-    (one,) = load(article, "batches").candidates()
+    (one,) = load(article, "batches")
 
     assert one.batches[str(article.pk)] == (Batch(4, 5, 7), Batch(3, None, None))
 
@@ -58,7 +59,7 @@ def test_free_capacity_is_that_of_the_slots_to_come(hour, days, free):
     article = ArticleFactory()
     FacilityFactory(capacity_enabled=True, capacity_planning_days=days, picking_times=TIMES)
 
-    (one,) = load(article, "capacity", now=MONDAY.replace(hour=hour)).candidates()
+    (one,) = load(article, "capacity", now=MONDAY.replace(hour=hour))
 
     assert one.free_capacity == free
     assert one.site.daily_capacity == 15
@@ -69,7 +70,7 @@ def test_closing_day_has_no_capacity():
     facility = FacilityFactory(capacity_enabled=True, capacity_planning_days=2, picking_times=TIMES)
     facility.closing_days.create(closed_on=datetime.date(2026, 3, 3), reason="Stocktaking")
 
-    (one,) = load(article, "capacity").candidates()
+    (one,) = load(article, "capacity")
 
     assert one.free_capacity == 15
 
@@ -83,7 +84,7 @@ def test_same_day_is_made_when_the_buffer_ends_before_the_last_cut_off(hour, cut
     facility = FacilityFactory(fulfillment_buffer=120, picking_times=TIMES)
     carrier(facility, "bike", kind="SAMEDAY", cutoffs={"MONDAY": cutoff} if cutoff else {})
 
-    (one,) = load(article, "today", now=MONDAY.replace(hour=hour)).candidates()
+    (one,) = load(article, "today", now=MONDAY.replace(hour=hour))
 
     assert one.makes_today is makes_it
 
@@ -93,7 +94,24 @@ def test_only_active_carriers_are_known_with_cost_days_and_countries():
     carrier(facility, "post", parcel_cost="4.50", transit_days=2, delivery_countries=["NL", "BE"])
     carrier(facility, "gone", status="INACTIVE")
 
-    (one,) = load(article).candidates()
+    (one,) = load(article)
 
     (link,) = one.site.carriers
     assert (link.key, link.cost, link.days, link.countries) == ("post", 4.5, 2, frozenset({"NL", "BE"}))
+
+
+def test_units_in_several_places_are_promised_less_what_is_reserved_and_kept_back():
+    article, two_places, one_place, short = ArticleFactory(), *(FacilityFactory() for _number in range(3))
+    put_stock(two_places, article, 3)
+    put_stock(two_places, article, 4, location=StorageLocationFactory(facility=two_places))
+    put_stock(one_place, article, 6)
+    put_stock(short, article, 1)
+    Listing.objects.update(reserved=2)
+    SafetyStock.objects.create(article=article, value=1)
+    SafetyStock.objects.create(article=article, facility=one_place, value=3)
+
+    available = {one.key: one.available.get(str(article.pk), 0) for one in load(article)}
+
+    assert available == {str(two_places.pk): 7 - 2 - 1, str(one_place.pk): 6 - 2 - 3, str(short.pk): 0}
+    for row in Listing.objects.with_available(MONDAY.date()):
+        assert available[str(row.facility_id)] == row.available
