@@ -8,11 +8,12 @@ import itertools
 import json
 import operator
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 EMPTY = {dict: "{}", list: "[]", type(None): None}
@@ -47,29 +48,62 @@ def insert_values(model, names, values, *, with_ids=False):
         The ids that the database gave, in the order of the rows; ``[]`` without ``with_ids``.
     """
     values = list(values)
-    if connection.vendor != "postgresql" or len(values) < (MANY if with_ids else FEW):
-        made = [model(**dict(zip(names, row, strict=True))) for row in values]
-        insert(model, made, with_ids=with_ids)
-        return [row.pk for row in made] if with_ids else []
+    if not values:
+        return []
+    if connection.vendor != "postgresql" or (with_ids and len(values) < MANY):
+        return _insert_models(model, names, values, with_ids)
     ids = _draw_ids(model, len(values)) if with_ids else []
     columns = dict(zip(names, zip(*values, strict=True), strict=True))
     if with_ids:
         columns[model._meta.pk.attname] = ids
-    statement, fields = _prepare_values(model, tuple(columns))
-    written = [_written(field, columns.get(field.attname), len(values)) for field in fields]
+    table, fields = _prepare_values(model, tuple(columns))
+    written = zip(
+        *(_written(field, columns.get(field.attname), len(values)) for field in fields), strict=True
+    )
+    if len(values) < FEW:
+        marks = f"({', '.join(['%s'] * len(fields))})"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} VALUES {', '.join([marks] * len(values))}",  # noqa: S608 - names of the model
+                list(itertools.chain.from_iterable(written)),
+            )
+    else:
+        _stream(table, written)
+    return ids
+
+
+def _stream(table, rows):
     with (
         connection.wrap_database_errors,
         connection.cursor() as cursor,
-        cursor.copy(statement) as copy,
+        cursor.copy(f"COPY {table} FROM STDIN") as copy,
     ):
-        for row in zip(*written, strict=True):
+        for row in rows:
             copy.write_row(row)
-    return ids
+
+
+def _insert_models(model, names, values, with_ids):
+    made = _models(model, names, values)
+    insert(model, made, with_ids=with_ids)
+    for position, name in enumerate(names):
+        if getattr(model._meta.get_field(name), "auto_now", False):
+            # The ORM has put its own time there.
+            keys = defaultdict(list)
+            for one, row in zip(made, values, strict=True):
+                keys[row[position]].append(one.pk)
+            for value, all_keys in keys.items():
+                for batch in batches(all_keys):
+                    model.objects.filter(pk__in=batch).update(**{name: value})
+    return [one.pk for one in made] if with_ids else []
+
+
+def _models(model, names, values):
+    return [model(**dict(zip(names, row, strict=True))) for row in values]
 
 
 @functools.lru_cache
 def _prepare_values(model, names):
-    """The statement of a stream of these columns and those that have a default, and their fields."""
+    """The table with these columns and those that have a default, and their fields."""
     unknown = set(names) - {field.attname for field in model._meta.local_concrete_fields}
     if unknown:
         raise LookupError(f"{model._meta.label} has no column {', '.join(sorted(unknown))}.")
@@ -78,7 +112,7 @@ def _prepare_values(model, names):
         for field in model._meta.local_concrete_fields
         if field.attname in names or not isinstance(field, models.AutoField)
     ]
-    return _stream(model, fields), fields
+    return _table(model, fields), fields
 
 
 def _written(field, values, count):
@@ -98,14 +132,8 @@ def _copy(model, rows, with_ids):
     if with_ids:
         for row, key in zip(rows, _draw_ids(model, len(rows)), strict=True):
             row.pk = key
-    statement, values = _prepare(model, with_ids)
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        for row in rows:
-            copy.write_row([value(row) for value in values])
+    table, values = _prepare(model, with_ids)
+    _stream(table, ([value(row) for value in values] for row in rows))
 
 
 def _insert_few(model, rows):
@@ -147,20 +175,25 @@ def insert_once(row):
         return cursor.rowcount == 1
 
 
-def insert_missing(model, rows):
-    """Write new rows, leaving out those that a unique constraint has already; ids are not set."""
+def insert_missing(model, names, rows):
+    """``insert_values`` that leaves out the rows that a unique constraint has already."""
     rows = list(rows)
     if connection.vendor != "postgresql" or len(rows) < FEW:
-        model.objects.bulk_create(rows, ignore_conflicts=True)
+        model.objects.bulk_create(_models(model, names, rows), ignore_conflicts=True)
         return
-    quote, (fields, values) = connection.ops.quote_name, _columns(model, False)
-    columns = ", ".join(quote(field.column) for field in fields)
-    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    given = [model._meta.get_field(name) for name in names]
+    rest = [field for field in _columns(model, False)[0] if field not in given]
+    arrays = ", ".join(f"%s::{_type(field)}[]" for field in given)
+    marks = "".join(f", %s::{_type(field)}" for field in rest)
+    values = [
+        [value if write is None else write(value) for value in column]
+        for write, column in zip(map(_writer, given), zip(*rows, strict=True), strict=True)
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) "  # noqa: S608 - names of the model
-            f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING",
-            [[value(row) for row in rows] for value in values],
+            f"INSERT INTO {_table(model, [*given, *rest])} "  # noqa: S608 - names of the model
+            f"SELECT given.*{marks} FROM unnest({arrays}) AS given ON CONFLICT DO NOTHING",
+            [*(next(iter(_written(field, None, 1))) for field in rest), *values],
         )
 
 
@@ -175,7 +208,7 @@ def add(rows, field, units, *, least=None, changed_at=None):
     Returns:
         How many rows were changed.
     """
-    units = dict(sorted(units.items()))
+    units = {pk: units[pk] for pk in sorted(units)}
     rows = rows.all() if isinstance(rows, models.QuerySet) else rows._default_manager.all()
     if connection.vendor == "postgresql" and len(units) >= (FEW if least is None else MANY):
         if least is not None:
@@ -207,40 +240,81 @@ def _add_table(model, field, units, changed_at):
         ]
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [*([changed_at] if changed_at else []), list(units), list(units.values())])
+        cursor.execute(
+            statement, [*([changed_at] if changed_at else []), array(units), array(units.values())]
+        )
         return cursor.rowcount
 
 
-def lock_pairs(model, fields, pairs):
+def lock_pairs(model, fields, pairs, *also):
     """Lock the rows with these pairs of values in two columns of ids, in key order.
 
     Returns:
-        ``[(primary key, first value, second value)]``.
+        ``[(primary key, first value, second value, *values of the fields in also)]``.
     """
-    pairs = sorted(pairs)
-    first, second = (model._meta.get_field(name) for name in fields)
-    key = model._meta.pk
+    columns = [model._meta.get_field(name) for name in (model._meta.pk.name, *fields, *also)]
     if connection.vendor != "postgresql":
-        chosen = Q()
-        for one in {pair[0] for pair in pairs}:
-            others = [other for value, other in pairs if value == one]
-            chosen |= Q(**{first.attname: one, f"{second.attname}__in": others})
-        rows = model._default_manager.filter(chosen).select_for_update().order_by("pk")
-        return list(rows.values_list("pk", first.attname, second.attname))
+        names = [field.attname for field in columns]
+        found = (rows.select_for_update() for rows in _of_pairs(model, fields, pairs))
+        return sorted(row for rows in found for row in rows.values_list(*names))
     quote = connection.ops.quote_name
-    columns = [f"row.{quote(field.column)}" for field in (key, first, second)]
-    arrays = ", ".join(f"%s::{field.target_field.db_type(connection)}[]" for field in (first, second))
-    statement = " ".join(
-        [
-            f"SELECT {', '.join(columns)} FROM {quote(model._meta.db_table)} AS row",  # noqa: S608 - names of the model
-            f"JOIN unnest({arrays}) AS wanted (one, other)",
-            f"ON {columns[1]} = wanted.one AND {columns[2]} = wanted.other",
-            f"ORDER BY {columns[0]} FOR UPDATE OF row",
-        ]
-    )
+    key, one, other, *more = [f"row.{quote(field.column)}" for field in columns]
+    wanted, arrays = _wanted(model, fields, pairs)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [[pair[0] for pair in pairs], [pair[1] for pair in pairs]])
+        cursor.execute(
+            f"SELECT {', '.join([key, one, other, *more])} FROM {quote(model._meta.db_table)} AS row "  # noqa: S608 - names of the model
+            f"JOIN {wanted} ON {one} = wanted.one AND {other} = wanted.other "
+            f"WHERE {one} = ANY(%s) ORDER BY {key} FOR UPDATE OF row",
+            arrays,
+        )
         return cursor.fetchall()
+
+
+def missing_pairs(model, fields, pairs):
+    """The pairs of ids that no row has in two columns, in order."""
+    first, second = (model._meta.get_field(name) for name in fields)
+    if connection.vendor != "postgresql":
+        found = (rows.values_list(first.attname, second.attname) for rows in _of_pairs(model, fields, pairs))
+        return sorted(set(pairs).difference(*found))
+    quote = connection.ops.quote_name
+    wanted, arrays = _wanted(model, fields, pairs)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT one, other FROM {wanted} WHERE NOT EXISTS (SELECT FROM {quote(model._meta.db_table)} "  # noqa: S608 - names of the model
+            f"WHERE {quote(first.column)} = one AND {quote(second.column)} = other "
+            f"AND {quote(first.column)} = ANY(%s)) ORDER BY one, other",
+            arrays,
+        )
+        return cursor.fetchall()
+
+
+def _of_pairs(model, fields, pairs):
+    """Querysets of the rows with these pairs of values."""
+    others = defaultdict(list)
+    for one, other in pairs:
+        others[one].append(other)
+    for one, all_others in others.items():
+        for batch in batches(all_others):
+            yield model._default_manager.filter(**{fields[0]: one, f"{fields[1]}__in": batch})
+
+
+def _wanted(model, fields, pairs):
+    """Pairs of ids as a table ``wanted (one, other)`` in SQL; its two parameters, and all that are first.
+
+    The third spares a small table of many pairs being read as a whole for those of one value.
+    """
+    table = ", ".join(f"%s::{_type(model._meta.get_field(name))}[]" for name in fields)
+    one, other = zip(*pairs, strict=True) if pairs else ((), ())
+    return f"unnest({table}) AS wanted (one, other)", [array(one), array(other), array(set(one))]
+
+
+def array(ids):
+    """Ids or numbers as the text of an array, which PostgreSQL reads faster than the driver writes them one by one."""
+    return f"{{{','.join(map(str, ids))}}}"
+
+
+def _type(field):
+    return (field.target_field if field.is_relation else field).db_type(connection)
 
 
 def batches(items, size=None):
@@ -262,15 +336,14 @@ def _draw_ids(model, count):
 
 @functools.lru_cache
 def _prepare(model, with_ids):
-    """The statement of a stream, and per column a function that reads its value of a row."""
+    """The table with its columns, and per column a function that reads its value of a row."""
     fields, values = _columns(model, with_ids)
-    return _stream(model, fields), values
+    return _table(model, fields), values
 
 
-def _stream(model, fields):
+def _table(model, fields):
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
-    return f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
+    return f"{quote(model._meta.db_table)} ({', '.join(quote(field.column) for field in fields)})"
 
 
 @functools.lru_cache

@@ -97,8 +97,6 @@ def _remember(connection, taken):
     SentStock.objects.filter(connection=connection, sku__in=[figure.sku for figure in old]).delete()
     rows.insert_missing(
         SentStock,
-        [
-            SentStock(connection=connection, sku=figure.sku, units=figure.units, notes=notes)
-            for figure, notes in taken
-        ],
+        ("connection_id", "sku", "units", "notes"),
+        [(connection.pk, figure.sku, figure.units, notes) for figure, notes in taken],
     )

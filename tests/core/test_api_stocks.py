@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from fulfillment.core.api import wire
 from fulfillment.core.api.schema import validate
-from fulfillment.core.models import Article, Listing, SafetyStock, Stock
+from fulfillment.core.models import Article, Listing, SafetyStock, Stock, StockMovement
 from tests.apiclient import Api, described
 from tests.factories.core import (
     ArticleFactory,
@@ -229,6 +229,38 @@ def test_bulk_answers_each_row_and_none_fails_the_others(api, facility):
     assert [row["stock"]["value"] for row in body[:2]] == [3, 8]
     again = api.put("/api/stocks", {"stocks": rows[:1]}).json()
     assert again[0]["status"] == "UNCHANGED"
+
+
+def test_bulk_answers_what_is_read_afterwards(api, facility):
+    article, other = ArticleFactory(sku="A"), ArticleFactory(sku="B")
+    places = [
+        StorageLocationFactory(facility=facility, is_pickable=is_pickable) for is_pickable in (True, False)
+    ]
+    there = [put_stock(facility, article, 5, location=places[0]), put_stock(facility, other, 5)]
+    Listing.objects.filter(article=article).update(reserved=4)
+    own = {"facilityRef": str(facility.pk), "tenantArticleId": "A"}
+    rows = [
+        {"id": str(there[0].pk), "value": 5, "customAttributes": {"lot": 1}},
+        {"id": str(there[1].pk), "value": 9, "receiptDate": "2026-03-02T09:00:00Z"},
+        {**own, "value": 5, "locationRef": str(places[0].pk)},
+        {
+            **own,
+            "value": 7,
+            "locationRef": str(places[1].pk),
+            "properties": {"expiry": "2026-12-31", "batch": "B1"},
+        },
+        {**own, "value": 2, "tenantStockId": "S-1", "properties": {"expiry": "2020-12-31"}},
+        {**own, "value": 0, "properties": {"expiry": "2026-12-31"}},
+    ]
+
+    answer = api.put("/api/stocks", {"stocks": rows}).json()
+
+    assert [row["status"] for row in answer] == ["UNCHANGED", "UPDATED", "UNCHANGED", *["CREATED"] * 3]
+    assert [row["stock"]["version"] for row in answer[2:]] == [there[0].version + 1, 1, 1, 1]
+    for row in answer:
+        assert row["stock"] == api.get(f"/api/stocks/{row['stock']['id']}").json()
+    ledger = StockMovement.objects.filter(kind="IMPORT").order_by("pk")
+    assert list(ledger.values_list("delta", "reason")) == [(4, "API"), (7, "API"), (2, "API")]
 
 
 def test_what_a_program_notes_of_its_stock_comes_back(api, facility):

@@ -150,9 +150,50 @@ def test_rows_with_pairs_of_values_are_found_in_key_order():
             Listing,
             ("facility", "article"),
             {(str(one.facility_id), str(one.article_id)) for one in wanted},
+            "status",
         )
 
-    assert found == sorted((one.pk, one.facility_id, one.article_id) for one in wanted)
+    assert found == sorted((one.pk, one.facility_id, one.article_id, "ACTIVE") for one in wanted)
+
+
+@pytest.mark.parametrize("count", [2, rows.FEW])
+def test_values_come_back_and_the_other_fields_have_their_defaults(count):
+    facility, articles = FacilityFactory(), [ArticleFactory() for _number in range(count)]
+    names = ("id", "facility_id", "article_id", "extra", "created_at")
+    made = [
+        (uuid.uuid4(), facility.pk, article.pk, JSON[number % 3] or {}, AT)
+        for number, article in enumerate(articles)
+    ]
+
+    rows.insert_values(Listing, names, made)
+
+    assert sorted(Listing.objects.values_list(*names)) == sorted(made)
+    untold = [
+        field for field in Listing._meta.concrete_fields if field.attname not in {*names, "modified_at"}
+    ]
+    pattern = Listing()
+    for listing in Listing.objects.all():
+        assert listing.modified_at is not None
+        assert [getattr(listing, field.attname) for field in untold] == [
+            getattr(pattern, field.attname) for field in untold
+        ]
+
+
+@pytest.mark.parametrize("count", [2, rows.FEW])
+def test_values_that_are_there_are_left_out(count):
+    facility, articles = FacilityFactory(), [ArticleFactory() for _number in range(count)]
+    there = Listing.objects.create(facility=facility, article=articles[0], title="first")
+    pairs = [(facility.pk, article.pk) for article in articles]
+    missing = rows.missing_pairs(Listing, ("facility", "article"), pairs)
+
+    rows.insert_missing(
+        Listing, ("id", "facility_id", "article_id"), [(uuid.uuid4(), *pair) for pair in pairs]
+    )
+
+    assert missing == sorted(pairs[1:])
+    assert rows.missing_pairs(Listing, ("facility", "article"), pairs) == []
+    assert Listing.objects.count() == count
+    assert Listing.objects.get(article=articles[0]) == there
 
 
 def test_row_that_is_there_is_not_written_again():

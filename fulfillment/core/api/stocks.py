@@ -1,8 +1,11 @@
 """Stock in the API."""
 
 import datetime
+import uuid
 from collections import defaultdict
+from typing import NamedTuple
 
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -152,6 +155,19 @@ class StockList(StockView):
         return Response(plan.results(counted))
 
 
+class _Place(NamedTuple):
+    """Where a row counts, with what the answer says of it."""
+
+    facility_id: uuid.UUID
+    article_id: uuid.UUID
+    location_id: uuid.UUID | None
+    expires_on: datetime.date | None
+    is_pickable: bool | None
+    is_accessible: bool | None
+    facility_number: str
+    sku: str
+
+
 class _Plan:
     """Rows of a bulk request with what they mean; queries do not depend on how many there are."""
 
@@ -160,71 +176,77 @@ class _Plan:
         self.problems = {
             index: [error("VALIDATION_FAILED", f"{path}: {message}") for path, message in problems]
             for index, (_row, problems) in enumerate(rows)
+            if problems
         }
-        self.counts = {}  # index: what to count
-        self.rows = [row for row, problems in rows if not problems]
-        by_id = self._named_by_id()
-        facilities, articles, locations = self._references()
-        for index, (row, problems) in enumerate(rows):
-            if problems:
-                continue
+        self.counts, self.places = {}, {}  # index: what to count, and where
+        good = [(index, row) for index, (row, problems) in enumerate(rows) if not problems]
+        by_id = self._named_by_id([row["id"] for _index, row in good if "id" in row])
+        known = self._references([row for _index, row in good if "id" not in row])
+        for index, row in good:
             unsupported = next((name for name in wire.STOCK_UNSUPPORTED if row.get(name)), None)
             if unsupported:
                 self._refuse(index, "NOT_SUPPORTED_YET", f"{unsupported} is not supported yet.")
             elif "id" in row:
                 self._take_stock(index, row, by_id)
             else:
-                self._take_place(index, row, facilities, articles, locations)
+                self._take_place(index, row, *known)
 
-    def _named_by_id(self):
-        ids = [found for row in self.rows if (found := paging.as_uuid(row.get("id", "")))]
-        rows = self.view.stocks().filter(pk__in=ids).select_related("listing") if ids else ()
-        return {stock.pk: stock for stock in rows}
+    def _named_by_id(self, references):
+        """``{stock id: (whether it is defective, its place)}``."""
+        ids = [found for reference in references if (found := paging.as_uuid(reference))]
+        rows = self.view.stocks().filter(pk__any=ids).order_by() if ids else Stock.objects.none()
+        return {
+            pk: (is_defective, _Place(*place))
+            for pk, is_defective, *place in rows.values_list(
+                *("pk", "is_defective", "listing__facility_id", "listing__article_id"),
+                *("location_id", "expires_on", "location__is_pickable", "location__is_accessible"),
+                *("listing__facility__tenant_facility_id", "listing__article__sku"),
+            )
+        }
 
-    def _references(self):
-        rows = [row for row in self.rows if "id" not in row]
+    def _references(self, rows):
+        """What rows name: facilities by id and number, articles by SKU, locations by id."""
         names = {_facility_name(row) for row in rows}
-        known = self.view.at_my_facilities(Facility.objects.all(), "pk")
+        mine = self.view.at_my_facilities(Facility.objects.all(), "pk")
+        named = mine.filter(
+            Q(pk__in=filter(None, map(paging.as_uuid, names))) | Q(tenant_facility_id__in=names)
+        )
         facilities = {}
-        for pk, number in known.filter(pk__in=filter(None, map(paging.as_uuid, names))).values_list(
-            "pk", "tenant_facility_id"
-        ) | known.filter(tenant_facility_id__in=names).values_list("pk", "tenant_facility_id"):
-            facilities[str(pk)] = facilities[number] = pk
-        skus = {row.get("tenantArticleId") for row in rows}
+        for pk, number in named.values_list("pk", "tenant_facility_id") if names else ():
+            facilities[str(pk)] = facilities[number] = (pk, number)
+        skus = {row["tenantArticleId"] for row in rows if "tenantArticleId" in row}
         articles = dict(Article.objects.filter(sku__any=skus).values_list("sku", "pk"))
-        wanted = [found for row in rows if (found := paging.as_uuid(row.get("locationRef", "")))]
-        locations = dict(StorageLocation.objects.filter(pk__in=wanted).values_list("pk", "facility_id"))
+        ids = {found for row in rows if (found := paging.as_uuid(row.get("locationRef")))}
+        locations = {
+            pk: traits
+            for pk, *traits in StorageLocation.objects.filter(pk__any=ids).values_list(
+                "pk", "facility_id", "is_pickable", "is_accessible"
+            )
+        }
         return facilities, articles, locations
 
     def _take_stock(self, index, row, by_id):
-        stock = by_id.get(paging.as_uuid(row["id"]))
-        if stock is None:
+        is_defective, place = by_id.get(paging.as_uuid(row["id"]), (None, None))
+        if place is None:
             self._refuse(index, "NOT_FOUND", f"id: there is no stock {row['id']!r}.")
-        elif stock.is_defective:
+        elif is_defective:
             self._refuse(index, "NOT_SUPPORTED_YET", "id: defective stock is counted one by one.")
-        elif row.get("locationRef", str(stock.location_id)) != str(stock.location_id):
+        elif row.get("locationRef", str(place.location_id)) != str(place.location_id):
             self._refuse(index, "VALIDATION_FAILED", "locationRef: a stock row keeps its place.")
         else:
-            listing = stock.listing
-            self.counts[index] = stock_service.Count(
-                listing.facility_id,
-                listing.article_id,
-                row["value"],
-                stock.location_id,
-                stock.expires_on,
-                row.get("version"),
-                wire.stock_details(row),
-            )
+            self._count(index, row, place)
 
     def _take_place(self, index, row, facilities, articles, locations):
-        facility, article = facilities.get(_facility_name(row)), articles.get(row.get("tenantArticleId"))
-        reference = row.get("locationRef")
+        facility, number = facilities.get(_facility_name(row), (None, ""))
+        sku, reference = row.get("tenantArticleId"), row.get("locationRef")
         location = paging.as_uuid(reference) if reference else None
+        # Without a location nothing is known against it.
+        owner, is_pickable, is_accessible = locations.get(location, (None, None, None))
         if facility is None:
             self._refuse(index, "UNKNOWN_FACILITY", "facility: there is none that you may use.")
-        elif article is None:
+        elif sku not in articles:
             self._refuse(index, "UNKNOWN_ARTICLE", "tenantArticleId: there is no such article.")
-        elif reference and locations.get(location) != facility:
+        elif reference and owner != facility:
             self._refuse(index, "FOREIGN_LOCATION", "locationRef: not a location of the facility.")
         elif row.get("conditions"):
             self._refuse(index, "NOT_SUPPORTED_YET", "conditions: count defective units one by one.")
@@ -234,28 +256,50 @@ class _Plan:
             except ValidationError as failure:
                 self.problems[index] = errors_of(failure)
                 return
-            self.counts[index] = stock_service.Count(
-                facility, article, row["value"], location, expires_on, details=wire.stock_details(row)
+            traits = (is_pickable, is_accessible)
+            self._count(
+                index, row, _Place(facility, articles[sku], location, expires_on, *traits, number, sku)
             )
+
+    def _count(self, index, row, place):
+        self.places[index] = place
+        self.counts[index] = stock_service.Count(
+            place.facility_id,
+            place.article_id,
+            row["value"],
+            place.location_id,
+            place.expires_on,
+            row.get("version") if "id" in row else None,
+            wire.stock_details(row),
+        )
 
     def _refuse(self, index, code, text):
         self.problems[index] = [error(code, f"stocks[{index}].{text}")]
 
     def results(self, counted):
         """One result per row, in their order."""
-        found = dict(zip(self.counts, counted, strict=True))
-        ids = list({one.stock_id: None for one in found.values() if isinstance(one, stock_service.Counted)})
-        stocks = dict(zip(ids, self.view.represent(ids), strict=True))
-        return [self._result(index, found.get(index), stocks) for index in range(self.count)]
+        today = timezone.now().date()
+        results = {index: {"status": "FAILED", "errors": errors} for index, errors in self.problems.items()}
+        for (index, place), found in zip(self.places.items(), counted, strict=True):
+            if isinstance(found, Refused):
+                results[index] = {"status": "FAILED", "errors": errors_of(found)}
+            else:
+                status = {None: "CREATED", found.value: "UNCHANGED"}.get(found.before, "UPDATED")
+                results[index] = {"status": status, "stock": _represent_counted(found, place, today)}
+        return [results[index] for index in range(self.count)]
 
-    def _result(self, index, found, stocks):
-        if found is None:
-            return {"status": "FAILED", "errors": self.problems[index]}
-        if isinstance(found, Refused):
-            return {"status": "FAILED", "errors": errors_of(found)}
-        stock = stocks[found.stock_id]
-        status = {None: "CREATED", stock["value"]: "UNCHANGED"}.get(found.before, "UPDATED")
-        return {"status": status, "stock": stock}
+
+def _represent_counted(found, place, today):
+    """A counted row as ``Stock``: what ``represent_stock`` needs is known, so no query."""
+    return wire.represent_stock(
+        (
+            *(found.stock_id, found.version, found.created_at, found.modified_at, found.value),
+            *(place.expires_on, False, found.custom_attributes, found.extra),
+            *(place.location_id, place.is_pickable, place.is_accessible),
+            *(found.reserved, place.facility_id, place.facility_number, place.sku),
+        ),
+        today,
+    )
 
 
 def _facility_name(row):

@@ -593,14 +593,16 @@ def represent_stock(row, today):
     properties = dict(extra.get("properties", {}))
     if expires_on:
         properties["expiry"] = f"{expires_on}T00:00:00Z"
+    created, facility = time(created_at), {"facilityRef": str(facility_id)}
+    if facility_number:
+        facility["tenantFacilityId"] = facility_number
     body = {
-        **{name: extra[name] for name in STOCK_EXTRA if name in extra},
         "id": str(pk),
         "version": version,
-        "created": time(created_at),
-        "lastModified": time(modified_at),
-        "facilityRef": str(facility_id),
-        "facility": without_empty({"facilityRef": str(facility_id), "tenantFacilityId": facility_number}),
+        "created": created,
+        "lastModified": created if modified_at == created_at else time(modified_at),
+        "facilityRef": facility["facilityRef"],
+        "facility": facility,
         "facilityWideReserved": reserved,
         "tenantArticleId": sku,
         "value": value,
@@ -614,4 +616,7 @@ def represent_stock(row, today):
     }
     if location_id:
         body["locationRef"] = str(location_id)
+    for name in STOCK_EXTRA:
+        if name in extra:
+            body[name] = extra[name]
     return body

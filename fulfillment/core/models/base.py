@@ -1,3 +1,5 @@
+import uuid
+
 from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -5,6 +7,7 @@ from django.db.models.lookups import In
 from django.utils import timezone
 
 from ..ids import uuid7
+from ..rows import array
 
 
 @models.ForeignKey.register_lookup
@@ -14,10 +17,17 @@ class AnyOf(In):
 
     lookup_name = "any"
 
+    def get_prep_lookup(self):
+        # Nothing to prepare of ids, of which there are the most.
+        ids = list(self.rhs)
+        return ids if all(type(value) is uuid.UUID for value in ids) else super().get_prep_lookup()
+
     def as_postgresql(self, compiler, connection):
         if not self.rhs:
             raise EmptyResultSet
         column, parameters = self.process_lhs(compiler, connection)
+        if all(type(value) is uuid.UUID for value in self.rhs):
+            return f"{column} = ANY(%s::uuid[])", (*parameters, array(self.rhs))
         _placeholders, values = self.batch_process_rhs(compiler, connection)
         return f"{column} = ANY(%s)", (*parameters, list(values))
 

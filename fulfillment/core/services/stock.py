@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import uuid
 from collections import Counter
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import ProtectedError
@@ -11,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .. import rows
 from ..errors import Refused, VersionConflict
-from ..events import StockDecreased, StockIncreased, emit
+from ..events import StockDecreased, StockIncreased, emit_all
+from ..ids import uuid7
 from ..models import Article, Listing, Stock, StockMovement, User
 from ..status import check_version
 
@@ -51,8 +53,7 @@ class CountedMeanwhile(Refused):
     text = _("The stock changed meanwhile: it was %(seen)s and is now %(value)s units. Count again.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Count:
+class Count(NamedTuple):
     """Units counted of an article at a place; a missing listing or stock row is created."""
 
     facility_id: uuid.UUID
@@ -78,34 +79,24 @@ def lock_listings(listing_ids):
 
 
 def _book(deltas, kind, *, by, now, reason="", order_id=None):
-    # Called under the listings' locks. One ledger row per stock row that changes.
-    deltas = {pk: delta for pk, delta in sorted(deltas.items()) if delta}
+    # Called under the listings' locks.
+    deltas = {pk: delta for pk, delta in deltas.items() if delta}
     rows.add(Stock, "value", deltas, changed_at=now)
-    rows.insert(
+    _note(deltas, kind, by=by, now=now, reason=reason, order_id=order_id)
+
+
+def _note(deltas, kind, *, by, now, reason="", order_id=None):
+    # One ledger row per stock row whose value changes.
+    by_id = by.pk if isinstance(by, User) else None
+    rows.insert_values(
         StockMovement,
-        (
-            StockMovement(
-                stock_id=pk,
-                kind=kind,
-                delta=delta,
-                reason=reason[:200],
-                order_id=order_id,
-                at=now,
-                by=by if isinstance(by, User) else None,
-            )
-            for pk, delta in deltas.items()
-        ),
+        ("stock_id", "delta", "kind", "reason", "order_id", "at", "by_id"),
+        [(pk, delta, kind, reason[:200], order_id, now, by_id) for pk, delta in deltas.items() if delta],
     )
 
 
-def _announce_increase(facility_ids, *, by, now):
-    for facility_id in sorted(facility_ids):
-        emit(StockIncreased(facility_id=facility_id), by=by, now=now)
-
-
-def _announce_decrease(facility_ids, *, by, now):
-    for facility_id in sorted(facility_ids):
-        emit(StockDecreased(facility_id=facility_id), by=by, now=now)
+def _announce(event, facility_ids, *, by, now):
+    emit_all([event(facility_id=pk) for pk in sorted(facility_ids)], by=by, now=now)
 
 
 def _check_units(units, least):
@@ -145,7 +136,7 @@ def receive(
     )
     _book({stock.pk: units}, kind, by=by, now=now, reason=reason, order_id=order_id)
     if not is_defective:
-        _announce_increase([facility.pk], by=by, now=now)
+        _announce(StockIncreased, [facility.pk], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
 
@@ -183,10 +174,10 @@ def open_stock(
     existing = Stock.objects.filter(**place).first()
     if existing is not None:
         raise StockExists(sku=sku, existing=existing.pk)
-    stock = Stock.objects.create(**place, **(details or {}), created_at=now)
-    _book({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
+    stock = Stock.objects.create(**place, **(details or {}), value=value, created_at=now)
+    _note({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
     if value:
-        _announce_increase([facility.pk], by=by, now=now)
+        _announce(StockIncreased, [facility.pk], by=by, now=now)
     return stock
 
 
@@ -196,7 +187,7 @@ def remove(stock_id, *, by, now):
     lock_listings(Stock.objects.filter(pk=stock_id).values_list("listing_id", flat=True))
     stock = Stock.objects.select_related("listing__article").get(pk=stock_id)
     if stock.value:
-        _announce_decrease([stock.listing.facility_id], by=by, now=now)
+        _announce(StockDecreased, [stock.listing.facility_id], by=by, now=now)
     try:
         with transaction.atomic():
             stock.movements.all().delete()
@@ -230,23 +221,31 @@ def correct(
     if seen is not None and seen != stock.value:
         raise CountedMeanwhile(seen=seen, value=stock.value)
     delta = value - stock.value
-    _book({stock.pk: delta}, kind, by=by, now=now, reason=reason)
-    _describe({stock.pk: details} if details else {}, {stock.pk} if delta else set(), now=now)
+    noted = {stock.pk: details} if details and _differ(details, stock) else {}
+    if delta or noted:
+        rows.add(Stock, "value", {stock.pk: delta}, changed_at=now)
+    _note({stock.pk: delta}, kind, by=by, now=now, reason=reason)
+    _describe(noted)
     if delta > 0:
-        _announce_increase([stock.listing.facility_id], by=by, now=now)
+        _announce(StockIncreased, [stock.listing.facility_id], by=by, now=now)
     if delta < 0:
-        _announce_decrease([stock.listing.facility_id], by=by, now=now)
+        _announce(StockDecreased, [stock.listing.facility_id], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
     return stock
 
 
-@dataclasses.dataclass(frozen=True)
-class Counted:
-    """What a count found: the stock row, and the units it had before (None when it is new)."""
+class Counted(NamedTuple):
+    """A counted stock row as it is now, and the units it had before (None when it is new)."""
 
     stock_id: uuid.UUID
     before: int | None
-    version: int | None = None
+    value: int
+    version: int
+    created_at: datetime.datetime
+    modified_at: datetime.datetime
+    custom_attributes: dict
+    extra: dict
+    reserved: int  # of its listing
 
 
 @transaction.atomic
@@ -260,113 +259,125 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
     """
     for count in counts:
         _check_units(count.value, least=0)
-    listing_ids = _lock_counted({(count.facility_id, count.article_id) for count in counts})
+    listings = _lock_counted({(count.facility_id, count.article_id) for count in counts})
     places = [
-        (listing_ids[count.facility_id, count.article_id], count.location_id, count.expires_on)
+        (listings[count.facility_id, count.article_id][0], count.location_id, count.expires_on)
         for count in counts
     ]
-    found = _sound_stock(listing_ids.values())
-    answers: list[VersionConflict | None] = []
+    before = _sound_stock(listings.values())
+    conflicts: list[VersionConflict | None] = []
     wanted, details = {}, {}
     for count, place in zip(counts, places, strict=True):
-        there = found.get(place)
+        there = before.get(place)
         if there is None or count.version in (None, there.version):
             wanted[place] = count.value
             if count.details:
                 details[place] = count.details
-            answers.append(None)
+            conflicts.append(None)
         else:
-            answers.append(VersionConflict(requested=count.version, current=there.version))
-    new = {
-        place: Stock(
-            listing_id=place[0],
-            location_id=place[1],
-            expires_on=place[2],
-            created_at=now,
-            modified_at=now,
-            **details.pop(place, {}),
-        )
-        for place in wanted
-        if place not in found
+            conflicts.append(VersionConflict(requested=count.version, current=there.version))
+    reserved = dict(listings.values())
+    after = {
+        place: _recounted(before[place], value, details.get(place, {}), now)
+        if place in before
+        else _first_counted(value, details.get(place, {}), reserved[place[0]], now)
+        for place, value in wanted.items()
     }
-    rows.insert(Stock, new.values())
-    found |= {place: Counted(row.pk, None) for place, row in new.items()}
-    deltas = {place: value - (found[place].before or 0) for place, value in wanted.items()}
-    _book(
-        {found[place].stock_id: delta for place, delta in deltas.items()}, kind, by=by, now=now, reason=reason
+    _write_counted(before, after, details, kind, by=by, now=now, reason=reason)
+    facility_of = {pk: facility for (facility, _article), (pk, _reserved) in listings.items()}
+    more = {facility_of[place[0]] for place, row in after.items() if row.value > (row.before or 0)}
+    less = {facility_of[place[0]] for place, row in after.items() if row.value < (row.before or 0)}
+    _announce(StockIncreased, more, by=by, now=now)
+    _announce(StockDecreased, less, by=by, now=now)
+    return [conflict or after[place] for conflict, place in zip(conflicts, places, strict=True)]
+
+
+def _first_counted(value, details, reserved, now):
+    kept = {name: details.get(name, {}) for name in DETAILS}
+    return Counted(uuid7(), None, value, 1, now, now, reserved=reserved, **kept)
+
+
+def _recounted(row, value, details, now):
+    """A row with the counted value and details; its version rises once when one of them is another."""
+    if value == row.value and not _differ(details, row):
+        return row
+    return row._replace(value=value, version=row.version + 1, modified_at=now, **details)
+
+
+def _differ(details, row):
+    return any(getattr(row, name) != value for name, value in details.items())
+
+
+def _write_counted(before, after, details, kind, *, by, now, reason):
+    """Write the rows that are new or other than before, and the ledger."""
+    rows.insert_values(
+        Stock,
+        ("id", "listing_id", "location_id", "expires_on", "value", *DETAILS, "created_at", "modified_at"),
+        [
+            (row.stock_id, *place, row.value, row.custom_attributes, row.extra, now, now)
+            for place, row in after.items()
+            if row.before is None
+        ],
     )
-    booked = {found[place].stock_id for place, delta in deltas.items() if delta}
-    _describe({found[place].stock_id: values for place, values in details.items()}, booked, now=now)
-    facility_of = {pk: facility for (facility, _article), pk in listing_ids.items()}
-    more = {facility_of[place[0]] for place, delta in deltas.items() if delta > 0}
-    less = {facility_of[place[0]] for place, delta in deltas.items() if delta < 0}
-    _announce_increase(more, by=by, now=now)
-    _announce_decrease(less, by=by, now=now)
-    return [answer or found[place] for answer, place in zip(answers, places, strict=True)]
-
-
-def _describe(details, booked, *, now):
-    """Set the details of stock rows; the version rises once, also when the value changed with them.
-
-    Args:
-        details: ``{stock id: values of DETAILS}``.
-        booked: ids of those whose version rose with their value already.
-    """
-    changed = []
-    for row in Stock.objects.filter(pk__any=sorted(details)) if details else ():
-        values = details[row.pk]
-        if any(getattr(row, name) != value for name, value in values.items()):
-            for name, value in values.items():
-                setattr(row, name, value)
-            row.version, row.modified_at = row.version + (row.pk not in booked), now
-            changed.append(row)
-    Stock.objects.bulk_create(
-        changed,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[*DETAILS, "version", "modified_at"],
+    deltas = {row.stock_id: row.value - (row.before or 0) for row in after.values()}
+    changed = [row.stock_id for place, row in before.items() if after.get(place, row) is not row]
+    rows.add(Stock, "value", {pk: deltas[pk] for pk in changed}, changed_at=now)
+    _note(deltas, kind, by=by, now=now, reason=reason)
+    _describe(
+        {
+            row.stock_id: details[place]
+            for place, row in before.items()
+            if place in details and _differ(details[place], row)
+        }
     )
+
+
+def _describe(details):
+    """Set the details of stock rows, ``{stock id: values of DETAILS}``; their version has been raised."""
+    changed = list(Stock.objects.filter(pk__any=details)) if details else []
+    for row in changed:
+        for name, value in details[row.pk].items():
+            setattr(row, name, value)
+    Stock.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=DETAILS)
 
 
 def _lock_counted(pairs):
-    """Lock the listings of (facility id, article id), creating what is missing: ``{pair: listing id}``."""
-    listing_ids = _listing_ids(pairs)
-    if missing := pairs - listing_ids.keys():
+    """Lock the listings of (facility id, article id), creating what is missing: ``{pair: (listing id, reserved)}``."""
+    fields = ("facility", "article")
+    if missing := rows.missing_pairs(Listing, fields, pairs):
         rows.insert_missing(
-            Listing,
-            (Listing(facility_id=facility, article_id=article) for facility, article in sorted(missing)),
+            Listing, ("id", "facility_id", "article_id"), [(uuid7(), *pair) for pair in missing]
         )
-        listing_ids = _listing_ids(pairs)
-    # Key order over all batches: the batches are slices of the sorted keys. Only the locks are wanted here.
-    for batch in rows.batches(sorted(listing_ids.values())):
-        list(Listing.objects.filter(pk__any=batch).select_for_update().order_by("pk").values_list("pk"))
-    return listing_ids
-
-
-def _listing_ids(pairs):
-    """``{(facility id, article id): listing id}`` of those that exist."""
-    facilities = {facility for facility, _article in pairs}
     return {
-        (facility, article): pk
-        for batch in rows.batches(sorted({article for _facility, article in pairs}))
-        for pk, facility, article in Listing.objects.filter(facility__in=facilities, article__any=batch)
-        .order_by()
-        .values_list("pk", "facility_id", "article_id")
-        if (facility, article) in pairs
+        (facility, article): (pk, reserved)
+        for pk, facility, article, reserved in rows.lock_pairs(Listing, fields, pairs, "reserved")
     }
 
 
-def _sound_stock(listing_ids):
-    """``{(listing id, location id, expires on): Counted}`` of the listings."""
-    return {
-        (listing, location, expires_on): Counted(pk, value, version)
-        for batch in rows.batches(sorted(listing_ids))
-        for pk, listing, location, expires_on, value, version in Stock.objects.filter(
-            listing__any=batch, is_defective=False
-        )
-        .order_by()
-        .values_list("pk", "listing_id", "location_id", "expires_on", "value", "version")
-    }
+def _sound_stock(listings):
+    """``{(listing id, location id, expires on): Counted}`` of what is there of these (listing id, reserved)."""
+    reserved, found = dict(listings), {}
+    for batch in rows.batches(reserved):
+        sound = Stock.objects.filter(listing__any=batch, is_defective=False).order_by()
+        for (
+            pk,
+            listing,
+            location,
+            expires_on,
+            value,
+            version,
+            created_at,
+            modified_at,
+            attributes,
+            extra,
+        ) in sound.values_list(
+            *("pk", "listing_id", "location_id", "expires_on", "value"),
+            *("version", "created_at", "modified_at", "custom_attributes", "extra"),
+        ):
+            found[listing, location, expires_on] = Counted(
+                pk, value, value, version, created_at, modified_at, attributes, extra, reserved[listing]
+            )
+    return found
 
 
 def take(takes, *, kind=StockMovement.Kind.PICK, order_id=None, by, now, reason=""):
