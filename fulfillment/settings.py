@@ -264,6 +264,7 @@ _SCHEDULE = {
     "push-stock-to-sources": ("orders.sources.tasks.push_due", 30, "default"),
     "forget-old-deliveries": ("orders.sources.tasks.forget_old", 3600, "default"),
     "poll-tracking": ("shipping.tasks.poll_tracking", 300, "reports"),
+    "compare-bookings": ("shipping.tasks.compare_bookings", 3600, "reports"),
     "expire-pickups": ("shipping.tasks.expire_pickups", 900, "default"),
 }
 CELERY_BEAT_SCHEDULE = {

@@ -6,6 +6,7 @@ app_name = "shipping"
 urlpatterns = [
     path("shipping/", views.shipment_list, name="shipment-list"),
     path("shipping/problems/", views.problem_list, name="problem-list"),
+    path("shipping/strays/<uuid:pk>/settle/", views.strays_settle, name="strays-settle"),
     path("shipping/packed/<uuid:pk>/", views.pack_done, name="pack-done"),
     path("shipping/packed/<uuid:pk>/documents/", views.pack_documents, name="pack-documents"),
     path("shipping/packed/<uuid:pk>/print/", views.pack_print, name="pack-print"),

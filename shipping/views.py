@@ -24,7 +24,7 @@ from orders.models import Order
 from packing import next_work as to_pack
 from packing.models import PackJob
 
-from . import external, loads, papers, pickup, pickup_packages, services, uploads
+from . import comparing, external, loads, papers, pickup, pickup_packages, services, uploads
 from .choosing import products_at
 from .forms import (
     CancelForm,
@@ -170,7 +170,7 @@ def shipment_list(request):
             "form": form,
             "page": page,
             "is_filtered": bool(text or status),
-            "problems": problems_at(request.facility).count(),
+            "problems": problems_at(request.facility).count() + len(comparing.with_strays(request.facility)),
         },
     )
 
@@ -191,7 +191,20 @@ def problem_list(request):
         }
         for parcel in page
     ]
-    return render(request, "shipping/problem_list.html", {"page": page, "problems": problems})
+    context = {"page": page, "problems": problems, "strays": comparing.with_strays(request.facility)}
+    return render(request, "shipping/problem_list.html", context)
+
+
+@require_POST
+@at_facility(Permission.SHIP)
+def strays_settle(request, pk):
+    """Somebody looked at what the carrier booked and nobody here knew."""
+    connection = get_object_or_404(comparing.with_strays(request.facility), pk=pk)
+    comparing.settle(connection.pk, by=request.user)
+    messages.info(
+        request, _("The bookings of %(carrier)s are settled.") % {"carrier": connection.link.carrier}
+    )
+    return redirect("shipping:problem-list", request.facility.slug)
 
 
 def _parcel(request, pk):

@@ -145,6 +145,7 @@ class DhlStub(Carrier):
         super().__init__()
         self.login = 200
         self.events: dict[str, list] = {}
+        self.listed: dict[str, dict] = {}  # what stands on the list of a closed day, in the carrier's form
 
     def respond(self, asked):
         if asked.path.endswith("/ropc/v1/token"):
@@ -163,6 +164,9 @@ class DhlStub(Carrier):
         if asked.path.endswith("/manifests") and asked.method == "POST":
             return answer(200, {"status": {"title": "ok", "statusCode": 200}})
         if asked.path.endswith("/manifests"):
+            if self.listed:
+                body = self.listed.get(asked.query["date"][0])
+                return answer(200, body) if body else answer(404, {"title": "no list"})
             listed = base64.b64encode(b"%PDF-1.7 list").decode()
             return answer(200, {"manifestDate": asked.query["date"][0], "manifest": [{"b64": listed}]})
         return answer(404, {"title": "no such path"})

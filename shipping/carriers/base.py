@@ -194,10 +194,18 @@ class Track:
     location: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """A booking on the carrier's list of a day; without a reference where the list names none."""
+
+    number: str
+    reference: str = ""
+
+
 class CarrierAdapter(Protocol):
     key: str
     label: str
-    capabilities: frozenset[str]  # of book, find, cancel, return_label, manifest, track, webhook
+    capabilities: frozenset[str]  # of book, find, list, cancel, return_label, manifest, track, webhook
     credentials: tuple[Credential, ...]  # what the connection must bring
     default_url: str  # what the base URL usually is
 
@@ -211,6 +219,9 @@ class CarrierAdapter(Protocol):
 
     def find(self, reference: str) -> Booking | None:
         """The booking made under this reference, where the carrier can tell. Raises CarrierError."""
+
+    def listed(self, day: datetime.date) -> list[Listed]:
+        """Everything that was booked at the account on a day, once that day is closed. Raises CarrierError."""
 
     def cancel(self, number: str) -> bool:
         """Take a booking back, by what the carrier calls it; False when it is too late. Raises CarrierError."""
@@ -240,6 +251,9 @@ class Adapter:
 
     def find(self, reference):
         return None
+
+    def listed(self, day):
+        return []
 
     def cancel(self, number):
         return False

@@ -7,15 +7,17 @@ the next morning.
 import base64
 import binascii
 import datetime
+import re
 import threading
 import time
 
+import pypdfium2
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
-from .base import Adapter, Booking, CarrierError, Credential, Doc, Outcome, Track
+from .base import Adapter, Booking, CarrierError, Credential, Doc, Listed, Outcome, Track
 from .calls import body_of, call, classify, url_problems
 
 PROFILE = "STANDARD_GRUPPENPROFIL"
@@ -52,6 +54,9 @@ STATUSES = {
     "failure": "exception",
     "unknown": "unknown",
 }
+# On the list of a closed day: a shipment number, and beside it our reference (the parcel's code and the attempt).
+LISTED_NUMBER = re.compile(r"(?<![0-9A-Za-z-])\d{12,20}(?![0-9A-Za-z-])")
+LISTED_REFERENCE = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Za-z]{5,30}-\d{1,2}(?![0-9A-Za-z-])")
 EARLY = 60  # seconds before its end that a token is not used any more
 
 _tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
@@ -61,7 +66,7 @@ _tokens_lock = threading.Lock()
 class DhlParcelDe(Adapter):
     key = "dhl_parcel_de"
     label = "DHL Paket (Germany)"
-    capabilities = frozenset({"book", "cancel", "return_label", "manifest", "track"})
+    capabilities = frozenset({"book", "list", "cancel", "return_label", "manifest", "track"})
     credentials = (
         Credential("client_id", _("API key")),
         Credential("client_secret", _("API secret")),
@@ -245,18 +250,40 @@ class DhlParcelDe(Adapter):
             self._refuse_login(response)
             message, _fields = _problems(body_of(response))
             raise classify(response.status_code, headers=response.headers, message=message)
-        listed = call(
+        listed = self._list_of(day)
+        if listed.status_code != 200:
+            return None  # the day is closed; its list can be had at the carrier's site
+        return next(iter(_lists(body_of(listed))), None)
+
+    def listed(self, day):
+        response = self._list_of(day)
+        if response.status_code == 404:
+            return []  # nothing left the house that day
+        body = body_of(response)
+        if response.status_code != 200 or body is None:
+            self._refuse_login(response)
+            raise classify(
+                response.status_code if response.status_code >= 400 else 500, headers=response.headers
+            )
+        entries = body.get("items") if isinstance(body.get("items"), list) else []
+        found = {
+            str(entry["shipmentNo"]): str(entry.get("refNo") or "")
+            for entry in entries
+            if isinstance(entry, dict) and entry.get("shipmentNo")
+        }
+        accounts = {product.billing_number for product in self.account.products}
+        for data in _lists(body):
+            for number, reference in _printed(data, accounts):
+                found[number] = found.get(number) or reference
+        return [Listed(number, reference) for number, reference in found.items()]
+
+    def _list_of(self, day):
+        return call(
             "GET",
             self._url("/manifests"),
             params={"date": day.isoformat()},
-            headers=self._headers(token),
+            headers=self._headers(self._token()[0]),
         )
-        if listed.status_code != 200:
-            return None  # the day is closed; its list can be had at the carrier's site
-        found = (body_of(listed) or {}).get("manifest")
-        entry = found[0] if isinstance(found, list) and found else found
-        document = _document(entry)
-        return document[1] if document and document[0] == "PDF" else None
 
     def track(self, numbers):
         tracks = []
@@ -429,6 +456,32 @@ def _document(entry):
     except (binascii.Error, ValueError):
         return None
     return ("PDF", data) if data.startswith(b"%PDF") else None
+
+
+def _lists(body):
+    """The lists of a closed day as PDF."""
+    found = (body or {}).get("manifest")
+    documents = [_document(entry) for entry in (found if isinstance(found, list) else [found])]
+    return [data for form, data in filter(None, documents) if form == "PDF"]
+
+
+def _printed(data, accounts):
+    """[(shipment number, our reference or "")] of a printed list. Its columns are told apart by what stands in them."""
+    try:
+        pdf = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        raise classify(500) from error
+    try:
+        lines = [line for page in pdf for line in page.get_textpage().get_text_range().splitlines()]
+    finally:
+        pdf.close()
+    found = []
+    for line in lines:
+        references = LISTED_REFERENCE.findall(line)
+        numbers = [number for number in LISTED_NUMBER.findall(line) if number not in accounts]
+        own = references[0] if len(numbers) == 1 == len(references) else ""
+        found += [(number, own) for number in numbers]
+    return found
 
 
 def _no_sense():

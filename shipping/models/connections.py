@@ -95,6 +95,10 @@ class CarrierConnection(Entity):
             'Beginnings of postal codes, for example [{"country": "DE", "postal_code": "10"}]; none: everywhere.'
         ),
     )
+    # The last day whose bookings were compared with the carrier's list, and what it booked that nobody here knows:
+    # [{"number", "reference", "day"}], see ``shipping.comparing``.
+    compared_on = models.DateField(_("compared up to"), null=True, editable=False)
+    strays = models.JSONField(_("bookings nobody knows"), default=list, blank=True, editable=False)
     encrypted_credentials = models.TextField(editable=False, blank=True)
     encrypted_webhook_secret = models.TextField(editable=False, blank=True)
 

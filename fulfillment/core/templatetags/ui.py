@@ -1,8 +1,11 @@
 """What every page is built from: icons, status badges, progress, fields, figures."""
 
+import datetime
+
 from django import template
 from django.apps import apps
 from django.forms.widgets import CheckboxInput
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -146,6 +149,12 @@ def form_fields(form):
 def whole(value):
     """A number that no line end breaks at its hyphens, unless it is longer than a line."""
     return format_html('<span class="whole">{}</span>', value)
+
+
+@register.filter
+def iso_day(text):
+    """A day that is kept as text, as people write it here."""
+    return date_format(datetime.date.fromisoformat(text), "SHORT_DATE_FORMAT")
 
 
 @register.filter

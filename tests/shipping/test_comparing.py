@@ -1,0 +1,137 @@
+"""What carriers booked the day before, compared with what is known here, at a stub of the carrier."""
+
+import base64
+import datetime
+import re
+
+import pytest
+import weasyprint
+from django.urls import reverse
+from django.utils import timezone
+
+from shipping import comparing
+from shipping.carriers import Listed
+from shipping.carriers.dhl_parcel_de import _tokens
+from shipping.models import CarrierConnection, Parcel
+from tests.carrierstub import DhlStub, answer
+from tests.factories.shipping import connected, parcel, work
+
+pytestmark = pytest.mark.django_db
+CREDENTIALS = {"client_id": "id", "client_secret": "s", "username": "u", "password": "p"}
+PRODUCTS = [{"product": "V01PAK", "billing_number": "33333333330101", "countries": ["NL", "DE"]}]
+NUMBER, OTHER = "00340434161094042557", "00340434161094042588"
+
+
+@pytest.fixture
+def stub():
+    _tokens.clear()
+    with DhlStub().listening() as stub:
+        yield stub
+
+
+@pytest.fixture
+def lost(stub, facility):
+    """A parcel whose booking lost its answer."""
+    connected(facility, "dhl_parcel_de", stub.url, credentials=CREDENTIALS, products=PRODUCTS)
+    respond = stub.respond
+    stub.respond = lambda asked: answer(502, {}) if asked.path.endswith("/orders") else respond(asked)
+    waiting = parcel(1, facility=facility)
+    work()
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.problem["outcome"]) == ("WAITING_FOR_INPUT", "UNKNOWN")
+    stub.orders.clear()
+    return waiting
+
+
+def days(facility):
+    """(the day of the call, the next morning)."""
+    day = timezone.now().astimezone(facility.tz).date()
+    at_eight = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(8), facility.tz)
+    return day, at_eight
+
+
+def morning(facility, stub, body):
+    day, now = days(facility)
+    stub.listed = {day.isoformat(): body, "1999-01-01": {}}
+    asked = len(stub.asked)
+    assert comparing.compare_all(now=now) == 1
+    # Asked for the list, and nothing was booked.
+    assert {request.method for request in stub.asked[asked:] if "manifests" in request.path} == {"GET"}
+    assert not [request for request in stub.asked[asked:] if request.path.endswith("/orders")]
+    return day
+
+
+def shown(client, packer, facility):
+    client.force_login(packer)
+    page = client.get(reverse("shipping:problem-list", args=[facility.slug])).content.decode()
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_list_names_the_booking_of_a_lost_answer(client, packer, facility, stub, lost):
+    reference = lost.attempts.get().reference
+
+    day = morning(facility, stub, {"items": [{"shipmentNo": NUMBER, "refNo": reference.rjust(8, "0")}]})
+
+    lost.refresh_from_db()
+    assert lost.status == "WAITING_FOR_INPUT"  # a person decides
+    assert lost.problem["listed"] == {"day": day.isoformat(), "numbers": [NUMBER], "is_certain": True}
+    assert f"has it: {NUMBER}. Enter that number" in shown(client, packer, facility)
+    # The booking belongs to that parcel: it is not shown as one that nobody knows.
+    assert CarrierConnection.objects.get().strays == []
+
+
+def test_lists_without_references_name_what_it_may_be(client, packer, facility, stub, lost):
+    morning(facility, stub, {"items": [{"shipmentNo": NUMBER}]})
+
+    lost.refresh_from_db()
+    assert lost.problem["listed"]["numbers"] == [NUMBER]
+    text = shown(client, packer, facility)
+    assert f"has bookings that nobody here knows: {NUMBER}" in text
+    assert "Dhl_Parcel_De booked what nobody here knows" in text
+
+
+def test_list_without_unknown_bookings_says_that_nothing_was_booked(client, packer, facility, stub, lost):
+    Parcel.objects.filter(pk=lost.pk).update(return_tracking_number=OTHER)
+
+    morning(facility, stub, {"items": [{"shipmentNo": OTHER}]})
+
+    assert "does not have it: it was not booked. Book it again." in shown(client, packer, facility)
+    assert CarrierConnection.objects.get().strays == []
+
+
+def test_day_is_compared_once_in_the_morning_and_again_after_a_fault(facility, stub, lost):
+    day, now = days(facility)
+    stub.listed = {day.isoformat(): {"items": []}}
+    healthy = stub.respond
+    stub.respond = lambda asked: answer(503, {}) if "manifests" in asked.path else healthy(asked)
+
+    assert comparing.compare_all(now=now - datetime.timedelta(hours=3)) == 0  # five in the morning
+    assert comparing.compare_all(now=now) == 0
+    stub.respond = healthy
+    assert comparing.compare_all(now=now) == 1
+    assert comparing.compare_all(now=now) == 0
+    lost.refresh_from_db()
+    assert lost.problem["listed"]["numbers"] == []
+
+
+def test_bookings_that_nobody_knows_are_shown_until_they_are_settled(client, packer, facility, stub, lost):
+    morning(facility, stub, {"items": [{"shipmentNo": NUMBER, "refNo": "by hand 7"}]})
+    assert "by hand 7" in shown(client, packer, facility)
+
+    connection = CarrierConnection.objects.get()
+    client.post(reverse("shipping:strays-settle", args=[facility.slug, connection.pk]))
+
+    assert "by hand 7" not in shown(client, packer, facility)
+
+
+def test_printed_list_is_read_line_by_line(stub, facility):
+    connection = connected(facility, "dhl_parcel_de", stub.url, credentials=CREDENTIALS, products=PRODUCTS)
+    rows = [("1", NUMBER, "P0KX3-1", "33333333330101"), ("2", OTHER, "", "33333333330101")]
+    table = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    pdf = weasyprint.HTML(string=f"<table>{table}</table>").write_pdf()
+    stub.listed = {"2026-03-02": {"manifest": [{"b64": base64.b64encode(pdf).decode()}]}}
+
+    listed = comparing.adapter_of(connection).listed(datetime.date(2026, 3, 2))
+
+    assert listed == [Listed(NUMBER, "P0KX3-1"), Listed(OTHER)]
+    assert comparing.adapter_of(connection).listed(datetime.date(2026, 3, 3)) == []
