@@ -2,15 +2,19 @@
 
 import json
 import uuid
+from collections import Counter
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Listing, OutboxEntry, Stock
 from orders.models import Order
 from picking.models import PickJob
+from routing import configurations
+from routing.models import RoutingConfiguration
 from shipping.models import HandoverJob, Parcel
 from tests.factories.core import (
     ArticleFactory,
@@ -102,16 +106,21 @@ class Store:
                 self.scan(job, "scan", code=line.article.codes.first().code)
         assert self.scan(job, "close")["kind"] == "closed"
 
-    def pack(self, job):
-        """Put everything into one package, weigh it and close."""
+    def pack(self, job, packages=1):
+        """Put everything into packages, all but one with a single unit, weigh them and close."""
         self.client.force_login(staff("packer", self.facility))
         self.open("packing:job-list")
         self.press("packing:job-start", job.pk)
-        self.press("packing:job-pack-all", job.pk)
-        package = job.packages.get()
-        if job.needs_weights:
-            units = sum(line.quantity for line in job.lines.all())
-            self.press("packing:package-weight", job.pk, package.pk, grams=300 * units + 100)
+        first, line = job.packages.get(), job.lines.first()
+        for _package in range(packages - 1):
+            self.press("packing:package-add", job.pk)
+            put = {"id": uuid.uuid4(), "kind": "put", "line": line.pk, "quantity": 1}
+            self.press("packing:job-act", job.pk, package=job.packages.last().pk, **put)
+        self.press("packing:job-pack-all", job.pk, package=first.pk)
+        for package in job.packages.all():
+            if job.needs_weights:
+                units = sum(item.quantity for item in package.items.all())
+                self.press("packing:package-weight", job.pk, package.pk, grams=300 * units + 100)
         self.open("packing:job-detail", job.pk)
         self.press("packing:job-close", job.pk)
         job.refresh_from_db()
@@ -178,6 +187,55 @@ def test_shipped_order_in_two_parts_reaches_the_carrier(client):
         assert steps.count((entity, status)) == 2, (entity, status)
     assert all(record.handed_over_at for record in order.parcel_records.all())
     assert shop.read(order)["version"] == 1
+
+
+def test_order_in_several_shipments_is_reported_parcel_by_parcel(client):
+    """Two shipments of one facility, one of them in two parcels, and one of another facility."""
+    RoutingConfiguration.objects.update(partly_reservable="ROUTE")
+    configurations.publish(by=None, now=timezone.now())
+    amsterdam, utrecht = store(name="Amsterdam"), store(name="Utrecht", latitude=52.0907, longitude=5.1214)
+    mug = stocked(ArticleFactory(code="4006381333931"), 2, amsterdam)
+    lamp = stocked(ArticleFactory(code="4006381333948"), 5, utrecht)
+    shop = Shop(client)
+    order = shop.place(wire_order((mug, 3), (lamp, 1)))
+    work_off("routing")
+    stocked(mug, 1, amsterdam)  # the third one comes later, to the same facility
+    work_off("routing")
+
+    jobs = list(PickJob.objects.filter(order=order).order_by("-lines__quantity", "pk"))
+    assert [(job.facility, job.lines.get().quantity) for job in jobs] == [
+        (amsterdam, 2),
+        (utrecht, 1),
+        (amsterdam, 1),
+    ]
+    for job, packages in zip(jobs, [2, 1, 1], strict=True):
+        people = Store(client, job.facility)
+        people.pick(job)
+        people.pack(job.pack_job, packages)
+    work_off("labels")
+    shipments = [job.shipment for job in jobs]
+    for shipment in shipments:
+        process = detail(client, order).context["process"]
+        assert process.status != "FINISHED"
+        for parcel in shipment.parcels.all():
+            Store(client, parcel.facility).hand_over(parcel.handover_job)
+
+    for shipment, parcels in zip(shipments, [2, 1, 1], strict=True):
+        shipment.refresh_from_db()
+        assert (shipment.status, shipment.parcels.count()) == ("COMPLETED", parcels)
+        kinds = Counter(paper.kind for paper in shipment.papers.current())
+        assert (kinds["DELIVERY_NOTE"], kinds["RETURN_SLIP"], kinds["PACKING_SLIP"]) == (1, 1, parcels)
+    told = list(order.parcel_records.all())
+    numbers = set(Parcel.objects.filter(order=order).values_list("tracking_number", flat=True))
+    assert len(told) == len(numbers) == 4
+    assert {record.tracking_number for record in told} == numbers
+    assert all(record.handed_over_at for record in told)
+    units = Counter()
+    for record in told:
+        units.update({item["line"]: item["quantity"] for item in record.items})
+    assert units == {str(line.pk): line.quantity for line in order.lines.all()}
+    process = detail(client, order).context["process"]
+    assert (process.status, process.flags, process.handed_over) == ("FINISHED", [], 4)
 
 
 def test_collected_order_reaches_the_customer(client):
