@@ -1,7 +1,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from .signatures import SignatureField
+from .loads import CountDiffers
+from .signatures import SignatureField, keep_drawn
 
 
 class ScanForm(forms.Form):
@@ -44,14 +45,27 @@ class CloseForm(forms.Form):
     signature = SignatureField(label=_("Signature of the driver"), required=False)
     is_signed_on_paper = forms.BooleanField(label=_("Signed on paper instead"), required=False)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, load, **kwargs):
         super().__init__(*args, **kwargs)
+        self.load = load
         self.fields["signature"].is_needed = True  # type: ignore[attr-defined] # here, or on paper
+
+    def clean_counted(self):
+        """Said here already, so that nobody signs twice because of it; closing looks again under its lock."""
+        counted, loaded = self.cleaned_data["counted"], self.load.loaded.count()
+        if counted != loaded:
+            raise forms.ValidationError(CountDiffers(counted=counted, loaded=loaded).message)
+        return counted
 
     def clean(self):
         data = super().clean()
-        if not self.errors and not data.get("signature") and not data.get("is_signed_on_paper"):
+        if (
+            not data.get("signature")
+            and not data.get("is_signed_on_paper")
+            and "signature" not in self.errors
+        ):
             self.add_error("signature", _("The driver signs here, or on paper."))
+        keep_drawn(self)
         return data
 
 

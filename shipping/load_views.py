@@ -52,6 +52,8 @@ def _page(request, load, *, status=200, reopen_form=None):
         "load": load,
         "loaded": load.loaded.select_related("parcel__shipment__order"),
         "left_behind": loads.left_behind(load) if load.status == Load.Status.OPEN else [],
+        "undecided": loads.undecided(load) if load.status == Load.Status.OPEN else [],
+        "leaves_today": load.cutoff_at and timezone.localdate(load.cutoff_at) == timezone.localdate(),
         "scan_form": CodeForm(),
         "scan_texts": loads.screen_texts(),
         "reopen_form": reopen_form or ReopenForm(),
@@ -110,7 +112,7 @@ def load_take_off(request, pk, parcel_pk):
 def load_close(request, pk):
     """The driver counts and signs: then the parcels are the carrier's."""
     load = _load(request, pk)
-    form = CloseForm(request.POST or None, request.FILES or None)
+    form = CloseForm(request.POST or None, request.FILES or None, load=load)
     if request.method == "POST" and form.is_valid():
         closed = loads.close(load.pk, **form.cleaned_data, by=request.user, now=timezone.now())
         count = closed.loaded.count()

@@ -472,10 +472,18 @@ def render_manifest(snapshot, signature=None):
 
 
 def left_behind(load):
-    """Handovers of the carrier's parcels that have their label and are on no load."""
+    """Handovers of the carrier's parcels that have their label, may leave and are on no load."""
+    return _not_loaded(load).filter(status=HandoverJob.Status.OPEN)
+
+
+def undecided(load):
+    """Those that may not leave before somebody decides something."""
+    return _not_loaded(load).filter(status=HandoverJob.Status.WAITING_FOR_INPUT)
+
+
+def _not_loaded(load):
     return (
         HandoverJob.objects.at(load.facility)
-        .open()
         .for_list()
         .filter(
             channel=HandoverJob.Channel.DELIVERY,

@@ -161,6 +161,9 @@ def return_article(request, pk):
     jobs, is_exact = returns.find(request.facility, code) if code else ([], False)
     if is_exact and len(jobs) == 1 and jobs[0].pk != row.job_id:
         return _opened(request, jobs[0], code)
+    if is_exact and row.job_id in {job.pk for job in jobs}:  # the slip of another parcel of this order
+        messages.info(request, _("%(code)s belongs to this return, too. Scan its articles.") % {"code": code})
+        return _detail(request, row)
     messages.error(
         request,
         _("%(code)s was not sent with order %(order)s.") % {"code": code or "–", "order": row.order},

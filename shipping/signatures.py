@@ -1,5 +1,6 @@
 """Signatures on a screen: pictures that are never kept as they came."""
 
+import base64
 import io
 
 from django import forms
@@ -46,3 +47,9 @@ class SignatureField(forms.FileField):
     def clean(self, data, initial=None):
         file = super().clean(data, initial)
         return read_signature(file) if file else None
+
+
+def keep_drawn(form, name="signature"):
+    """Let a form that is shown again begin with what was signed: another field was wrong, not the signature."""
+    if drawn := form.cleaned_data.get(name):
+        form.fields[name].widget.attrs["data-drawn"] = base64.b64encode(drawn).decode()

@@ -48,6 +48,7 @@ from .queries import (
     problems_at,
     shipments_at,
 )
+from .signatures import keep_drawn
 
 PAGE_SIZE = 25
 MEDIA_TYPES = {"PDF": "application/pdf", "ZPL": "application/zpl"}
@@ -446,7 +447,8 @@ def handover_confirm(request, pk):
         services.hand_over(job.pk, refused=form.refused, **who)
     else:
         seen = SeenForm(request.POST, request.FILES, asked=pickup.settings_at(job.facility_id))
-        if not (form.is_valid() and seen.is_valid()):
+        if not (form.is_valid() & seen.is_valid()):
+            keep_drawn(seen)
             return _handover_page(request, job, refused_form=form, seen_form=seen, status=422)
         pickup.hand_over(job.pk, refused=form.refused, **seen.cleaned_data, **who)
     messages.success(request, _("%(job)s is handed over.") % {"job": job})

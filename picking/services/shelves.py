@@ -4,7 +4,7 @@ from collections import Counter
 
 from django.utils.translation import gettext
 
-from fulfillment.core.models import Stock
+from fulfillment.core.models import Stock, StockMovement
 from fulfillment.core.services import stock
 
 from .. import restow
@@ -41,11 +41,22 @@ def take_picked(job, lines, *, by, now):
             left[pk] -= taken
             rest -= taken
         if rest:
+            reason = str(gettext("Picked more than was booked"))
             row = rows[places[0]] if places else _any_row(rows, line)
-            stock.correct(
-                row.pk, row.value + rest, reason=str(gettext("Picked more than was booked")), by=by, now=now
-            )
-            row.value += rest
+            if row is None:
+                row = stock.receive(
+                    job.facility,
+                    line.listing.article.sku,
+                    rest,
+                    kind=StockMovement.Kind.CORRECTION,
+                    reason=reason,
+                    by=by,
+                    now=now,
+                )
+                rows[row.pk], left[row.pk] = row, 0
+            else:
+                stock.correct(row.pk, row.value + rest, reason=reason, by=by, now=now)
+                row.value += rest
             units[row.pk] += rest
     stock.take(
         [stock.Take(stock_id=pk, units=taken) for pk, taken in units.items()],
@@ -56,8 +67,8 @@ def take_picked(job, lines, *, by, now):
 
 
 def _any_row(rows, line):
-    """Where units are booked that were found although no usable row is left: reserving needed one, so one exists."""
-    return rows[min(pk for pk, row in rows.items() if row.listing_id == line.listing_id)]
+    """Where units are booked that were found although no usable row is left; None when every row was removed meanwhile."""
+    return rows.get(min((pk for pk, row in rows.items() if row.listing_id == line.listing_id), default=None))
 
 
 def correct_places(line, *, is_emptied, by, now):

@@ -25,6 +25,16 @@ function press(selector) {
   document.querySelector(selector)?.click();
 }
 
+/** Put the focus where the next thing is done: scan, else type what is asked for, else press the button. */
+function lead() {
+  if (document.querySelector("[data-scan]")) return focusScan();
+  const field = document.querySelector("#work [autofocus]");
+  if (field) {
+    field.focus({ preventScroll: true });
+    field.select?.(); // what is typed takes the place of what was proposed
+  } else if (work().dataset.step === "close") document.querySelector("#next-step .btn-primary")?.focus({ preventScroll: true });
+}
+
 /** What a scanner or a scale typed. */
 async function take(code) {
   const command = COMMANDS[code.toUpperCase()];
@@ -110,6 +120,7 @@ if (find) {
   // A refusal of another button takes the place of what was said about the last scan.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target.id === "refusal") feedback.replaceChildren();
-    focusScan();
+    lead();
   });
+  lead();
 } // else http without a certificate: the plain forms do it

@@ -40,6 +40,13 @@ for (const field of document.querySelectorAll("[data-signature]")) {
       isDown = false;
     });
   }
+  if (field.dataset.drawn) { // shown again because of another field
+    const bytes = Uint8Array.from(atob(field.dataset.drawn), (sign) => sign.charCodeAt(0));
+    createImageBitmap(new Blob([bytes], { type: "image/png" })).then((picture) => {
+      pen.drawImage(picture, 0, 0);
+      keep();
+    });
+  }
   again.addEventListener("click", () => {
     pen.clearRect(0, 0, canvas.width, canvas.height);
     field.value = "";

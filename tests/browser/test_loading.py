@@ -45,7 +45,7 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     phone.press_primary()
     expect(phone.page.locator("main .notice-warn")).to_contain_text("stays here")
     phone.page.get_by_label("Name of the driver").fill("Jan Jansen")
-    phone.page.get_by_label("Parcels that the driver counted").fill("2")
+    phone.page.get_by_label("Parcels that the driver counted").fill("3")
     pad = phone.page.locator("canvas")
     pad.evaluate("pad => pad.scrollIntoView({block: 'center'})")  # not behind the bar
     box = pad.bounding_box()
@@ -57,6 +57,14 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     expect(phone.page.locator("[data-signature]")).to_have_value(re.compile(r"signature\.png$"))
     phone.look("load-sign")
     phone.inspect()
+    phone.press_primary()
+    # Counted wrong: name and signature are still there.
+    expect(phone.page.locator("main")).to_contain_text("The driver counted 3, 2 are scanned.")
+    expect(phone.page.get_by_label("Name of the driver")).to_have_value("Jan Jansen")
+    expect(phone.page.locator("[data-signature]")).to_have_value(re.compile(r"signature\.png$"))
+    phone.look("load-sign-again")
+    phone.inspect()
+    phone.page.get_by_label("Parcels that the driver counted").fill("2")
     phone.press_primary()
 
     expect(phone.page.locator("main .notice-good")).to_contain_text(

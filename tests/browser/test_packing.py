@@ -60,6 +60,20 @@ def test_scans_faster_than_the_server_are_all_booked(phone, job, code):
     assert packed(job) == [2, 1]
 
 
+def test_last_scan_leads_to_the_weight_and_the_weight_to_the_end(phone, job, code):
+    for scanned in (code, code, code, code_of(job.lines.all()[1])):
+        phone.scan(scanned)
+    weight = phone.page.locator("[data-weight]")
+
+    expect(weight).to_be_focused()
+    proposed = weight.input_value()
+    phone.page.keyboard.type(proposed, delay=20)  # takes the place of what was proposed
+    expect(weight).to_have_value(proposed)
+    phone.page.keyboard.press("Enter")
+
+    expect(phone.page.get_by_role("button", name="Close and print label")).to_be_focused()
+
+
 def test_scan_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
     phone.page.route(SCANS, slowly)
     phone.scan(code)

@@ -136,6 +136,7 @@ def test_job_is_packed_with_plain_forms_and_the_next_step_always_named(client, f
     assert primary(page) == "Close and print label"
     response = client.post(address("job-close", job.pk))
 
+    assert "is packed, in 1 package." in text(client.get(response.url))
     assert response.url == reverse("shipping:pack-done", args=["here", job.pk])
     assert closings == [job.pk]
 

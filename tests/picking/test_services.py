@@ -326,6 +326,20 @@ def test_close_books_in_what_was_found_beyond_the_books(facility, picker, announ
     assert list(movements) == [("RECEIPT", 3), ("CORRECTION", -2), ("CORRECTION", 2), ("PICK", -3)]
 
 
+def test_close_books_in_what_was_found_where_no_stock_is_left_in_the_books(facility, picker, announced):
+    job = started_pick_job(picker, 3, facility=facility)
+    book(job, 2, by=picker)
+    Allocation.objects.all().delete()
+    StockMovement.objects.all().delete()
+    Stock.objects.all().delete()
+
+    picking.close(job.pk, by=picker, now=NOON, is_rest_missing=True)
+
+    assert Stock.objects.get().value == 0
+    movements = StockMovement.objects.order_by("pk").values_list("kind", "delta")
+    assert list(movements) == [("CORRECTION", 2), ("PICK", -2)]
+
+
 # The order or the part is no longer wanted
 
 

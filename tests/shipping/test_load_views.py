@@ -1,6 +1,9 @@
+import base64
 import html
+import io
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -8,8 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
-from shipping import loads
+from shipping import loads, services
 from shipping.models import HandoverJob, Load, LoadedParcel
 from tests.factories.core import staff
 from tests.factories.shipping import labelled, work
@@ -159,11 +163,42 @@ def test_load_without_a_usable_signature_stays(client, facility, signed, words):
 def test_wrong_count_is_told_on_the_page(client, facility):
     load = loaded(labelled(facility=facility))
 
-    answer = client.post(
-        address("load-close", load.pk), {**SIGNED, "counted": "2", "is_signed_on_paper": "on"}, follow=True
-    )
+    signed = SimpleUploadedFile("s.png", signature(), "image/png")
 
+    answer = client.post(address("load-close", load.pk), {**SIGNED, "counted": "2", "signature": signed})
+
+    assert answer.status_code == 422
     assert "The driver counted 2, 1 are scanned." in text(answer)
+    page = answer.content.decode()
+    assert 'value="Jan Jansen"' in page  # what was right need not be said and signed again
+    [drawn] = re.findall(r'data-drawn="([^"]+)"', page)
+    assert Image.open(io.BytesIO(base64.b64decode(drawn))).format == "PNG"
+    load.refresh_from_db()
+    assert load.status == "OPEN"
+
+
+def test_load_says_when_it_leaves_with_its_day_when_that_is_not_today(client, facility):
+    load = loaded(labelled(facility=facility))
+
+    for cutoff, words in [
+        (timezone.now(), "leaves at"),
+        (timezone.now() - timedelta(days=2), "was to leave on"),
+    ]:
+        Load.objects.update(cutoff_at=cutoff)
+        assert words in text(client.get(address("load-detail", load.pk)))
+
+
+def test_parcel_that_waits_for_a_decision_is_not_left_behind(client, facility):
+    load = loaded(labelled(facility=facility))
+    waiting = labelled(facility=facility, number="1002").handover_job
+    services.wait_for_input(waiting.pk, by=None, now=timezone.now())
+
+    page = client.get(address("load-detail", load.pk))
+
+    assert "Not before somebody decides:" in text(page)
+    assert address("handover-detail", waiting.pk) in page.content.decode()
+    assert "Labelled, not loaded" not in text(page)
+    assert "stays here" not in text(client.get(address("load-close", load.pk)))
 
 
 def test_closed_load_offers_its_list_when_it_is_drawn(client, facility):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from picking.models import RestowItem
 from shipping import returns
-from shipping.models import ItemReturn, ReturnedItem, ReturnReason
+from shipping.models import ItemReturn, ReturnedItem, ReturnReason, Shipment
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.returns import finished, opened, received, sent, slip_code, taken
 
@@ -98,6 +98,18 @@ def test_article_of_another_order_is_refused_and_the_next_slip_is_not(client, jo
 
     assert "was not sent with order" in text(wrong)
     assert following.context["row"].job == other
+
+
+def test_slip_of_another_parcel_of_the_order_belongs_to_the_same_return(client, job, facility):
+    row = opened(job)
+    second = sent(1, facility=facility, number="1002")  # as the second shipment of the same order
+    slip = slip_code(second)
+    Shipment.objects.filter(return_code=slip).update(order=job.order)
+
+    page = client.post(url("article", row), {"code": slip}, follow=True)
+
+    assert page.context["row"] == row
+    assert f"{slip} belongs to this return, too." in text(page)
 
 
 def test_only_article_is_asked_for_without_a_scan(client, facility):
