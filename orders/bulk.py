@@ -28,14 +28,14 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import User
 from fulfillment.core.outbox import RetryLater
-from fulfillment.core.rows import insert
+from fulfillment.core.rows import insert_values
 
 from . import services, wire
 from .events import BulkReceived
 from .models import BulkImport, BulkResult
 
 MOST_ROWS = 10_000
-BATCH, BATCH_BYTES = 100, 2**20
+BATCH, BATCH_BYTES = 250, 2**20
 CHUNK = 2**16
 # Then the worker gives the lane back; less than the lease of the outbox, so that no second one comes.
 LONGEST_TURN = 120  # seconds
@@ -282,23 +282,29 @@ def _write_rows(pk, position, lines, *, now, refusal=None):
     )
     for index, result in zip(good, placed, strict=True):
         results[index] = errors_of(result) if isinstance(result, Refused) else result
-    rows = []
-    for index, result in enumerate(results):
-        row = BulkResult(bulk=bulk, number=position + index + 1, tenant_order_id=numbers.get(index, ""))
-        if isinstance(result, list):
-            row.outcome, row.errors = Outcome.REFUSED, result
-        else:
-            order, is_new = result
-            row.outcome = (
-                (Outcome.VALID if bulk.is_dry_run else Outcome.CREATED) if is_new else Outcome.REPLAYED
-            )
-            row.order_id = None if bulk.is_dry_run and is_new else order.pk
-        rows.append(row)
-    insert(BulkResult, rows)
+    kept = [_result(result, bulk.is_dry_run) for result in results]
+    insert_values(
+        BulkResult,
+        ("bulk_id", "number", "tenant_order_id", "outcome", "order_id", "errors"),
+        [
+            (bulk.pk, position + index + 1, numbers.get(index, ""), *outcome)
+            for index, outcome in enumerate(kept)
+        ],
+    )
     bulk.position, bulk.offset = position + len(lines), lines[-1][1]
-    bulk.counts = Counter(bulk.counts) + Counter(str(row.outcome) for row in rows)
+    bulk.counts = Counter(bulk.counts) + Counter(str(outcome) for outcome, _order_id, _errors in kept)
     bulk.save(update_fields=["position", "offset", "counts"])
     return bulk
+
+
+def _result(result, is_dry_run):
+    """(outcome, id of the order, errors) of what became of a row."""
+    if isinstance(result, list):
+        return Outcome.REFUSED, None, result
+    order, is_new = result
+    if not is_new:
+        return Outcome.REPLAYED, order.pk, []
+    return (Outcome.VALID, None, []) if is_dry_run else (Outcome.CREATED, order.pk, [])
 
 
 def _read(line):

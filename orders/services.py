@@ -48,6 +48,7 @@ MODIFIABLE = [
 ]
 # What tells whether an order is one that was sent before.
 AS_SENT = ["consumer", "custom_attributes", "delivery_preferences", "extra", "order_date", "tags"]
+LINE_FIELDS = ("position", "article_id", "sku", "title", "quantity", "scannable_codes", "wire")
 # What an order keeps in columns of its own; everything else the shop sent is kept in ``extra``.
 OWN_FIELDS = {
     "consumer",
@@ -287,14 +288,14 @@ def place_many(bodies, *, channel, by, now, allowed_facilities=None, is_dry_run=
             taken[number] = (order, data["orderLineItems"])
         results.append((order, True))
         new.append(order)
-        lines += _build_lines(order, data["orderLineItems"], articles)
+        lines += [(order.pk, *values) for values in _line_values(data["orderLineItems"], articles)]
         chosen += [
             Order.preselected_facilities.through(order=order, facility=facility)
             for facility in dict.fromkeys(facilities)
         ]
     if new and not is_dry_run:
         rows.insert(Order, new)
-        rows.insert(OrderLine, lines)
+        rows.insert_values(OrderLine, ("order_id", *LINE_FIELDS), lines)
         rows.insert(Order.preselected_facilities.through, chosen)
         log_created(*new, by=by, now=now)
         emit_all([OrderPlaced(order_id=order.pk) for order in new], by=by, now=now)
@@ -338,15 +339,22 @@ def _find_articles(items):
 
 def _build_lines(order, items, articles, start=1):
     return [
-        OrderLine(
-            order=order,
-            position=position,
-            article_id=articles.get(item["article"]["tenantArticleId"]),
-            sku=item["article"]["tenantArticleId"],
-            title=item["article"]["title"],
-            quantity=item["quantity"],
-            scannable_codes=item.get("scannableCodes") or [],
-            wire=item,
+        OrderLine(order=order, **dict(zip(LINE_FIELDS, values, strict=True)))
+        for values in _line_values(items, articles, start)
+    ]
+
+
+def _line_values(items, articles, start=1):
+    """``LINE_FIELDS`` of lines in wire form."""
+    return [
+        (
+            position,
+            articles.get(item["article"]["tenantArticleId"]),
+            item["article"]["tenantArticleId"],
+            item["article"]["title"],
+            item["quantity"],
+            item.get("scannableCodes") or [],
+            item,
         )
         for position, item in enumerate(items, start=start)
     ]

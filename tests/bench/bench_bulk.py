@@ -15,10 +15,11 @@ from tests.bench.orders import order_bodies
 SIZES = [1_000, 10_000]
 # A process of its own per size, so that its peak is that of this size alone.
 WORK = """
-import json, re, resource, sys, time
+import gc, json, re, resource, sys, time
 from pathlib import Path
 import django
 django.setup()
+gc.freeze()  # as the worker does
 from django.utils import timezone
 from fulfillment.core.models import Channel
 from orders import bulk
