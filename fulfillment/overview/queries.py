@@ -321,6 +321,25 @@ def history(order):
     return changes
 
 
+def folded(changes):
+    """The same of several things in one minute, say of two parcels, as one entry with how often it happened."""
+    found = []
+    for change in changes:
+        last = found[-1] if found else None
+        if last is not None and _shown(last) == _shown(change):
+            last.times += 1
+        else:
+            change.times = 1
+            found.append(change)
+    return found
+
+
+def _shown(change):
+    moment = change.at.replace(second=0, microsecond=0)
+    step = change.action if change.before == change.after else change.after
+    return change.entity, step, change.reason, change.by_id, change.actor, moment
+
+
 @dataclasses.dataclass
 class Work:
     """The work of a facility that waits now."""

@@ -87,7 +87,7 @@ def order_detail(request, pk):
             "parts": queries.parts(order),
             "return_job": queries.returns_of(order),
             "source": sources.link_of(order),
-            "changes": queries.history(order),
+            "changes": queries.folded(queries.history(order)),
             "may_cancel": order.status in Order.LIVE,
             "may_see_routing": Permission.ROUTING in permissions_at(request.user),
         },

@@ -56,13 +56,21 @@ def progress_words(connection):
         return _("Never polled.")
     moment = time(progress.get("finished") or progress["started"])
     words = (
-        _("%(orders)s orders on %(pages)s pages, %(imported)s imported, %(parked)s parked; ended %(time)s.")
+        _(
+            "Last asked %(time)s: %(new)s new orders, %(changed)s changed, %(parked)s parked, %(known)s known already."
+        )
         if progress.get("finished")
         else _(
-            "%(orders)s orders on %(pages)s pages, %(imported)s imported, %(parked)s parked; still at it, began %(time)s."
+            "Being asked since %(time)s: %(new)s new orders, %(changed)s changed, %(parked)s parked, %(known)s known already."
         )
     )
-    return words % {**progress, "time": date_format(localtime(moment), "SHORT_DATETIME_FORMAT")}
+    return words % {
+        "time": date_format(localtime(moment), "SHORT_DATETIME_FORMAT"),
+        "new": progress.get("imported", 0),
+        "changed": progress.get("updated", 0) + progress.get("cancelled", 0),
+        "parked": progress.get("parked", 0),
+        "known": progress.get("ignored", 0),
+    }
 
 
 def readable(delivery):

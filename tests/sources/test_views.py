@@ -40,7 +40,7 @@ def test_list_shows_connections_parked_deliveries_and_refused_reports(office):
     for words in (
         "Shop Berlin",
         "does not answer",
-        "1 delivery is",
+        "1 order waits for",
         "#1007",
         "no delivery address",
         "Tracking number",

@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 from lucide.templatetags.lucide import lucide as lucide_icon
 
 register = template.Library()
@@ -178,8 +178,34 @@ def entity_name(change):
     return capfirst(apps.get_model(change.entity)._meta.verbose_name)
 
 
+# What was done to a thing whose status stayed.
+STEPS = {
+    "announce": gettext_lazy("Announced"),
+    "assign": gettext_lazy("Assigned"),
+    "book": gettext_lazy("Booked"),
+    "comment": gettext_lazy("Comment"),
+    "decide_line": gettext_lazy("Decided"),
+    "extend_promise": gettext_lazy("Promised for longer"),
+    "fetch": gettext_lazy("Fetched"),
+    "hold": gettext_lazy("Held back"),
+    "load": gettext_lazy("Loaded"),
+    "plan": gettext_lazy("Planned"),
+    "put": gettext_lazy("Put away"),
+    "receive": gettext_lazy("Received"),
+    "refund": gettext_lazy("Refunded"),
+    "seen_by_carrier": gettext_lazy("Seen by the carrier"),
+    "set_target_time": gettext_lazy("Other target time"),
+    "split": gettext_lazy("Split"),
+    "take_off": gettext_lazy("Taken off the load"),
+    "unhold": gettext_lazy("Released"),
+    "wrong_pin": gettext_lazy("Wrong PIN"),
+}
+
+
 @register.filter
 def status_name(change):
-    """The status a thing came to, in words."""
+    """The status a thing came to, in words; what was done to it where the status stayed."""
+    if change.before == change.after:
+        return str(STEPS.get(change.action, _("Changed")))
     choices = dict(apps.get_model(change.entity)._meta.get_field("status").flatchoices)
     return choices.get(change.after, change.after)
