@@ -310,16 +310,20 @@ def test_address_without_https_books_by_plain_forms_and_says_so(
     phone.open("picking:job-detail", "here", job.pk)
     assert not phone.page.evaluate("isSecureContext")
 
+    def scan(code):
+        expect(phone.page.locator("[data-scan]")).to_be_focused()  # each scan brings a new page
+        phone.scan(code)
+
     expect(phone.page.locator("#insecure")).to_be_visible()
-    phone.scan(code_of(first))
+    scan(code_of(first))
     phone.expect_progress("1/2")
     command(phone, "undo")
     phone.expect_progress("0/2")
-    phone.scan("NOBODY-KNOWS-THIS")
+    scan("NOBODY-KNOWS-THIS")
     expect(phone.page.locator(".notice-bad")).to_contain_text("NOBODY-KNOWS-THIS")
-    phone.scan(code_of(first))
+    scan(code_of(first))
     phone.expect_progress("1/2")
-    phone.scan(REASON_CODES["DAMAGED"])
+    scan(REASON_CODES["DAMAGED"])
     phone.expect_progress("2/2")
     # Chromium says of every page that headers for https are of no use without it.
     phone.troubles = [trouble for trouble in phone.troubles if "Cross-Origin-Opener-Policy" not in trouble]
