@@ -80,6 +80,14 @@ def read_line_ids(names):
     return found
 
 
+def read_recordable(item, sent):
+    """(id, changes) of a recordable attribute in a client's body; a value of null takes back what was recorded."""
+    changes = {name: value for name, value in item.items() if name != "recordableAttributeId"}
+    if "value" in sent and "value" not in changes:
+        changes["value"] = None
+    return item["recordableAttributeId"], changes
+
+
 class PickJobView(ApiView):
     def jobs(self):
         return self.at_my_facilities(PickJob.objects.all())
@@ -238,8 +246,6 @@ class PickJobActions(PickJobView):
         name = data["name"]
         if name in SUPERVISED:
             self.require_supervisor(job)
-        if name in wire.UNSUPPORTED_ACTIONS:
-            raise NotSupportedYet(feature=name)
         who = {"by": request.user, "now": timezone.now(), "version": data["version"]}
 
         def step(is_second):
@@ -253,6 +259,10 @@ class PickJobActions(PickJobView):
                 services.split(pk, [read_split(item) for item in data["splitLineItemsInfo"]], **who)
             elif name == "MERGE_LINE_ITEMS_PICK_JOB":
                 services.merge(pk, read_line_ids(data["lineItemIds"]), **who)
+            elif name == "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES":
+                sent = request.data["recordableAttributeUpdates"]
+                updates = zip(data["recordableAttributeUpdates"], sent, strict=True)
+                services.record(pk, [read_recordable(item, whole) for item, whole in updates], **who)
             elif name in STEPS:
                 STEPS[name](pk, **who)
             else:

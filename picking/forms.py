@@ -143,6 +143,7 @@ class ActionForm(forms.Form):
     left = forms.IntegerField(required=False, min_value=0, max_value=1_000_000)
     at = forms.DateTimeField(required=False)
     typed = forms.BooleanField(required=False)
+    attribute = forms.UUIDField(required=False)
 
     def clean_code(self):
         code = self.cleaned_data["code"]

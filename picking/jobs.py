@@ -12,7 +12,7 @@ from fulfillment.core.status import log_created
 from orders.models import Order
 from routing.models import RoutingPlan
 
-from . import floor
+from . import floor, recordables
 from .events import PickJobCreated
 from .models import Allocation, PickJob, PickLine, PickRun, ShortIdCounter
 
@@ -64,6 +64,9 @@ def on_plans_routed(events, *, by, now):
         for job in jobs
         for line in job.plan.lines.all()
     ]
+    asked = recordables.of_listings({line.listing_id for line in lines})
+    for line in lines if asked else []:
+        line.recordables = recordables.of_line(asked.get(line.listing_id, []))
     allocations = allocate(lines, free_stock({line.listing_id for line in lines}, now.date()))
     _arrange(jobs, lines, allocations)
     rows.insert(PickJob, jobs)

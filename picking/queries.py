@@ -5,6 +5,7 @@ import uuid
 
 from django.db.models import F, Prefetch
 
+from . import recordables
 from .models import Allocation, PickLine, ScanEvent
 
 UNDOABLE = 50  # actions that a screen without connection can take back
@@ -68,6 +69,7 @@ def prepare(line):
     """Set ``places`` and ``codes`` of a line whose allocations and article codes are loaded."""
     line.places = list(places(line, line.allocations.all()))
     line.codes = [code.code for code in line.article.codes.all() if code.units == 1]
+    line.attributes = recordables.shown(line)
 
 
 def history_of(job):

@@ -74,6 +74,10 @@ class RecordMissing(ScanRefused):
     text = _("%(title)s needs: %(parts)s. Scan its GS1 code, or type them with the units.")
 
 
+class AttributeMissing(ScanRefused):
+    text = _("%(title)s needs: %(parts)s. Enter it below the article, then book the last unit.")
+
+
 class SerialTwice(ScanRefused):
     kind = "too_many"
     text = _("Serial number %(serial)s is picked already. Nothing is booked.")

@@ -19,9 +19,10 @@ from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
 from fulfillment.core.queries import find_article, find_article_id, find_location
 
-from . import floor, load_units, queries, services, substitutes, tails
+from . import floor, load_units, queries, recordables, services, substitutes, tails
 from .models import LoadUnit, PickJob, PickLine, ScanEvent, ShortReason
 from .refusals import (
+    AttributeMissing,
     LocationFirst,
     MayReplace,
     MustScan,
@@ -42,6 +43,7 @@ from .refusals import (
     WrongArticle,
     WrongLocation,
 )
+from .screen import attributes_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Action:
     weight: int = 0  # grams of all units together
     left: int | None = None  # with a short pick: units that are still at the place, when somebody counted
     at: datetime.datetime | None = None
+    attribute: uuid.UUID | None = None  # whose value ``code`` is
     is_typed: bool = False  # the code was typed by a person: its end is enough
 
     @property
@@ -71,6 +74,8 @@ class Action:
             body += [self.lot, self.serial, str(self.expires_on or "")]
         if self.weight or self.left is not None:
             body += [self.weight, self.left]
+        if self.attribute:
+            body.append(str(self.attribute))
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
@@ -316,6 +321,18 @@ class Work:
             line.left = self.action.left
             line.left_at = next(iter(queries.open_stocks(line)), None)
 
+    def attribute(self):
+        """Keep a value of the line's units, of all lines that are picked together."""
+        services.check_picker(self.job, self.by)
+        line, value = self.line(), self.action.code.strip()
+        lines = getattr(line, "lines", [line])
+        _line, entry = recordables.find(lines, self.action.attribute)
+        if entry is None:
+            raise NotALine
+        recordables.keep(lines, entry, value)
+        services.raise_version(self.job)
+        return "ok", _("%(title)s: %(value)s") % {"title": line.shown_title, "value": value or "–"}, line
+
     def substitute(self):
         """Take another article for what is open of a line: it becomes a line of its own, with its own place."""
         services.check_picker(self.job, self.by)
@@ -417,6 +434,8 @@ class Work:
     def record(self, line, units, lot, serial, expires_on, weight):
         """Keep what the article wants recorded of its units; refuses when it is not known."""
         article, event = line.article, self.event
+        if units >= line.open_units and (names := recordables.missing(line)):
+            raise AttributeMissing(title=line.shown_title, parts=", ".join(names))
         asked = [
             (article.records_lot, lot, _("lot")),
             (article.records_expiry, expires_on, _("expiry date")),
@@ -476,6 +495,7 @@ def line_state(line):
         "reason": line.short_reason,
         "place": str(line.place_id or ""),
         "is_scanned": line.is_scanned,
+        "attributes": attributes_data(line),
     }
 
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from . import queries
+from . import queries, recordables
 
 
 def screen_data(walk, job, *, may_override, history, choices=None):
@@ -34,6 +34,7 @@ def screen_data(walk, job, *, may_override, history, choices=None):
                 "reason": line.short_reason,
                 "place": str(line.place_id or ""),
                 "is_scanned": line.is_scanned,
+                "attributes": attributes_data(line),
                 "replaces": str(line.replaces_id or ""),
                 "shop_title": line.shop_title,
                 "instead": line.replaces.shown_title if line.replaces else "",
@@ -98,6 +99,11 @@ def _article_data(title, article, codes, parts):
         "records": [[part, str(name)] for part, name in parts.items() if part in recorded_parts(article)],
         "weight": [article.weight_g, article.weight_tolerance] if article.is_weighed else None,
     }
+
+
+def attributes_data(line):
+    """What is recorded of the units of a line, see ``recordables``: ``[[id, name, value, whether it must be]]``."""
+    return [[one.id, one.name, one.value, one.is_mandatory] for one in recordables.shown(line)]
 
 
 def _choice_data(choice, parts):

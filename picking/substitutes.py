@@ -5,6 +5,7 @@ from collections import defaultdict
 
 from fulfillment.core.models import Article, Listing, Substitute
 
+from . import recordables
 from .jobs import allocate, free_stock
 from .models import Allocation, PickLine
 
@@ -80,6 +81,7 @@ def move(line, choice, units, *, pk):
             sequence=line.sequence,
             run_id=line.run_id,
             quantity=0,
+            recordables=recordables.of_line(choice.listing.extra.get("recordableAttributes", [])),
         )
     other.quantity += units
     other.count(other.picked, other.short, other.short_reason)

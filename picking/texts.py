@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from . import commands
 from .models import ScanEvent, ShortReason
 from .refusals import (
+    AttributeMissing,
     LocationFirst,
     MayReplace,
     MustScan,
@@ -36,6 +37,8 @@ def screen_texts():
         "must_scan": MustScan.text,
         "must_scan_each": MustScanEach.text,
         "record_missing": RecordMissing.text,
+        "attribute_missing": AttributeMissing.text,
+        "attribute": _("%(title)s: %(value)s"),
         "serial_one_by_one": SerialOneByOne.text,
         "substituted": _("Take %(units)s × %(title)s instead."),
         "after_all": _("Taken back: pick %(title)s after all."),

@@ -80,7 +80,7 @@ def job_detail(request, pk):
 def loop_context(request, walk, choices, *, is_mine):
     """What ``picking/_loop.html`` shows on every page that has the scan loop."""
     line = walk.current
-    kinds = ("scan", "plus", "short", "substitute", "undo", "close", "pause")
+    kinds = ("scan", "plus", "short", "substitute", "attribute", "undo", "close", "pause")
     return {
         "walk": walk,
         "is_mine": is_mine,
@@ -249,6 +249,7 @@ def action_of(form):
         left=data["left"],
         at=data["at"],
         is_typed=data["typed"],
+        attribute=data["attribute"],
     )
 
 

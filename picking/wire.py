@@ -16,10 +16,11 @@ from fulfillment.core.api.schema import (
     moment,
 )
 from fulfillment.core.api.search import page_info
-from fulfillment.core.api.wire import picking_methods, represent_picking_methods
+from fulfillment.core.api.wire import named_words, picking_methods, represent_picking_methods
 from orders.wire import MOST_UNITS, short, tag, text, time, versioned, words
 
 from .models import PickJob, PickLine, ShortReason
+from .recordables import LONGEST
 
 LANGUAGES = {"en": "en_US", "de": "de_DE"}
 MOST_COUNTS = 100
@@ -38,6 +39,16 @@ substitute_line = Object(
     {"picked": units},
     name="SubstituteLineItem",
 )
+recordable = Object(
+    {
+        "id": short,
+        "key": text,
+        "keyLocalized": words,
+        "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"]),
+    },
+    {"group": text, "value": text},
+    name="RecordableAttribute",
+)
 pick_line = Object(
     {
         "id": short,
@@ -50,6 +61,7 @@ pick_line = Object(
         "customAttributes": free,
         "globalLineItemId": short,
         "measurementUnitKey": short,
+        "recordableAttributes": List(recordable),
         "scannableCodes": List(short),
         "shortPickReason": short_pick_reason,
         "substituteLineItems": List(substitute_line),
@@ -205,7 +217,17 @@ split_info = Object(
     {"lineItemId": short, "picked": units, "quantity": Integer(1, MOST_UNITS)}, name="SplitLineItemsInfo"
 )
 splits = {"splitLineItemsInfo": List(split_info, most=MOST_COUNTS, least=1)}
-UNSUPPORTED_ACTIONS = ("UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",)
+recordable_update = Object(
+    {"recordableAttributeId": short},
+    {
+        "keyLocalized": named_words,
+        "group": Text(100),
+        "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"]),
+        "value": Text(LONGEST),
+    },
+    closed=True,
+    name="RecordableAttributeForUpdate",
+)
 actions = Choice(
     "name",
     {
@@ -227,7 +249,11 @@ actions = Choice(
             {**version, "lineItemIds": List(short, most=MOST_COUNTS, least=1)},
         ),
         "REPLACE_ASSIGNED_USERS": named("name", "REPLACE_ASSIGNED_USERS", {**version, **named_users}),
-        **{name: named("name", name, version, closed=False) for name in UNSUPPORTED_ACTIONS},
+        "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES": named(
+            "name",
+            "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
+            {**version, "recordableAttributeUpdates": List(recordable_update, most=MOST_COUNTS)},
+        ),
     },
 )
 
@@ -312,10 +338,19 @@ def represent_line(line, job, substitutes=()):
         **represent_line_parts(line),
         "quantity": line.quantity + sum(other.quantity for other in substitutes),
         "picked": line.picked,
+        **(
+            {"recordableAttributes": [_recordable(one) for one in line.recordables]}
+            if line.recordables
+            else {}
+        ),
         "status": PickLine.Status.IN_PROGRESS if is_begun else line.status,
         **({"substituteLineItems": [_substitute(other) for other in substitutes]} if substitutes else {}),
         **({"shortPickReason": _localized(line.short_reason)} if line.short_reason else {}),
     }
+
+
+def _recordable(entry):
+    return {name: value for name, value in entry.items() if name != "preset" and value is not None}
 
 
 def _substitute(line):

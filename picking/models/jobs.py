@@ -1,3 +1,4 @@
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Prefetch, Q
 from django.utils.translation import gettext_lazy as _
@@ -282,6 +283,8 @@ class PickLine(models.Model):
     # What the scan rules ask for: the place whose scan opened the line, and whether its article was scanned.
     place = models.ForeignKey(StorageLocation, on_delete=models.SET_NULL, null=True, related_name="+")
     is_scanned = models.BooleanField(default=False)
+    # See ``picking.recordables``.
+    recordables = models.JSONField(_("recorded"), default=list, blank=True, encoder=DjangoJSONEncoder)
     # With a short pick: what the picker counted, and where. The stock follows when the job is closed.
     left = models.PositiveIntegerField(_("units left"), null=True)
     left_at = models.ForeignKey(Stock, on_delete=models.SET_NULL, null=True, related_name="+")

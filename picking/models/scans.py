@@ -21,6 +21,7 @@ class ScanEvent(models.Model):
         QUANTITY = "quantity", _("Quantity")
         SHORT = "short", _("Short pick")
         SUBSTITUTE = "substitute", _("Substitute")
+        ATTRIBUTE = "attribute", _("Value")
         UNDO = "undo", _("Undo")
         PAUSE = "pause", _("Pause")
         CLOSE = "close", _("Close")
@@ -65,7 +66,10 @@ class ScanEvent(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    kind__in=["scan", "quantity", "short", "substitute", "undo", "pause", "close", "program"]
+                    kind__in=[
+                        *("scan", "quantity", "short", "substitute", "attribute"),
+                        *("undo", "pause", "close", "program"),
+                    ]
                 ),
                 name="scan_event_kind",
             ),

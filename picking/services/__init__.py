@@ -44,6 +44,7 @@ from .work import (
     modify,
     pause,
     put_aside,
+    record,
     start,
     take_over,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "pause",
     "put_aside",
     "raise_version",
+    "record",
     "reroute_idle",
     "reset",
     "restart",

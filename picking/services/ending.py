@@ -17,7 +17,7 @@ from fulfillment.core.services import stock
 from fulfillment.core.status import transit
 from routing.models import RoutingPlan
 
-from .. import substitutes
+from .. import recordables, substitutes
 from ..events import (
     PickJobAborted,
     PickJobCancelled,
@@ -151,6 +151,9 @@ def reset(job_id, *, by, now, version=None):
         _take_back_closing(job, lines, by=by, now=now)
     for line in lines:
         count_line(line, 0, "")
+        if line.recordables:
+            recordables.begin_anew(line)
+            line.save(update_fields=["recordables"])
     for line in lines:
         if line.replaces_id and line.quantity:
             line.replaces = next(one for one in lines if one.pk == line.replaces_id)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
 
-from .. import queries
+from .. import queries, recordables
 from ..models import Allocation, LinePhoto, PickLine, ScanEvent
 from .lines import COUNTED
 from .locks import touch
@@ -45,9 +45,10 @@ def merge(job_id, line_ids, *, by, now, version=None):
     line.quantity = sum(part.quantity for part in parts)
     short = next((part for part in parts if part.short), line)
     line.left, line.left_at = short.left, short.left_at
+    line.recordables = max((part.recordables for part in parts), key=recordables.number_of_values)
     line.is_scanned = any(part.is_scanned for part in parts)
     line.count(sum(part.picked for part in parts), sum(part.short for part in parts), short.short_reason)
-    line.save(update_fields=["quantity", *COUNTED])
+    line.save(update_fields=["quantity", "recordables", *COUNTED])
     return touch(job, "merge", by=by, now=now)
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
 
+from .. import recordables
 from ..models import Allocation, PickJob, PickLine
 from .lines import COUNTED
 from .locks import check_picker, lock_for_status, touch
@@ -75,6 +76,7 @@ def split_line(line, quantity, picked):
         sequence=line.sequence,
         run_id=line.run_id,
         quantity=quantity,
+        recordables=recordables.copy(line),
     )
     line.quantity -= quantity
     line.count(line.picked - picked, line.short, line.short_reason)

@@ -9,10 +9,11 @@ from fulfillment.core.events import emit
 from fulfillment.core.models import User
 from fulfillment.core.status import transit
 
+from .. import recordables
 from ..events import PickJobPaused, PickJobPicked, PickJobStarted
 from ..models import PickJob
 from .lines import report_rest, set_count
-from .locks import check_alone, check_picker, lock_for_status, touch
+from .locks import NotStarted, check_alone, check_picker, lock_for_status, touch
 
 
 class JobHeld(Refused):
@@ -85,6 +86,26 @@ def book(job_id, counts, *, by, now, version=None):
     if any(line.open_units for line in lines.values()):
         return touch(job, "book", by=by, now=now)
     return finish_picking(job, by, now)
+
+
+@transaction.atomic
+def record(job_id, changes, *, by, now, version=None):
+    """Change what is recorded of the lines of a job: ``[(attribute id, {what: value})]``.
+
+    Refuses a job that has ended or is in another picker's hands, and attributes of other jobs.
+    """
+    job = lock_for_status(job_id, version)
+    if job.status == PickJob.Status.IN_PROGRESS:
+        check_picker(job, by)
+    elif job.status not in PickJob.UNFINISHED:
+        raise NotStarted(job=job, status=job.get_status_display())
+    lines = list(job.lines.all())
+    for attribute_id, values in changes:
+        line, entry = recordables.find(lines, attribute_id)
+        if line is None:
+            raise NotOnThisJob(line=attribute_id, job=job)
+        recordables.change(line, entry, values)
+    return touch(job, "record", by=by, now=now)
 
 
 def finish_picking(job, by, now):

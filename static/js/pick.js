@@ -120,6 +120,7 @@ function paintCard(card, line) {
   slot(card, "first").hidden = job.data.rules.location === "SCAN_NOT_REQUIRED" || !here || line.place === here.id;
   write(slot(card, "instead"), line.instead ? fill(texts.instead, line) : "");
   paintChoices(card, line);
+  paintAttributes(card.querySelector("#attributes"), line);
   write(slot(card, "weight"), line.weight ? fill(texts.weigh, weighWords(line)) : "");
   image.hidden = !line.image;
   if (line.image && image.getAttribute("src") !== line.image) image.src = line.image;
@@ -148,6 +149,26 @@ function paintChoices(card, line) {
   form.querySelector("select").replaceChildren(...line.substitutes.map(({ sku, title, places, free }) => {
     const words = { title, place: places[0]?.name || texts.noPlace, free };
     return new Option(fill(texts.choice, words), sku);
+  }));
+}
+
+/** A field for each value that is recorded of the line's units. What somebody is typing stays. */
+function paintAttributes(box, { id, attributes = [] }) {
+  box.hidden = !attributes.length;
+  const key = JSON.stringify([id, attributes]);
+  if (box.dataset.shown === key) return;
+  box.dataset.shown = key;
+  box.replaceChildren(...attributes.map(([attribute, name, value, isMandatory]) => {
+    const form = document.getElementById("attribute").content.cloneNode(true).firstElementChild;
+    const field = form.elements.code;
+    form.elements.line.value = id;
+    form.elements.attribute.value = attribute;
+    field.id = `attribute-${attribute}`;
+    field.value = value;
+    form.querySelector("label").htmlFor = field.id;
+    slot(form, "name").textContent = name;
+    slot(form, "must").hidden = !isMandatory;
+    return form;
   }));
 }
 

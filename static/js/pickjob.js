@@ -10,7 +10,7 @@ const TAIL = /^[0-9A-Z-]{4,12}$/i; // what a person types of a code, as the scre
  * `{id, version, rules: {article, location, override, unknown}, history: [[line, picked, short]], lines: [{id, title,
  * sku, codes: {code: units}, quantity, picked, short, reason, place, is_scanned, records: [[part, label]],
  * weight: [grams of one, tolerance in %] or null, places: [{id, name, zone, codes, quantity}], replaces, instead,
- * substitutes: [what a line has of its article, and free]}]}`; an entry of the history may have units that left a line
+ * attributes: [[id, name, value, whether it must be recorded]], substitutes: [what a line has of its article, and free]}]}`; an entry of the history may have units that left a line
  * for its substitute as its fourth. In a run a line has `orders: [[order, units]]`, which get their units in this order.
  */
 export class PickJob {
@@ -34,6 +34,7 @@ export class PickJob {
     if (kind === "close" || kind === "pause") this.leaving = kind;
     if (opened && this.line(opened.line)) this.line(opened.line).place = opened.place;
     if (!effect) return;
+    if (effect.attribute) return keepValue(this.line(effect.line), effect);
     if (effect.moved) move(this.lines, item);
     const line = this.line(effect.moved > 0 ? substituteOf(this.lines, item).id : effect.line);
     if (!line) return;
@@ -59,8 +60,8 @@ export class PickJob {
         if (item.kind === "undo") this.data.history.pop();
         else if (change[1] || change[2]) this.data.history.push(change);
       }
-      const { picked, short, reason, place, is_scanned } = answer.line;
-      Object.assign(figures, { picked, short, reason, place, is_scanned });
+      const { picked, short, reason, place, is_scanned, attributes = figures.attributes } = answer.line;
+      Object.assign(figures, { picked, short, reason, place, is_scanned, attributes });
     }
     if (answer.job) this.data.version = answer.job.version;
     return this.replay();
@@ -184,6 +185,13 @@ export class PickJob {
     return { kind: "substituted", words: { units: moved, title: choice.title }, effect: { line: id, sku: code, moved } };
   }
 
+  attribute({ line: id, attribute, code: value = "" }) {
+    const line = this.line(id);
+    if (!line) return {};
+    const words = { title: line.title, value: value || "–" };
+    return { kind: "ok", text: "attribute", words, effect: { line: id, attribute, value } };
+  }
+
   undo() {
     const last = this.history.at(-1);
     if (!last) return {};
@@ -218,6 +226,10 @@ export class PickJob {
   }
 
   #record(line, units, found) {
+    const unknown = (line.attributes ?? []).filter(([, , value, isMandatory]) => isMandatory && !value).map(([, name]) => name);
+    if (units >= open(line) && unknown.length) {
+      return { kind: "unknown", text: "attribute_missing", words: { title: line.title, parts: unknown.join(", ") } };
+    }
     const missing = line.records.filter(([part]) => !found[part]).map(([, name]) => name);
     if (missing.length) return { kind: "unknown", text: "record_missing", words: { title: line.title, parts: missing.join(", ") } };
     if (units > 1 && line.records.some(([part]) => part === "serial")) {
@@ -247,6 +259,11 @@ function count(line, { picked, short, reason, is_scanned: isScanned }, rules) {
   if (isScanned) line.is_scanned = true;
   if (picked > 0 && rules.location === "MUST_SCAN_EACH") line.place = "";
   if (!line.picked) Object.assign(line, { place: "", is_scanned: false });
+}
+
+function keepValue(line, { attribute, value }) {
+  if (!line) return;
+  line.attributes = line.attributes.map((one) => (one[0] === attribute ? [one[0], one[1], value, one[3]] : one));
 }
 
 /** Units of a line go to its substitute, which becomes a line behind it, or (moved < 0) come back. */

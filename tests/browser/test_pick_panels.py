@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from picking import recordables
 from picking import services as picking
 from picking.models import PickJob
 from tests.factories.picking import code_of, pick_job, started_pick_job
@@ -136,3 +137,37 @@ def test_panel_stays_open_while_the_page_wants_to_load_anew(signed_in, facility,
 
     signed_in.expect_progress("1/3")
     assert first.picked == 0
+
+
+@pytest.mark.parametrize("is_offline", [False, True], ids=["online", "offline"])
+def test_value_that_must_be_recorded_is_asked_for_before_the_last_unit(
+    signed_in, facility, picker, is_offline
+):
+    job = pick_job(1, 1, facility=facility)
+    first, second = job.lines.all()
+    asked = {"keyLocalized": {"en_US": "Temperature"}, "recordingRule": "MANDATORY"}
+    first.recordables = recordables.of_line([asked])
+    first.save()
+    picking.start(job.pk, by=picker, now=timezone.now())
+    show(signed_in, job)
+    field = signed_in.page.get_by_label("Temperature")
+    expect(field).to_be_visible()
+    signed_in.inspect()
+    signed_in.look("recorded")
+    signed_in.page.context.set_offline(is_offline)
+
+    signed_in.scan(code_of(first))
+    expect(signed_in.page.locator("#feedback")).to_contain_text("needs: Temperature")
+    field.fill("3.5")
+    signed_in.page.get_by_role("button", name="Keep").tap()
+    signed_in.expect_feedback("ok")
+    expect(field).to_have_value("3.5")
+    signed_in.scan(code_of(first))
+    signed_in.expect_feedback("line_done")
+    expect(field).to_be_hidden()
+    signed_in.page.context.set_offline(False)
+
+    signed_in.expect_sent()
+    first.refresh_from_db()
+    assert (first.picked, first.recordables[0]["value"], second.picked) == (1, "3.5", 0)
+    assert signed_in.page.locator("#tasks").is_hidden()

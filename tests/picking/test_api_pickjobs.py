@@ -375,14 +375,6 @@ def test_target_time_is_set(api):
     assert response.json()["deliveryinformation"]["targetTime"] == "2030-01-02T03:04:05Z"
 
 
-def test_action_without_mechanism_says_so(api):
-    response = act(
-        api, pick_job(1), "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES", recordableAttributeUpdates=[]
-    )
-
-    assert (response.status_code, response.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
-
-
 def test_action_is_done_once_per_key(api):
     job = pick_job(1)
     body = {"name": "START", "version": 1}

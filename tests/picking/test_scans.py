@@ -68,6 +68,7 @@ def test_scan_books_a_unit_and_answers_with_the_new_state(device, job):
         "reason": "",
         "place": "",
         "is_scanned": True,
+        "attributes": [],
     }
     assert (answer["job"]["units_done"], answer["job"]["units"]) == (1, 3)
     assert figures(job) == [(1, 0), (0, 0)]

@@ -100,13 +100,15 @@ def free(value, path, errors):
 
 
 class Map:
-    def __init__(self, item):
-        self.item = item
+    def __init__(self, item, least=0):
+        self.item, self.least = item, least
 
     def __call__(self, value, path, errors):
         if type(value) is not dict:
             errors.append((path, "must be an object"))
             return value
+        if len(value) < self.least:
+            errors.append((path, "must not be empty"))
         return {
             name: self.item(inner, f"{path}.{name}", errors)
             for name, inner in value.items()

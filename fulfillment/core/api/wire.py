@@ -11,6 +11,7 @@ from .search import page_info
 
 short, text = Text(255), Text()
 words = Map(text)
+named_words = Map(Text(200), least=1)
 version = Integer(0, 2**31 - 1)
 tag = Object({"id": short, "value": short})
 MOST_UNITS = 1_000_000
@@ -327,6 +328,12 @@ attribute = Object(
         "context": free,
     },
 )
+# What is recorded of the units while they are picked, see ``picking.recordables``.
+listed_recordable = Object(
+    {"keyLocalized": named_words, "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"])},
+    {"value": Text(200)},
+    name="ListingRecordableAttributeForCreation",
+)
 listing_options = {
     "title": Text(200),
     "titleLocalized": words,
@@ -354,7 +361,8 @@ listing_options = {
         ),
         free,
     ),
-    **dict.fromkeys(("outOfStockBehaviourByContexts", "partialStocks", "recordableAttributes"), List(free)),
+    **dict.fromkeys(("outOfStockBehaviourByContexts", "partialStocks"), List(free)),
+    "recordableAttributes": List(listed_recordable, most=40),
 }
 listing_for_replacement = Object(
     {"tenantArticleId": Text(100)},

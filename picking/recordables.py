@@ -1,0 +1,111 @@
+"""What is recorded of the units of a line beside lot, expiry and serial number: the recordable attributes of its listing.
+
+A line keeps its own, in the wire format: ``{id, key, keyLocalized, recordingRule, value}`` and perhaps ``group``. What must
+be recorded is asked for before the last unit is picked. The caller holds the lock under which lines change.
+"""
+
+import dataclasses
+import uuid
+
+from django.utils.translation import get_language
+
+from fulfillment.core.ids import uuid7
+from fulfillment.core.models import Listing
+
+MANDATORY = "MANDATORY"
+LONGEST = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Recordable:
+    """An attribute of a line as the screen shows it."""
+
+    id: str
+    name: str
+    value: str
+    is_mandatory: bool
+
+
+def of_listings(listing_ids):
+    """``{listing id: what is recorded of its units}``, without listings that ask for nothing."""
+    asking = Listing.objects.filter(pk__in=listing_ids, extra__has_key="recordableAttributes")
+    return dict(asking.values_list("pk", "extra__recordableAttributes"))
+
+
+def of_line(listed):
+    """The attributes of a new line, by those of its listing. What has a value there begins with it."""
+    return [
+        {
+            "id": str(uuid7()),
+            "key": _key(one["keyLocalized"]),
+            "keyLocalized": one["keyLocalized"],
+            "recordingRule": one["recordingRule"],
+            "value": one.get("value"),
+            "preset": one.get("value"),
+        }
+        for one in listed
+    ]
+
+
+def shown(line):
+    """The attributes of a line, named in the reader's language."""
+    return [
+        Recordable(one["id"], _name(one), one["value"] or "", one["recordingRule"] == MANDATORY)
+        for one in line.recordables
+    ]
+
+
+def missing(line):
+    """The names of what must be recorded of a line and is not."""
+    return [one.name for one in shown(line) if one.is_mandatory and not one.value]
+
+
+def _key(words):
+    """The name for programs: the English one, else the first by its locale; a database keeps no order of them."""
+    return min(words.items(), key=lambda item: (item[0][:2] != "en", item[0]))[1]
+
+
+def _name(entry):
+    language = (get_language() or "")[:2]
+    named = sorted(entry["keyLocalized"].items())
+    return next((words for locale, words in named if locale[:2] == language), entry["key"])
+
+
+def find(lines, attribute_id):
+    """(line, attribute) with this id, of some lines; (None, None) when none has it."""
+    wanted = str(attribute_id)
+    return next(
+        ((line, one) for line in lines for one in line.recordables if one["id"] == wanted), (None, None)
+    )
+
+
+def keep(lines, entry, value):
+    """Record a value on the lines that are picked together: on each under the attribute of this name."""
+    for line in lines:
+        for one in line.recordables:
+            if one["key"] == entry["key"]:
+                one["value"] = value[:LONGEST] or None
+        line.save(update_fields=["recordables"])
+
+
+def change(line, entry, changes):
+    """Change an attribute of a line: its value, or what it is."""
+    entry.update(changes)
+    if "keyLocalized" in changes:
+        entry["key"] = _key(changes["keyLocalized"])
+    line.save(update_fields=["recordables"])
+
+
+def number_of_values(entries):
+    return sum(bool(one["value"]) for one in entries)
+
+
+def copy(line):
+    """The attributes of a line for a part of it: with what is recorded, under ids of their own."""
+    return [{**one, "id": str(uuid.uuid4())} for one in line.recordables]
+
+
+def begin_anew(line):
+    """Forget what was recorded."""
+    for one in line.recordables:
+        one["value"] = one["preset"]
