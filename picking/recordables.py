@@ -44,6 +44,7 @@ def of_line(listed):
             "preset": one.get("value"),
         }
         for one in listed
+        if one.get("keyLocalized") and one.get("recordingRule")  # kept from a time when anything was taken
     ]
 
 

@@ -22,7 +22,9 @@ COLOUR = {"keyLocalized": {"en_US": "Colour"}, "recordingRule": "OPTIONAL", "val
 def fish(facility):
     article = ArticleFactory(code=ean())
     put_stock(facility, article, 20, location=StorageLocationFactory(facility=facility))
-    Listing.objects.filter(article=article).update(extra={"recordableAttributes": [TEMPERATURE, COLOUR]})
+    Listing.objects.filter(article=article).update(
+        extra={"recordableAttributes": [TEMPERATURE, COLOUR, {"key": "no name"}]}
+    )
     return article
 
 
