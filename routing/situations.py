@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import functools
 import hashlib
 import json
 import operator
@@ -223,10 +222,15 @@ class Joined(Aggregate):
         return self.as_sql(compiler, connection, function="GROUP_CONCAT")
 
 
-@functools.lru_cache(maxsize=100_000)
+def _keys(text):
+    """Ids with spaces between as their database writes them (SQLite leaves out the dashes), as the rules have them."""
+    ids = text.split(" ")
+    return ids if "-" in text else [str(uuid.UUID(one)) for one in ids]
+
+
 def _key(text):
-    """An id as its database writes it (SQLite leaves out the dashes), in the form that the rules use."""
-    return str(uuid.UUID(text))
+    (key,) = _keys(text)
+    return key
 
 
 def load_figures(article_ids, today):
@@ -281,17 +285,16 @@ def load_figures(article_ids, today):
         else:
             available[_key(article)] = _shelf(facilities, reserved, units)
     for article, shelf in available.items():
-        everywhere = kept.get((None, article), 0)
-        for facility, units in shelf.items():
-            safe = kept.get((facility, article), everywhere) if kept else 0
-            if safe or units < 0:
-                shelf[facility] = max(units - safe, 0)
+        if kept or min(shelf.values()) < 0:
+            everywhere = kept.get((None, article), 0)
+            for facility, units in shelf.items():
+                shelf[facility] = max(units - kept.get((facility, article), everywhere), 0)
     return available, workload
 
 
 def _shelf(facilities, reserved, units):
     """``{facility key: units}`` out of the texts of one article."""
-    keys = list(map(_key, facilities.split(" ")))
+    keys = _keys(facilities)
     held, values = map(int, reserved.split(" ")), map(int, units.split(" "))
     shelf = dict(zip(keys, map(operator.sub, values, held), strict=True))
     if len(shelf) == len(keys):
