@@ -144,7 +144,7 @@ class Candidates(Sequence[Candidate]):
         return self._sum([self.units(line.article) for line in lines])
 
     def _sum(self, columns):
-        return reduce(_added, columns) if columns else [0] * len(self)
+        return reduce(added, columns) if columns else [0] * len(self)
 
     def at(self, indexes: Sequence[int]) -> "Candidates":
         """Some of them, in this order."""
@@ -184,7 +184,8 @@ def _at_most(wanted, column):
     return [wanted if units > wanted else units for units in column]
 
 
-def _added(one: Sequence[int], other: Sequence[int]) -> list[int]:
+def added(one: Sequence, other: Sequence) -> list:
+    """The sum of two columns."""
     return list(map(operator.add, one, other))
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import compress
 from random import Random
 
 from routing.rules.assignment import EPSILON, Choice, Found, search
-from routing.rules.candidates import Candidates
+from routing.rules.candidates import Candidates, added
 from routing.rules.facts import Candidate, Demand, Least, Line, Policy
 from routing.rules.fences import FENCES, Fence
 from routing.rules.ratings import RATINGS, Rating
@@ -237,7 +237,7 @@ def rate(demand: Demand, candidates: Candidates, policy: Policy) -> Rated:
         for rating in active_ratings(policy)
     ]
     points = [column.points for column in columns]
-    sums = list(map(sum, zip(*points, strict=True))) if points else [0.0] * len(candidates)
+    sums = reduce(added, points) if points else [0.0] * len(candidates)
     return Rated(candidates, tuple(columns), sums)
 
 
