@@ -15,7 +15,7 @@ from weasyprint import CSS, HTML
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher
 
-from shipping import labels
+from shipping import labels, notes
 from shipping.carriers import Contact, ParcelData
 from shipping.models import Parcel
 from tests.factories.core import FacilityFactory
@@ -52,6 +52,28 @@ PARCEL = ParcelData(
     count=1,
     language="en",
 )
+
+PAPER = {
+    "language": "en",
+    "sender": ["Shop BV"],
+    "recipient": ["Anna de Vries"],
+    "country": "NL",
+    "order_number": "T-1",
+    "order_date": "2 March",
+    "lines": [{"sku": "A", "title": "Mug", "quantity": 1, "ordered": 1, "price": ""}],
+    "parcels": ["P1"],
+    "greeting": "",
+    "footer": "",
+    "shows_prices": False,
+    "code": "P1",
+    "is_sscc": False,
+    "number": 1,
+    "count": 1,
+    "return_code": "RABC",
+    "return_number": "",
+    "return_text": "",
+    "reasons": ["Too small"],
+}
 
 
 def measure():
@@ -117,8 +139,12 @@ def measure():
 
 
 def warm_up():
+    """Draw everything once: style sheets and fonts are read when a worker starts, not with each parcel."""
     labels.render_label(PARCEL, "DEMO123456789012")
     labels.render_label(PARCEL, "DEMO123456789012", is_return=True)
+    notes.render_delivery_note(PAPER, None)
+    notes.render_packing_slip(PAPER, None)
+    notes.render_return_slip(PAPER, None)
 
 
 def _bookings(processes):

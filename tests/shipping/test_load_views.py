@@ -177,6 +177,20 @@ def test_wrong_count_is_told_on_the_page(client, facility):
     assert load.status == "OPEN"
 
 
+def test_driver_signs_only_when_something_is_loaded(client, facility):
+    done = labelled(facility=facility)
+    load = load_of(done)
+    empty = text(client.get(address("load-detail", load.pk)))
+
+    loads.add(load.pk, done.code, by=None, now=timezone.now())
+
+    assert "Scan the first parcel." in empty
+    assert "The driver signs" not in empty
+    assert "The driver signs" in text(
+        client.get(address("load-detail", load.pk), headers={"HX-Request": "true"})
+    )
+
+
 def test_load_says_when_it_leaves_with_its_day_when_that_is_not_today(client, facility):
     load = loaded(labelled(facility=facility))
 
