@@ -61,14 +61,15 @@ def test_end_of_the_code_is_enough_when_a_person_types_it(signed_in, facility, p
     code = code_of(job.lines.get())
     show(signed_in, job)
 
-    signed_in.scan(code[-4:])
+    signed_in.page.evaluate("document.activeElement.blur()")
+    signed_in.scan_beside_the_field(code[-4:])
     expect(signed_in.page.locator("#feedback [data-kind]")).to_be_visible()
     signed_in.expect_sent()
     assert job.lines.get().picked == 0
-    signed_in.page.locator("#id_code").press_sequentially(code[-4:], delay=150)
+    signed_in.page.locator("#id_code").press_sequentially(code[-4:], delay=300)
     signed_in.page.keyboard.press("Enter")
     signed_in.expect_progress("1/2")
-    signed_in.page.locator("#id_code").fill(code[-4:])
+    signed_in.page.locator("#id_code").press_sequentially(code[-4:])
     signed_in.page.get_by_role("button", name="Book", exact=True).tap()
     signed_in.expect_progress("2/2")
 
