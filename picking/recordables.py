@@ -9,11 +9,9 @@ import uuid
 
 from django.utils.translation import get_language
 
+from fulfillment.core import attributes
 from fulfillment.core.ids import uuid7
 from fulfillment.core.models import Listing
-
-MANDATORY = "MANDATORY"
-LONGEST = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +48,14 @@ def of_line(listed):
 
 def shown(line):
     """The attributes of a line, named in the reader's language."""
+    language = get_language() or "en"
     return [
-        Recordable(one["id"], _name(one), one["value"] or "", one["recordingRule"] == MANDATORY)
+        Recordable(
+            one["id"],
+            attributes.name_of(one, language),
+            one["value"] or "",
+            one["recordingRule"] == attributes.MANDATORY,
+        )
         for one in line.recordables
     ]
 
@@ -64,12 +68,6 @@ def missing(line):
 def _key(words):
     """The name for programs: the English one, else the first by its locale; a database keeps no order of them."""
     return min(words.items(), key=lambda item: (item[0][:2] != "en", item[0]))[1]
-
-
-def _name(entry):
-    language = (get_language() or "")[:2]
-    named = sorted(entry["keyLocalized"].items())
-    return next((words for locale, words in named if locale[:2] == language), entry["key"])
 
 
 def find(lines, attribute_id):
@@ -85,7 +83,7 @@ def keep(lines, entry, value):
     for line in lines:
         for one in line.recordables:
             if one["key"] == entry["key"]:
-                one["value"] = value[:LONGEST] or None
+                one["value"] = value[: attributes.LONGEST_VALUE] or None
         line.save(update_fields=["recordables"])
 
 
@@ -104,6 +102,11 @@ def number_of_values(entries):
 def copy(line):
     """The attributes of a line for a part of it: with what is recorded, under ids of their own."""
     return [{**one, "id": str(uuid.uuid4())} for one in line.recordables]
+
+
+def passed_on(line):
+    """What was recorded of a line, for the line that packs its units."""
+    return [{name: value for name, value in one.items() if name != "preset"} for one in line.recordables]
 
 
 def begin_anew(line):

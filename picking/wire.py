@@ -17,10 +17,10 @@ from fulfillment.core.api.schema import (
 )
 from fulfillment.core.api.search import page_info
 from fulfillment.core.api.wire import named_words, picking_methods, represent_picking_methods
+from fulfillment.core.attributes import LONGEST_VALUE
 from orders.wire import MOST_UNITS, short, tag, text, time, versioned, words
 
 from .models import PickJob, PickLine, ShortReason
-from .recordables import LONGEST
 
 LANGUAGES = {"en": "en_US", "de": "de_DE"}
 MOST_COUNTS = 100
@@ -223,7 +223,7 @@ recordable_update = Object(
         "keyLocalized": named_words,
         "group": Text(100),
         "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"]),
-        "value": Text(LONGEST),
+        "value": Text(LONGEST_VALUE),
     },
     closed=True,
     name="RecordableAttributeForUpdate",

@@ -8,7 +8,6 @@ from .errors import Refused
 
 MANDATORY = "MANDATORY"
 LONGEST_VALUE = 500
-MOST_ATTRIBUTES = 40
 
 
 class UnknownAttribute(Refused):
@@ -17,12 +16,6 @@ class UnknownAttribute(Refused):
 
 class AttributesMissing(Refused):
     text = _("Record what is asked for first: %(missing)s.")
-
-
-def asked_for(listing):
-    """What a listing asks to be recorded, as it was sent: ``[{"key", "keyLocalized", "recordingRule", "value"}]``."""
-    wanted = listing.extra.get("recordableAttributes") if listing else None
-    return [entry for entry in wanted or [] if isinstance(entry, dict)][:MOST_ATTRIBUTES]
 
 
 def copies(attributes):

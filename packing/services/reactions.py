@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from fulfillment.core import attributes
 from fulfillment.core.events import emit
 from fulfillment.core.status import log_created, transit
+from picking import recordables
 from picking.models import PickJob
 
 from ..events import PackJobCancelled, PackJobCreated, PackJobUpdated
@@ -42,9 +43,9 @@ def on_pick_job_closed(event, *, by, now):
             article_id=line.article_id,
             title=line.title,
             quantity=line.picked,
-            recordable_attributes=attributes.copies(attributes.asked_for(line.listing)),
+            recordable_attributes=attributes.copies(recordables.passed_on(line)),
         )
-        for line in pick_job.lines.filter(picked__gt=0).select_related("listing")
+        for line in pick_job.lines.filter(picked__gt=0)
     )
     emit(announcement(pack_job_id=job.pk), by=by, now=now)
 

@@ -7,10 +7,10 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from fulfillment.core.attributes import AttributesMissing, copies
-from fulfillment.core.models import Listing
+from fulfillment.core.attributes import AttributesMissing, copies, missing
 from packing import services as packing
 from packing.models import PackJob
+from picking import recordables
 from picking.events import PickJobClosed
 from tests.apiclient import Api
 from tests.factories.core import FacilityFactory
@@ -97,22 +97,23 @@ def test_split_job_is_packed_and_closed(closings):
     assert closings == [job.pk]
 
 
-def test_pack_job_asks_for_what_its_listing_asks_for(api):
+def test_pack_job_has_what_the_picker_recorded_and_asks_for_the_rest(api):
     pick_job = closed_pick_job(2)
-    Listing.objects.filter(pk=pick_job.lines.get().listing_id).update(
-        extra={"recordableAttributes": [{**SERIAL, "recordingRule": "MANDATORY"}]}
-    )
+    line = pick_job.lines.get()
+    gift = {"keyLocalized": {"en_US": "gift card"}, "recordingRule": "MANDATORY"}
+    line.recordables = recordables.of_line([{**SERIAL, "recordingRule": "MANDATORY"}, gift])
+    recordables.keep([line], line.recordables[0], "SN-1")
 
     with transaction.atomic():
         packing.on_pick_job_closed(PickJobClosed(pick_job.pk), by=None, now=timezone.now())
 
     job = PackJob.objects.get()
-    [shown] = api.get(f"/api/packjobs/{job.pk}").json()["lineItems"][0]["recordableAttributes"]
-    assert (shown["key"], shown["recordingRule"], shown["keyLocalized"]) == (
-        "serial",
-        "MANDATORY",
-        SERIAL["keyLocalized"],
-    )
+    shown = api.get(f"/api/packjobs/{job.pk}").json()["lineItems"][0]["recordableAttributes"]
+    assert [(one["key"], one["recordingRule"], one.get("value")) for one in shown] == [
+        ("Serial number", "MANDATORY", "SN-1"),
+        ("gift card", "MANDATORY", None),
+    ]
+    assert [one["key"] for one in missing(job.lines.get().recordable_attributes)] == ["gift card"]
 
 
 def test_program_records_values_each_part_its_own(api):
