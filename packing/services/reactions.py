@@ -55,6 +55,7 @@ def on_pick_job_reopened(event, *, by, now):
     for job in PackJob.objects.filter(pick_job_id=event.pick_job_id).lock_all():
         if job.status not in {PackJob.Status.OPEN, PackJob.Status.OBSOLETE, PackJob.Status.CANCELED}:
             raise PackingBegan(job=job)
+        job.lines.all().delete()  # built anew when the picking ends again; until then its lines may change
         if job.status == PackJob.Status.OPEN:
             transit(job.make_obsolete, by=by, now=now)
             emit(PackJobCancelled(pack_job_id=job.pk), by=by, now=now)

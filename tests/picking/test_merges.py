@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from fulfillment.core.models import Stock, Substitute
+from packing.models import PackLine
 from picking import services
 from tests.apiclient import Api
 from tests.factories.core import ArticleFactory, StorageLocationFactory, put_stock, staff
@@ -53,6 +54,19 @@ def test_merged_line_is_picked_and_leaves_the_stock_like_any_other(job, picker):
 
     assert (last.data["kind"], one_more.data["kind"]) == ("job_done", "too_many")
     assert Stock.objects.get(listing=line.listing).value == 2
+
+
+@pytest.mark.parametrize("reopen", [services.reset, services.restart])
+def test_parts_are_merged_when_the_job_was_closed_and_its_pack_job_opened(job, picker, reopen):
+    for line in job.lines.all():
+        act(job, "quantity", by=picker, line=line.pk, quantity=line.quantity)
+    services.close(job.pk, by=picker, now=timezone.now())
+    reopen(job.pk, by=picker, now=timezone.now())
+
+    merge(job, picker)
+
+    assert job.lines.get().quantity == 5
+    assert PackLine.objects.count() == 0
 
 
 def test_what_is_missing_of_a_part_is_missing_of_the_whole(job, picker):
