@@ -196,7 +196,7 @@ class PackLine(models.Model):
     objects = PackLineQuerySet.as_manager()
 
     class Meta:
-        ordering = ["order_line__position"]
+        ordering = ["order_line__position", "pk"]  # parts of a line have its position
         verbose_name = _("pack line")
         verbose_name_plural = _("pack lines")
         constraints = [
