@@ -8,11 +8,14 @@ from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.status import check_version
 
 from . import services, wire
-from .models import PackJob
+from .models import PackageItem, PackJob
 
 
-def line_of(job, item):
-    """The pack line that an item means: by its id, that of its pick or order line, or its article."""
+def line_of(job, item, package_id=None):
+    """The pack line that an item means: by its id, that of its pick or order line, or its article.
+
+    Of several, as parts of a line are, the one that lies in the package if one is named, else one with units to pack.
+    """
     lines = list(job.lines.with_packed().select_related("order_line"))
     for name in ("id", "originId", "globalLineItemId"):
         wanted = paging.as_uuid(item.get(name))
@@ -20,17 +23,27 @@ def line_of(job, item):
             found = [line for line in lines if wanted in (line.pk, line.pick_line_id, line.order_line_id)]
             if not found:
                 raise services.NotALine(line=item[name], job=job)
-            return found[0]
+            return _likely(found, package_id)
     sku = (item.get("article") or {}).get("tenantArticleId", "")
     found = [line for line in lines if line.order_line.sku == sku]
     if not found:
         raise services.NotALine(line=sku or item.get("id", ""), job=job)
-    return next((line for line in found if line.packed < line.quantity), found[0])
+    return _likely(found, package_id)
+
+
+def _likely(lines, package_id):
+    if len(lines) > 1 and package_id is not None:
+        items = PackageItem.objects.filter(package=package_id, line__in=lines)
+        here = dict(items.values_list("line", "quantity"))
+        if here:
+            return max(lines, key=lambda line: here.get(line.pk, 0))
+    return next((line for line in lines if line.packed < line.quantity), lines[0])
 
 
 @transaction.atomic
 def create(job, data, *, by, now):
     """A package with its code, box and first units; returns it."""
+    services.lock_for_status(job.pk)
     box_id = None
     if data.get("packingContainerTypeRef"):
         box_id = paging.as_uuid(data["packingContainerTypeRef"])
@@ -53,7 +66,7 @@ def add(job, package, item, *, by, now, version=None):
 def patch(job, package, data, *, by, now):
     """Apply the actions of a PATCH together, or none of them."""
     who = {"by": by, "now": now}
-    check_version(PackJob.objects.lock(pk=job.pk), data["version"])
+    services.lock_for_status(job.pk, data["version"])
     for action in data["actions"]:
         match action["action"]:
             case "ReplaceCodesInPackingTargetContainer":
@@ -62,10 +75,11 @@ def patch(job, package, data, *, by, now):
                 add(job, package, action["lineItem"], **who)
             case "UpdateLineItemOnPackingTargetContainer":
                 item = action["lineItem"]
-                changes = [(line_of(job, item).pk, item.get("quantity", 1), True)]
+                changes = [(line_of(job, item, package.pk).pk, item.get("quantity", 1), True)]
                 services.change_contents(job.pk, package.pk, changes, **who)
             case "RemoveLineItemFromPackingTargetContainer":
-                changes = [(line_of(job, {"id": action["lineItemRef"]}).pk, 0, True)]
+                line = line_of(job, {"id": action["lineItemRef"]}, package.pk)
+                changes = [(line.pk, 0, True)]
                 services.change_contents(job.pk, package.pk, changes, **who)
             case wire.CONTAINER_RECORD:
                 services.record(job.pk, read_updates(action), **who)
@@ -77,7 +91,7 @@ def patch(job, package, data, *, by, now):
 def move(job, data, *, by, now):
     """Move units between packages, into a new one, or back to where they came from. The whole move or nothing."""
     who = {"by": by, "now": now}
-    version = PackJob.objects.lock(pk=job.pk).version
+    version = services.lock_for_status(job.pk).version
     ends = [*data["move"]["from"], data["move"]["to"]]
     for end in ends:  # the version of a container is that of its job
         if "containerVersion" in end and end["containerVersion"] != version:
@@ -91,15 +105,11 @@ def move(job, data, *, by, now):
             ref = to.get("operativeContainerTypeRef")
             package = create(job, {"codes": to.get("codes"), "packingContainerTypeRef": ref}, **who)
             target = package.pk
-    moves = [
-        (
-            _package_id(end["containerId"]),
-            line_of(job, {"globalLineItemId": end["globalLineItemId"]}).pk,
-            end["quantity"],
-            target,
-        )
-        for end in data["move"]["from"]
-    ]
+    moves = []
+    for end in data["move"]["from"]:
+        source = _package_id(end["containerId"])
+        line = line_of(job, {"globalLineItemId": end["globalLineItemId"]}, source)
+        moves.append((source, line.pk, end["quantity"], target))
     services.move_many(job.pk, moves, **who)
 
 

@@ -5,11 +5,10 @@ from django.db import transaction
 from fulfillment.core.access import permissions_at
 from fulfillment.core.models import Permission, User
 from fulfillment.core.models.facility import ScanRule
-from fulfillment.core.status import check_version
 
 from .. import queries
 from ..models import PackageItem
-from .locks import check_packer, lock_for_packing, lock_for_status, raise_version, touch
+from .locks import lock_for_packing, lock_to_announce, raise_version, touch
 from .packages import new_package, package_of
 from .refusals import (
     MustScan,
@@ -134,8 +133,7 @@ def change_contents(job_id, package_id, changes, *, by, now, version=None):
         changes: ``[(line id, units, is_absolute)]``: units that come in addition, or that are in it afterwards.
     Refuses an old version, lines of other jobs, and more units than were picked.
     """
-    job = lock_for_packing(job_id, by)
-    check_version(job, version)
+    job = lock_to_announce(job_id, by, version)
     package = package_of(job, package_id)
     for line_id, units, is_absolute in changes:
         line = job.lines.with_packed().filter(pk=line_id).first()
@@ -163,8 +161,7 @@ def move_many(job_id, moves, *, by, now, version=None):
         moves: ``[(package id, line id, units, id of the other package or None)]``.
     Refuses an old version, and more units than are in a package.
     """
-    job = lock_for_packing(job_id, by)
-    check_version(job, version)
+    job = lock_to_announce(job_id, by, version)
     for package_id, line_id, units, target_id in moves:
         line, package = job.lines.filter(pk=line_id).first(), package_of(job, package_id)
         if line is None:
@@ -244,8 +241,7 @@ def count(job_id, packed, *, by, now, version=None):
         packed: ``{line id: units}``.
     Refuses a job that is not in progress or in another packer's hands, lines of other jobs, more than was picked.
     """
-    job = lock_for_status(job_id, version)
-    check_packer(job, by)
+    job = lock_to_announce(job_id, by, version)
     lines = {line.pk: line for line in job.lines.with_packed()}
     for line_id, units in packed.items():
         line = lines.get(line_id)

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils.translation import get_language
 
 from fulfillment.core import attributes
+from fulfillment.core.models.facility import ScanRule
 
 from ..models import PackageItem, PackJob, PackLine
-from .locks import lock_for_status, touch
+from .locks import check_packer, lock_for_status, touch
 from .refusals import LineNotToBeSplit, NotALine, PackingEnded
 
 
@@ -22,29 +23,38 @@ class Split:
     packed: int | None = None
 
 
+def _lock_kept(job_id, by, version):
+    """Lock a job that is to be packed or was: shipments go on with its lines. One in work is its packer's."""
+    job = lock_for_status(job_id, version)
+    if job.status == PackJob.Status.IN_PROGRESS:
+        check_packer(job, by)
+    elif job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
+        raise PackingEnded(job=job, status=job.get_status_display())
+    return job
+
+
 @transaction.atomic
 def split(job_id, splits, *, package_id=None, by, now, version=None):
     """Let units of lines go on as lines of their own, with what is packed of them; all or nothing.
 
     The last packages hold the part that leaves, or the named one. Refuses a job that was given up, lines of other jobs,
-    and parts without a unit or with more packed than there is.
+    parts without a unit or with more packed than there is, and a job that another packer has in hand.
     """
-    job = lock_for_status(job_id, version)
-    if job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
-        raise PackingEnded(job=job, status=job.get_status_display())
+    job = _lock_kept(job_id, by, version)
     lines = {line.pk: line for line in job.lines.with_packed()}
     for one in splits:
         line = lines.get(one.line_id)
         if line is None:
             raise NotALine(line=one.line_id, job=job)
-        _split_line(line, one, package_id)
+        _split_line(line, one, package_id, job.facility.pack_scan)
     return touch(job, "split", by=by, now=now)
 
 
-def _split_line(line, one, package_id):
+def _split_line(line, one, package_id, rule):
     items = line.items.order_by("-package__number")
     if package_id is not None:
         items = items.filter(package=package_id)
+    was_verified = line.verified > 0
     there = sum(item.quantity for item in items)
     packed = one.packed
     if packed is None:
@@ -66,6 +76,11 @@ def _split_line(line, one, package_id):
     )
     line.quantity, line.packed = left, line.packed - packed
     line.verified -= other.verified
+    if (
+        was_verified and rule == ScanRule.FIRST
+    ):  # one unit stands for the whole line, so it does for its parts
+        line.verified = max(line.verified, min(1, line.packed))
+        other.verified = max(other.verified, min(1, packed))
     line.save(update_fields=["quantity", "verified"])
     other.save(force_insert=True)
     for item in items:
@@ -89,11 +104,9 @@ def record(job_id, changes, *, by, now, version=None):
 
     Args:
         changes: ``{attribute id: {"value", ...}}``.
-    Refuses a job that was given up, and attributes that none of its lines has.
+    Refuses a job that was given up or that another packer has in hand, and attributes that none of its lines has.
     """
-    job = lock_for_status(job_id, version)
-    if job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
-        raise PackingEnded(job=job, status=job.get_status_display())
+    job = _lock_kept(job_id, by, version)
     left = dict(changes)
     for line in job.lines.all():
         found, unknown = attributes.recorded(line.recordable_attributes, left)

@@ -33,6 +33,13 @@ def lock_for_packing(job_id, by):
     return job
 
 
+def lock_to_announce(job_id, by, version=None):
+    """Lock a job for a packer's change that others hear of; what a scan changes they hear of when the job is closed."""
+    job = lock_for_status(job_id, version)
+    check_packer(job, by)
+    return job
+
+
 def raise_version(job, *changed):
     """Save what clients see of a locked job and changed without a transition."""
     job.version += 1
@@ -40,7 +47,7 @@ def raise_version(job, *changed):
 
 
 def touch(job, action, *changed, by, now):
-    """The same with a log row, for what no screen notes."""
+    """The same with a log row, for what no screen notes; the order is locked, as it emits."""
     raise_version(job, *changed)
     log_change(job, action, by=by, now=now)
     emit(PackJobUpdated(pack_job_id=job.pk), by=by, now=now)

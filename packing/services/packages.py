@@ -6,11 +6,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from fulfillment.core.codes import new_code
-from fulfillment.core.status import check_version
 
 from .. import queries
 from ..models import BoxType, Package
-from .locks import lock_for_packing, raise_version, touch
+from .locks import lock_for_packing, lock_to_announce, raise_version, touch
 from .refusals import (
     CodeNotUsable,
     PackageCodeTaken,
@@ -98,8 +97,7 @@ def package_of(job, package_id):
 @transaction.atomic
 def set_code(job_id, package_id, code, *, by, now, version=None):
     """Give a package the code that stands on it already. Refuses one that no label bears, or that another package has."""
-    job = lock_for_packing(job_id, by)
-    check_version(job, version)
+    job = lock_to_announce(job_id, by, version)
     package = package_of(job, package_id)
     if not PACKAGE_CODE.fullmatch(code):
         raise CodeNotUsable(most=LONGEST_CODE)

@@ -89,8 +89,8 @@ def close(job_id, *, by, now, version=None, is_weight_estimated=False):
     """Close a pack job and let its labels be made.
 
     Empty packages vanish. Refuses while units are not packed, are not verified by the scan rule of the facility, lack
-    what must be recorded of them or what customs must know or, for parcels, a package has no weight, unless ``is_weight_estimated`` says that the weight
-    of its articles will do.
+    what must be recorded of them or what customs must know or, for parcels, a package has no weight, unless
+    ``is_weight_estimated`` says that the weight of its articles will do.
     """
     job = lock_for_status(job_id, version)
     check_packer(job, by)

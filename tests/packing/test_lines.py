@@ -8,12 +8,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.core.attributes import AttributesMissing, copies, missing
+from fulfillment.core.models.facility import ScanRule
+from orders.models import Order
 from packing import services as packing
 from packing.models import PackJob
 from picking import recordables
 from picking.events import PickJobClosed
 from tests.apiclient import Api
-from tests.factories.core import FacilityFactory
+from tests.factories.core import FacilityFactory, staff
 from tests.factories.packing import closed_pick_job, pack_job, started_pack_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("closings")]
@@ -84,6 +86,32 @@ def test_split_refuses_parts_that_cannot_be(api, quantity, packed):
 
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, "LINE_NOT_TO_BE_SPLIT")
     assert len(rows(job)) == 1
+
+
+def test_split_of_a_line_verified_by_its_first_unit_leaves_both_parts_verified(closings):
+    packer = staff("packer", facility := FacilityFactory(pack_scan=ScanRule.FIRST))
+    job = started_pack_job(packer, 5, facility=facility, kind=Order.Kind.COLLECT)
+    line, package = job.lines.get(), job.packages.get()
+    packing.pack_all(job.pk, package.pk, by=None, now=timezone.now())
+    job.lines.update(verified=1)  # one unit stands for all of them by this rule
+
+    packing.split(job.pk, [packing.Split(line.pk, 2)], by=packer, now=timezone.now())
+    packing.close(job.pk, by=packer, now=timezone.now())
+
+    assert rows(job) == [(3, 3, 1), (2, 2, 1)]
+
+
+def test_lines_in_the_hands_of_another_packer_are_neither_split_nor_recorded(facility, packer):
+    job = started_pack_job(packer, 5, facility=facility)
+    colleague = staff("packer", facility, email="colleague@example.com")
+
+    for step in (
+        lambda by: packing.split(job.pk, [packing.Split(job.lines.first().pk, 2)], by=by, now=timezone.now()),
+        lambda by: packing.record(job.pk, {}, by=by, now=timezone.now()),
+    ):
+        with pytest.raises(packing.PackedBySomeoneElse):
+            step(colleague)
+        step(packer)
 
 
 def test_split_job_is_packed_and_closed(closings):
