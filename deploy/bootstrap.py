@@ -36,6 +36,8 @@ LIBRARIES = {
     ),
 }
 FONTS = {"apt": "fonts-dejavu-core", "dnf": "dejavu-sans-fonts dejavu-sans-mono-fonts", "brew": "font-dejavu"}
+# What the tests drive Chromium with is a Node.js program.
+ATOMIC = (["libatomic.so.1"], {"apt": "libatomic1", "dnf": "libatomic", "brew": ""})
 CHROMIUM = {"apt": "chromium", "dnf": "chromium", "brew": "chromium"}
 VENV_PACKAGE = {"apt": "python3-venv", "dnf": "python3", "brew": "python"}
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
@@ -83,6 +85,8 @@ def missing_packages(*, with_browser):
         missing.append(FONTS)
     if with_browser and not any(map(shutil.which, BROWSERS)):
         missing.append(CHROMIUM)
+    if with_browser and sys.platform == "linux" and not _loads(ATOMIC[0]):
+        missing.append(ATOMIC[1])
     return missing
 
 

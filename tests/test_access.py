@@ -12,8 +12,14 @@ from fulfillment.core.services import documents, pairing, printing, signin
 from picking import load_units, restow, runs
 from picking.models import LinePhoto, RestowItem
 from routing import trials
-from shipping.models import Load, LoadedParcel, Parcel
-from tests.factories.core import FacilityFactory, StorageLocationFactory, api_token, put_stock
+from shipping.models import CarrierConnection, Load, LoadedParcel, Parcel
+from tests.factories.core import (
+    FacilityCarrierFactory,
+    FacilityFactory,
+    StorageLocationFactory,
+    api_token,
+    put_stock,
+)
 from tests.factories.picking import pick_job
 from tests.factories.sources import parked, refused_report
 from tests.factories.stages import NOON, Stages
@@ -92,6 +98,10 @@ class World:
             pk=uuid.uuid4(), line=self.stages.pick_line, document=self.document
         )
         self.load = Load.objects.create(facility=self.facility, carrier=self.stages.parcel.carrier)
+        link = FacilityCarrierFactory(facility=self.facility, carrier=self.stages.parcel.carrier)
+        self.connection = CarrierConnection.objects.create(
+            link=link, adapter="demo", strays=[{"number": "00340434161094000001"}]
+        )
         LoadedParcel.objects.create(load=self.load, parcel=self.stages.parcel, loaded_at=NOON)
         self.station, _secret = printing.create_station(self.facility, "Bench 1", "PDF", now=NOON)
         (self.print_job,) = printing.ask(
@@ -142,6 +152,7 @@ class World:
             ("shipping:parcel", "pk"): stages.parcel,
             ("shipping:document", "pk"): self.document,
             ("shipping:handover", "pk"): stages.handover,
+            ("shipping:strays", "pk"): self.connection,
             ("shipping:load", "pk"): self.load,
             ("shipping:load", "parcel_pk"): stages.parcel,
             ("shipping:return-job", "pk"): stages.return_job,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 EMPTY = {dict: "{}", list: "[]", type(None): None}
@@ -290,12 +290,12 @@ def missing_pairs(model, fields, pairs):
 
 def _of_pairs(model, fields, pairs):
     """Querysets of the rows with these pairs of values."""
-    others = defaultdict(list)
-    for one, other in pairs:
-        others[one].append(other)
-    for one, all_others in others.items():
-        for batch in batches(all_others):
-            yield model._default_manager.filter(**{fields[0]: one, f"{fields[1]}__in": batch})
+    for batch in batches(sorted(pairs)):
+        others = defaultdict(list)
+        for one, other in batch:
+            others[one].append(other)
+        groups = (Q((fields[0], one), (f"{fields[1]}__in", some)) for one, some in others.items())
+        yield model._default_manager.filter(functools.reduce(operator.or_, groups))
 
 
 def _wanted(model, fields, pairs):

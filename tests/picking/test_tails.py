@@ -61,9 +61,9 @@ def test_end_of_a_line_that_is_not_expected_now_is_unknown(job, picker):
 
 def test_end_that_two_expected_things_have_is_unknown(job, line, picker):
     [place] = queries.places_of(line)
-    ArticleCode.objects.create(article=line.article, code=f"X{place.codes[0][-6:]}")
+    ArticleCode.objects.create(article=line.article, code=f"X{place.codes[0][-8:]}")
 
-    assert typed(job, place.codes[0][-5:], picker) == (422, "unknown")
+    assert typed(job, place.codes[0][-7:], picker) == (422, "unknown")
 
 
 def test_whole_code_goes_before_the_end_of_another(job, line, picker):
