@@ -5,6 +5,7 @@ and a number is live once per channel. Look-ups only spare the way there.
 """
 
 import dataclasses
+import itertools
 
 from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db.models import Case, Value, When
@@ -64,8 +65,13 @@ def apply(connection, drafts, *, now, also=None):
     try:
         return _apply(connection, drafts, now, also)
     except (IntegrityError, OperationalError, DataError):
-        # Somebody was faster with one of them, or the database refuses one: each on its own then.
-        outcomes = [outcome for draft in drafts for outcome in _apply_alone(connection, draft, now)]
+        # Somebody was faster with one of them, or the database refuses one: each order on its own then, with all its
+        # ship groups: one that is not among the drafts is one that the shop gave up.
+        outcomes = [
+            outcome
+            for _order_id, own in itertools.groupby(drafts, key=lambda draft: draft.order_id)
+            for outcome in _apply_alone(connection, list(own), now)
+        ]
     if also is not None:
         with transaction.atomic():
             also(outcomes)
@@ -76,15 +82,17 @@ def _order(draft):
     return draft.key, draft.version or 0, draft.updated_at.timestamp() if draft.updated_at else 0
 
 
-def _apply_alone(connection, draft, now):
+def _apply_alone(connection, drafts, now):
+    """Apply the drafts of one order."""
     for attempt in range(3):
         try:
-            return _apply(connection, [draft], now, None)
+            return _apply(connection, drafts, now, None)
         except (IntegrityError, OperationalError):
             if attempt == 2:
                 raise
         except DataError as error:
-            return [Outcome(draft, "parked", reason("REFUSED", why=type(error).__name__))]
+            why = reason("REFUSED", why=type(error).__name__)
+            return [Outcome(draft, "parked", why) for draft in drafts]
     raise AssertionError
 
 

@@ -1,6 +1,7 @@
 """An order that the shop divides among other addresses after it came in is shipped once."""
 
 import pytest
+from django.db import IntegrityError
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -97,3 +98,22 @@ def test_order_that_has_begun_stays_and_the_groups_wait_for_a_person(shop, conne
 
     assert live() == ([ANNA["city"], "Potsdam"], 3)
     assert not Delivery.objects.parked().exists()
+
+
+@with_groups
+def test_groups_stay_together_when_each_order_of_a_page_is_tried_on_its_own(
+    shop, connection, order, monkeypatch
+):
+    real, failures = services.place_many, [IntegrityError]
+
+    def place_many(*args, **options):
+        if failures:
+            raise failures.pop()  # somebody was faster with an order of the page
+        return real(*args, **options)
+
+    monkeypatch.setattr(services, "place_many", place_many)
+    divide(shop, connection, order, [ANNA, ELSEWHERE])
+
+    assert failures == []
+    assert live() == ([ANNA["city"], "Potsdam"], 3)
+    assert Order.objects.filter(status="CANCELLED").count() == 1
