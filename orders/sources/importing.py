@@ -104,8 +104,13 @@ def _apply(connection, drafts, now, also):
         for link in ImportedOrder.objects.filter(connection=connection, external_id__in=keys).lock_all()
     }
     drafts = [one for draft in drafts for each in _all_groups(draft, links) for one in _repaired(each, links)]
+    gone = regrouping.gone(drafts, links)
+    ended = _ended(
+        [links[draft.key] for draft in drafts if draft.action == Action.CANCEL and draft.key in links]
+    )
+    locked = _lock_orders(drafts, links, gone, ended)
     new, seen = [], set()
-    outcomes = _let_go(connection, drafts, links, now)
+    outcomes = _let_go(connection, drafts, gone, now)
     for index, draft in enumerate(drafts):
         if index in outcomes or draft.key in links or draft.key in seen:
             continue
@@ -125,10 +130,6 @@ def _apply(connection, drafts, now, also):
             outcomes[index] = outcome
     _place(connection, new, links, outcomes, now)
     newer = []
-    ended = _ended(
-        [links[draft.key] for draft in drafts if draft.action == Action.CANCEL and draft.key in links]
-    )
-    _lock_orders([draft for index, draft in enumerate(drafts) if index not in outcomes], links, ended)
     for index, draft in enumerate(drafts):
         if index not in outcomes:
             link = links.get(draft.key)
@@ -137,20 +138,21 @@ def _apply(connection, drafts, now, also):
                 continue
             outcomes[index] = _compare(connection, link, draft, newer, ended, now)
     _note_freshness(newer)
-    for draft in drafts:
-        link = links.get(draft.key)
-        if draft.awaits_return_label and link is not None and link.order_id is not None:
-            emit(ReturnOpened(order_id=link.order_id), by=connection, now=now)
+    opened = _returning(drafts, links)
+    if placed := set(opened) - locked:  # by this import, or anew
+        Order.objects.filter(pk__in=placed).lock_all()
+    for order_id in opened:
+        emit(ReturnOpened(order_id=order_id), by=connection, now=now)
     found = [outcomes[index] for index in range(len(drafts))]
     if also is not None:
         also(found)
     return found
 
 
-def _let_go(connection, drafts, links, now):
+def _let_go(connection, drafts, gone, now):
     """Cancel what an order no longer has as a ship group; outcomes of the drafts that must wait because it has begun."""
     parked = {}
-    for current, lost in regrouping.gone(drafts, links):
+    for current, lost in gone:
         try:
             with transaction.atomic():
                 regrouping.let_go(connection, lost, now=now)
@@ -256,8 +258,10 @@ def _ended(links):
     return set(Order.objects.filter(pk__in=ids, status=Order.Status.CANCELLED).values_list("pk", flat=True))
 
 
-def _lock_orders(drafts, links, ended):
-    """Lock the orders that change by key, as every step with several orders does, not in the order of the shop."""
+def _lock_orders(drafts, links, gone, ended):
+    """Lock the orders that change, end or have a return, all at once and by key, as every step with several orders
+    does, not in the order of the shop; returns their ids.
+    """
     changing = {
         link.order_id
         for draft in drafts
@@ -266,8 +270,18 @@ def _lock_orders(drafts, links, ended):
         and not draft.is_older_than(link.version, link.source_updated_at)
         and _same(link, draft, ended) is None
     }
-    if len(changing) > 1:
-        Order.objects.filter(pk__in=changing).lock_all()
+    lost = {link.order_id for _current, links_lost in gone for link in links_lost}
+    returning = set(_returning(drafts, links))
+    ids = changing | lost | returning
+    if len(ids) > 1 or returning:  # a single one that changes or ends is locked by its step
+        Order.objects.filter(pk__in=ids).lock_all()
+    return ids
+
+
+def _returning(drafts, links):
+    """Ids of the orders to which the shop opened a return that has no label."""
+    found = [links.get(draft.key) for draft in drafts if draft.awaits_return_label]
+    return [link.order_id for link in found if link is not None and link.order_id is not None]
 
 
 def _compare(connection, link, draft, newer, ended, now):

@@ -1,6 +1,7 @@
 """A shop changes or cancels an order while people work on it: one waits for the other, nobody in a circle."""
 
 import contextlib
+import dataclasses
 import threading
 
 import pytest
@@ -10,10 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources.base import ANNA
 from orders import services
 from orders.models import Order
 from orders.sources import importing
-from orders.sources.models import Connection, Delivery, Report
+from orders.sources.models import Connection, Delivery, ImportedOrder, Report
 from packing import services as packing
 from packing.models import PackJob
 from picking.events import PickJobClosed
@@ -173,3 +175,65 @@ def test_changes_of_several_orders_and_a_step_of_staff_do_not_wait_in_a_circle(s
 
     assert second_attempts == []
     assert [outcome.done for outcome in outcomes] == ["updated", "updated"]
+
+
+def test_order_that_is_divided_and_one_that_changes_do_not_meet_a_step_of_staff_in_a_circle(
+    shop, connection, monkeypatch
+):
+    orders = {one.id: one for one in (shop.new_order((f"SKU-{n}", 1), ("SKU-9", 1)) for n in range(2))}
+    importing.apply(connection, drafts_of(shop, connection, *orders.values()), now=timezone.now())
+    links = ImportedOrder.objects.order_by("order")
+    first, last = (link.order_id for link in links)
+    changing, divided = (orders[link.external_id] for link in links)
+    changing.address = {**changing.address, "city": "Leiden"}
+    shop.change(changing)
+    shop.change(divided, addresses=[ANNA, {**ANNA, "city": "Potsdam"}])
+    changed, meeting, real = drafts_of(shop, connection, changing, divided), Meeting(), services.cancel
+
+    def cancel(*args, **options):
+        found = real(*args, **options)
+        meeting.wait()
+        return found
+
+    def staff_step():
+        with transaction.atomic():
+            Order.objects.lock(pk=first)
+            meeting.wait()
+            Order.objects.lock(pk=last)
+
+    monkeypatch.setattr(services, "cancel", cancel)
+    second_attempts = note_second_attempts(monkeypatch)
+    at_once(staff_step, lambda: importing.apply(connection, changed, now=timezone.now()))
+
+    assert second_attempts == []
+    assert sorted(order.shipping_address.city for order in Order.objects.live()) == [
+        ANNA["city"],
+        "Leiden",
+        "Potsdam",
+    ]
+
+
+def test_order_is_locked_while_the_shop_opens_a_return_of_it(shop, connection, monkeypatch):
+    order = shop.new_order(("SKU-1", 1))
+    importing.apply(connection, drafts_of(shop, connection, order), now=timezone.now())
+    ours, real = Order.objects.get(), importing.emit
+    returned = [
+        dataclasses.replace(draft, awaits_return_label=True) for draft in drafts_of(shop, connection, order)
+    ]
+    is_emitted, is_taken, taken = threading.Event(), threading.Event(), []
+
+    def emit(*args, **options):
+        real(*args, **options)
+        is_emitted.set()
+        taken.append(is_taken.wait(1))
+
+    def staff_step():
+        is_emitted.wait(20)
+        with transaction.atomic():
+            Order.objects.lock(pk=ours.pk)
+            is_taken.set()
+
+    monkeypatch.setattr(importing, "emit", emit)
+    at_once(staff_step, lambda: importing.apply(connection, returned, now=timezone.now()))
+
+    assert taken == [False]
