@@ -400,13 +400,17 @@ def _set_target_time(order, moment):
     order.delivery_preferences = {**order.delivery_preferences, "targetTime": moment.isoformat()}
 
 
-def _set_label_time(order, moment):
-    shipping = dict(order.delivery_preferences.get("shipping") or {})
-    shipping.pop("labelNotBefore", None)
-    if moment is not None:
-        shipping["labelNotBefore"] = moment.isoformat()
-    order.label_not_before = moment
+def _set_label_time(order, text):
+    """From when on labels are made, as the shop says it: an order that is sent again is compared word by word."""
+    if moment(text) == order.label_not_before:
+        return
+    order.label_not_before = moment(text)
+    shipping = {**(order.delivery_preferences.get("shipping") or {}), "labelNotBefore": text}
+    if text is None:
+        del shipping["labelNotBefore"]
     order.delivery_preferences = {**order.delivery_preferences, "shipping": shipping}
+    if not shipping:
+        del order.delivery_preferences["shipping"]
 
 
 @transaction.atomic
@@ -532,7 +536,7 @@ def _modify(order, changes, *, by, now):
     if "preferredHandlingTime" in changes:
         _set_target_time(order, moment(changes["preferredHandlingTime"]))
     if "labelNotBefore" in changes:
-        _set_label_time(order, moment(changes["labelNotBefore"]))
+        _set_label_time(order, changes["labelNotBefore"])
     has_other_lines = _change_lines(order, changes.get("orderLineItems") or [])
     changed = [name for name, value in before.items() if getattr(order, name) != value]
     if not changed and not has_other_lines:

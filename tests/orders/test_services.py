@@ -176,3 +176,31 @@ def test_records_keep_what_the_shop_must_hear():
 
     record.refresh_from_db()
     assert record.handed_over_at is None
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        ({}, None, {}),
+        ({}, "2026-03-04T08:00:00Z", {"shipping": {"labelNotBefore": "2026-03-04T08:00:00Z"}}),
+        ({"labelNotBefore": "2026-03-04T08:00:00Z"}, "2026-03-04T08:00:00+00:00", None),
+        ({"labelNotBefore": "2026-03-04T08:00:00Z"}, None, {}),
+        (
+            {"labelNotBefore": "2026-03-04T08:00:00Z", "serviceLevel": "SAMEDAY"},
+            None,
+            {"shipping": {"serviceLevel": "SAMEDAY"}},
+        ),
+    ],
+)
+def test_time_of_the_label_changes_no_other_preference(before, text, after):
+    order = OrderFactory(deliveryPreferences={"shipping": before} if before else {})
+    before = order.delivery_preferences
+
+    services.modify(order.pk, {"labelNotBefore": text}, by=None, now=NOON)
+
+    changed = Order.objects.get()
+    assert changed.delivery_preferences == (before if after is None else after)
+    assert changed.label_not_before == services.moment(
+        changed.delivery_preferences.get("shipping", {}).get("labelNotBefore")
+    )
+    assert changed.version == 1 + (changed.delivery_preferences != before)
