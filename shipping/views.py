@@ -161,6 +161,7 @@ def shipment_list(request):
     form = FindForm(request.GET)
     wanted = form.cleaned_data if form.is_valid() else {}
     text, status = wanted.get("q", ""), wanted.get("status", "")
+    now = timezone.now()
     page = Paginator(shipments_at(request.facility, status=status, text=text), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
@@ -170,6 +171,7 @@ def shipment_list(request):
         {
             "form": form,
             "page": page,
+            "early": {row.pk for row in page if row.order.is_label_early(now)},
             "is_filtered": bool(text or status),
             "problems": problems_at(request.facility).count() + len(comparing.with_strays(request.facility)),
         },
@@ -233,6 +235,7 @@ def _parcel_page(request, parcel, *, correction_form=None, number_form=None, sta
         "correction_form": correction_form,
         "number_form": number_form or NumberForm(auto_id="id_number_%s"),
         "needs_person": needs_person,
+        "is_early": parcel.status == "OPEN" and parcel.shipment.order.is_label_early(timezone.now()),
         "is_manual": parcel.problem.get("outcome") == "MANUAL",
         "may_cancel": parcel.is_cancellable
         and not HandoverJob.objects.filter(parcel=parcel, status=HandoverJob.Status.HANDED_OVER).exists(),

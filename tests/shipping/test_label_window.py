@@ -61,8 +61,7 @@ def test_number_is_not_entered_before_the_window(early):
     assert Parcel.objects.get().status == Parcel.Status.OPEN
 
 
-@pytest.mark.parametrize("screen", ["pack-done", "parcel-detail", "shipment-list", "order"])
-def test_staff_see_from_when_on_the_label_is_made(early, client, screen):
+def page(client, early, screen):
     client.force_login(staff("administrator"))
     slug = early.facility.slug
     url = {
@@ -71,10 +70,23 @@ def test_staff_see_from_when_on_the_label_is_made(early, client, screen):
         "shipment-list": lambda: reverse("shipping:shipment-list", args=[slug]),
         "order": lambda: reverse("overview:order-detail", args=[early.order_id]),
     }[screen]()
+    return client.get(url).content.decode()
 
+
+@pytest.mark.parametrize("screen", ["pack-done", "parcel-detail", "shipment-list", "order"])
+def test_staff_see_from_when_on_the_label_is_made(early, client, screen):
     with time_machine.travel(NOON, tick=False):
-        words = client.get(url).content.decode()
+        words = page(client, early, screen)
 
     assert date_format(NOON + datetime.timedelta(days=9), "SHORT_DATE_FORMAT") in words
     assert "as the shop wants" in words or "It is made then by itself" in words
     assert "every 1s" not in words
+
+
+@pytest.mark.parametrize("screen", ["parcel-detail", "shipment-list"])
+def test_staff_see_no_time_of_the_label_that_is_past(early, client, screen):
+    with time_machine.travel(NOON + datetime.timedelta(days=9), tick=False):
+        words = page(client, early, screen)
+
+    assert early.code in words
+    assert "It is made then by itself" not in words
