@@ -6,6 +6,7 @@ be recorded is asked for before the last unit is picked. The caller holds the lo
 
 import dataclasses
 import uuid
+from collections import Counter
 
 from django.utils.translation import get_language
 
@@ -95,8 +96,18 @@ def change(line, entry, changes):
     line.save(update_fields=["recordables"])
 
 
-def number_of_values(entries):
-    return sum(bool(one["value"]) for one in entries)
+def together(lines):
+    """The attributes of parts that become one line, with the values of all; None where two have different ones."""
+    found = {}
+    for line in lines:
+        seen = Counter()
+        for one in line.recordables:
+            seen[one["key"]] += 1  # a listing may ask twice under one name
+            known = found.setdefault((one["key"], seen[one["key"]]), one)
+            if known["value"] and one["value"] and known["value"] != one["value"]:
+                return None
+            known["value"] = known["value"] or one["value"]
+    return list(found.values())
 
 
 def copy(line):

@@ -18,7 +18,7 @@ from .work import NotOnThisJob
 class NotToBeMerged(Refused):
     text = _(
         "These lines cannot be merged: only parts of one line that was split, of the same run, without substitutes, "
-        "and picked in the order of their places."
+        "picked in the order of their places, and with no two values for the same thing to be recorded."
     )
 
 
@@ -39,13 +39,16 @@ def merge(job_id, line_ids, *, by, now, version=None):
     # The line that was split is there before its parts.
     parts = sorted({own[pk] for pk in line_ids}, key=lambda line: (line.split_from_id is not None, line.pk))
     _check(parts)
+    recorded = recordables.together(parts)
+    if recorded is None:
+        raise NotToBeMerged
     line, *others = parts
     _move(line, others)
     PickLine.objects.filter(pk__in=[other.pk for other in others]).delete()
     line.quantity = sum(part.quantity for part in parts)
     short = next((part for part in parts if part.short), line)
     line.left, line.left_at = short.left, short.left_at
-    line.recordables = max((part.recordables for part in parts), key=recordables.number_of_values)
+    line.recordables = recorded
     line.is_scanned = any(part.is_scanned for part in parts)
     line.count(sum(part.picked for part in parts), sum(part.short for part in parts), short.short_reason)
     line.save(update_fields=["quantity", "recordables", *COUNTED])

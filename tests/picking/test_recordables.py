@@ -104,6 +104,29 @@ def test_parts_that_are_split_and_merged_keep_what_is_recorded(job, line, picker
     assert values(job.lines.get()) == ["4", "blue"]
 
 
+def test_merged_parts_keep_the_values_of_both_and_stay_apart_when_they_differ(job, line, picker):
+    begin(job, picker)
+    services.split(job.pk, [services.Split(line.pk, 1)], by=picker, now=timezone.now())
+    first, second = parts = list(job.lines.all())
+
+    def record(part, index, value):
+        attribute = part.recordables[index]["id"]
+        act(job, "attribute", by=picker, line=part.pk, attribute=attribute, code=value)
+
+    def merge():
+        services.merge(job.pk, [part.pk for part in parts], by=picker, now=timezone.now())
+
+    record(first, 1, "red")
+    record(second, 0, "4")
+    with pytest.raises(services.NotToBeMerged):
+        merge()
+    assert [values(part) for part in parts] == [[None, "red"], ["4", "blue"]]
+    record(second, 1, "")
+    merge()
+
+    assert values(job.lines.get()) == ["4", "red"]
+
+
 def test_job_that_begins_anew_has_forgotten_it(job, line, picker):
     begin(job, picker)
     for one in line.recordables:
