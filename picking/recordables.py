@@ -39,12 +39,27 @@ def of_line(listed):
             "key": _key(one["keyLocalized"]),
             "keyLocalized": one["keyLocalized"],
             "recordingRule": one["recordingRule"],
-            "value": one.get("value"),
-            "preset": one.get("value"),
+            "value": _text(one.get("value")),
+            "preset": _text(one.get("value")),
         }
-        for one in listed
-        if one.get("keyLocalized") and one.get("recordingRule")  # kept from a time when anything was taken
+        for one in (listed if isinstance(listed, list) else [])
+        if _is_usable(one)
     ]
+
+
+def _is_usable(listed):
+    """Whether an attribute of a listing has a name and a rule: some are from a time when anything was taken."""
+    words = listed.get("keyLocalized") if isinstance(listed, dict) else None
+    return (
+        isinstance(words, dict)
+        and any(words.values())
+        and all(isinstance(word, str) for word in words.values())
+        and listed.get("recordingRule") in attributes.RULES
+    )
+
+
+def _text(value):
+    return value[: attributes.LONGEST_VALUE] if isinstance(value, str) and value else None
 
 
 def shown(line):
@@ -68,7 +83,7 @@ def missing(line):
 
 def _key(words):
     """The name for programs: the English one, else the first by its locale; a database keeps no order of them."""
-    return min(words.items(), key=lambda item: (item[0][:2] != "en", item[0]))[1]
+    return min((code[:2] != "en", code, word) for code, word in words.items() if word)[2]
 
 
 def find(lines, attribute_id):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from .errors import Refused
 
 MANDATORY = "MANDATORY"
+RULES = ["OPTIONAL", MANDATORY]
 LONGEST_VALUE = 500
 
 

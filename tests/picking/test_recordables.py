@@ -57,6 +57,24 @@ def test_line_has_the_attributes_of_its_listing_named_in_the_readers_language(li
     ]
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        "temperature",
+        {"keyLocalized": "Temperature", "recordingRule": "OPTIONAL"},
+        {"keyLocalized": {"en_US": 5}, "recordingRule": "OPTIONAL"},
+        {"keyLocalized": {"en_US": "Temperature"}, "recordingRule": ["OPTIONAL"]},
+    ],
+)
+def test_listing_from_a_time_when_anything_was_taken_holds_up_no_routing(facility, fish, old):
+    number = {"keyLocalized": {"en_US": "Number"}, "recordingRule": "OPTIONAL", "value": 5}
+    Listing.objects.filter(article=fish).update(extra={"recordableAttributes": [old, number]})
+
+    line = route(OrderFactory((fish, 1), preselected=[facility])).lines.get()
+
+    assert [(one.name, one.value) for one in recordables.shown(line)] == [("Number", "")]
+
+
 def test_last_unit_is_refused_until_what_must_be_is_recorded(job, line, picker):
     begin(job, picker)
     first = act(job, "scan", by=picker, code=code_of(line))
