@@ -94,13 +94,18 @@ def find(lines, attribute_id):
     )
 
 
-def keep(lines, entry, value):
-    """Record a value on the lines that are picked together: on each under the attribute of this name."""
-    for line in lines:
+def keep(lines, attribute_id, value):
+    """Record a value on the lines that are picked together: on each under the name that one attribute has.
+
+    Returns whether there is one with this id.
+    """
+    _line, entry = find(lines, attribute_id)
+    for line in lines if entry else []:
         for one in line.recordables:
             if one["key"] == entry["key"]:
                 one["value"] = value[: attributes.LONGEST_VALUE] or None
         line.save(update_fields=["recordables"])
+    return entry is not None
 
 
 def change(line, entry, changes):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from fulfillment.core.ids import uuid7
 from fulfillment.core.models.facility import PickingMethod, ScanRule
 
-from . import floor, load_units, run_queries, runs, scans, services, substitutes
+from . import floor, load_units, recordables, run_queries, runs, scans, services, substitutes
 from .models import LoadUnit, PickJob, PickRun, PickRunJob, ScanEvent
 from .refusals import NotALine, NothingToUndo, ScanRefused, ToteOfOthers
 from .stops import group
@@ -106,6 +106,15 @@ class RunWork(scans.Work):
     def name_of(self, job_id):
         job = PickJob.objects.get(pk=job_id)
         return _("%(number)s · %(job)s") % {"number": self.numbers.get(job_id, 0), "job": job}
+
+    def keep_value(self, line, value):
+        """Each order keeps the value for its own units."""
+        jobs = self.lock_jobs(line.lines)
+        for one in line.lines:
+            one.refresh_from_db(fields=["recordables"])
+        if not recordables.keep(line.lines, self.action.attribute, value):
+            raise NotALine
+        self.note_parts([(one, {}) for one in line.lines], jobs)
 
     def substitute(self):
         """Each order gets the other article for its own units; they are a stop of their own."""

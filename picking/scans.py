@@ -322,16 +322,16 @@ class Work:
             line.left_at = next(iter(queries.open_stocks(line)), None)
 
     def attribute(self):
-        """Keep a value of the line's units, of all lines that are picked together."""
+        """Keep a value of the line's units."""
         services.check_picker(self.job, self.by)
         line, value = self.line(), self.action.code.strip()
-        lines = getattr(line, "lines", [line])
-        _line, entry = recordables.find(lines, self.action.attribute)
-        if entry is None:
-            raise NotALine
-        recordables.keep(lines, entry, value)
-        services.raise_version(self.job)
+        self.keep_value(line, value)
         return "ok", _("%(title)s: %(value)s") % {"title": line.shown_title, "value": value or "–"}, line
+
+    def keep_value(self, line, value):
+        if not recordables.keep([line], self.action.attribute, value):
+            raise NotALine
+        services.raise_version(self.job)
 
     def substitute(self):
         """Take another article for what is open of a line: it becomes a line of its own, with its own place."""

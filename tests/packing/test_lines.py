@@ -130,7 +130,7 @@ def test_pack_job_has_what_the_picker_recorded_and_asks_for_the_rest(api):
     line = pick_job.lines.get()
     gift = {"keyLocalized": {"en_US": "gift card"}, "recordingRule": "MANDATORY"}
     line.recordables = recordables.of_line([{**SERIAL, "recordingRule": "MANDATORY"}, gift])
-    recordables.keep([line], line.recordables[0], "SN-1")
+    recordables.keep([line], line.recordables[0]["id"], "SN-1")
 
     with transaction.atomic():
         packing.on_pick_job_closed(PickJobClosed(pick_job.pk), by=None, now=timezone.now())

@@ -6,7 +6,7 @@ from django.utils.translation import override
 
 from fulfillment.core.models import Listing
 from picking import recordables, run_scans, services
-from picking.models import PickLine, ScanEvent
+from picking.models import PickJob, PickLine, ScanEvent
 from tests.apiclient import Api
 from tests.factories.core import ArticleFactory, StorageLocationFactory, put_stock
 from tests.factories.orders import OrderFactory
@@ -156,7 +156,7 @@ def test_job_that_begins_anew_has_forgotten_it(job, line, picker):
     assert values(line) == [None, "blue"]
 
 
-def test_value_of_a_batch_is_kept_for_every_order(facility, fish, picker):
+def test_value_of_a_batch_is_kept_for_every_order_under_its_lock(facility, fish, picker, monkeypatch):
     jobs = [route(OrderFactory((fish, units), preselected=[facility])) for units in (1, 2)]
     run = run_of(*jobs, method="BATCH", by=picker)
     [stop] = run_scans.run_queries.stops_of(run)
@@ -170,9 +170,21 @@ def test_value_of_a_batch_is_kept_for_every_order(facility, fish, picker):
         code="5",
     )
 
+    before = list(PickJob.objects.values_list("version", flat=True))
+    lock_jobs = run_scans.RunWork.lock_jobs
+
+    def lock_after_another(lines):
+        for line in PickLine.objects.all():
+            recordables.keep([line], line.recordables[1]["id"], "red")
+        return lock_jobs(lines)
+
+    monkeypatch.setattr(run_scans.RunWork, "lock_jobs", staticmethod(lock_after_another))
+
     assert run_scans.act(attribute, **who).status_code == 200
 
-    assert [values(line)[0] for line in PickLine.objects.filter(run=run)] == ["5", "5"]
+    assert [values(line) for line in PickLine.objects.filter(run=run)] == [["5", "red"]] * 2
+    assert list(PickJob.objects.values_list("version", flat=True)) == [version + 1 for version in before]
+    assert set(ScanEvent.objects.values_list("job", "code")) == {(job.pk, "5") for job in jobs}
 
 
 def test_api_shows_and_changes_what_is_recorded(client, job, line):
