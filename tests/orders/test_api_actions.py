@@ -9,6 +9,7 @@ from fulfillment.core.api.schema import validate
 from fulfillment.core.errors import WrongStatus
 from fulfillment.core.models import Listing, OutboxEntry, StatusChange
 from orders import services, tasks, wire
+from orders.events import OrderModified
 from orders.models import Order
 from picking import services as picking
 from picking.models import PickJob, RestowItem
@@ -300,8 +301,8 @@ def test_other_lines_and_units_are_placed_anew(api, article, facility):
     assert PickJob.objects.get().status == "REROUTED"
     assert Listing.objects.get(article=article).reserved == 0
     entry = OutboxEntry.objects.get(event="OrderModified")
-    routing.route_modified_order(services.OrderModified.from_payload(entry.payload))
-    routing.route_modified_order(services.OrderModified.from_payload(entry.payload))
+    routing.route_modified_order(OrderModified.from_payload(entry.payload))
+    routing.route_modified_order(OrderModified.from_payload(entry.payload))
 
     old, new = RoutingPlan.objects.order_by("pk")
     assert (old.status, old.reroute_reason) == ("REROUTED", "ORDER_MODIFIED")

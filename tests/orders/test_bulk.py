@@ -14,6 +14,7 @@ from fulfillment.core.services import signin
 from orders import bulk, services, tasks, wire
 from orders.events import BulkReceived
 from orders.models import BulkImport, BulkResult, Order, OrderLine
+from orders.services import placing
 from tests.apiclient import Api, described
 from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory, api_token, staff
 from tests.factories.orders import OrderFactory, wire_order
@@ -255,7 +256,7 @@ def test_a_long_import_gives_the_lane_back(api, monkeypatch):
 def test_a_batch_that_the_database_refuses_is_written_row_by_row(api, monkeypatch):
     """A number that another caller took between the look and the writing fails the whole batch."""
     orders = [wire_order() for _number in range(3)]
-    real, calls = services._build, []
+    real, calls = placing._build, []
 
     def races(data, *args):
         calls.append(1)
@@ -263,7 +264,7 @@ def test_a_batch_that_the_database_refuses_is_written_row_by_row(api, monkeypatc
             OrderFactory(tenantOrderId=data["tenantOrderId"])
         return real(data, *args)
 
-    monkeypatch.setattr(services, "_build", races)
+    monkeypatch.setattr(placing, "_build", races)
 
     answer = results(api, work(send(api, lines(*orders))))
 
