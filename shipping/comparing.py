@@ -18,20 +18,31 @@ from .models import BookingAttempt, CarrierConnection, Parcel, ParcelCode
 logger = logging.getLogger(__name__)
 
 FROM_HOUR = 6  # of the facility: by then the carriers have closed the day before
-MOST_STRAYS = 200
+MOST_STRAYS = 200  # that a screen shows; all of them are compared
+MOST_DAYS = 7  # that are made up for after a fault: later the carrier's bill tells
 
 
 def compare_all(*, now):
-    """Compare yesterday at every connection where that is due; returns how many lists were read."""
+    """Compare yesterday, and the days that a fault left out, where that is due; returns how many lists were read."""
     compared = 0
     connections = CarrierConnection.objects.select_related("link__facility", "link__carrier")
     for connection in connections.order_by("pk"):
         local = now.astimezone(connection.link.facility.tz)
-        day = local.date() - datetime.timedelta(days=1)
-        if local.hour < FROM_HOUR or (connection.compared_on and connection.compared_on >= day):
+        if local.hour < FROM_HOUR:
             continue
-        compared += _compare(connection, day)
+        for day in _days_due(connection, local.date()):
+            if not _compare(connection, day):
+                break  # the days after it come when this one is known
+            compared += 1
     return compared
+
+
+def _days_due(connection, today):
+    """The days to compare, the oldest first; the first time only yesterday."""
+    most = 1
+    if connection.compared_on:
+        most = min(MOST_DAYS, (today - connection.compared_on).days - 1)
+    return [today - datetime.timedelta(days=ago) for ago in range(most, 0, -1)]
 
 
 def _compare(connection, day):
@@ -47,21 +58,28 @@ def _compare(connection, day):
     except CarrierError as error:
         logger.warning("%s did not say what it booked on %s: %s", connection, day, error.message)
         return False
-    strays = _unknown(listed)[:MOST_STRAYS]
+    strays = _unknown(listed)
     own = {number for parcel in _lost(connection, day) for number in _tell(parcel.pk, strays, day)}
-    known = _unknown_numbers({stray["number"] for stray in connection.strays})
-    kept = [stray for stray in connection.strays if stray["number"] in known]
-    new = [
-        {"number": one.number, "reference": one.reference, "day": day.isoformat()}
-        for one in strays
-        if one.number not in own
-    ]
-    numbers = {stray["number"] for stray in kept}
-    CarrierConnection.objects.filter(pk=connection.pk).update(
-        compared_on=day,
-        strays=[*kept, *(stray for stray in new if stray["number"] not in numbers)][-MOST_STRAYS:],
-    )
+    _keep(connection.pk, [one for one in strays if one.number not in own], day)
     return True
+
+
+@transaction.atomic
+def _keep(connection_id, strays, day):
+    """Add the strays of a day to those that are shown, and drop what is known by now."""
+    # Locked only after the call: what was settled during it is settled.
+    connection = CarrierConnection.objects.lock(pk=connection_id)
+    if connection.compared_on and connection.compared_on >= day:
+        return  # another worker was faster
+    unknown = _unknown_numbers({stray["number"] for stray in connection.strays})
+    kept = {stray["number"]: stray for stray in connection.strays if stray["number"] in unknown}
+    for one in strays:
+        new = {"number": one.number, "reference": one.reference, "day": day.isoformat()}
+        kept.setdefault(one.number, new)
+    connection.compared_on = day
+    connection.strays = list(kept.values())[-MOST_STRAYS:]
+    connection.strays_left_out += len(kept) - len(connection.strays)
+    connection.save(update_fields=["compared_on", "strays", "strays_left_out"])
 
 
 def _unknown_numbers(numbers):
@@ -134,7 +152,7 @@ def settle(connection_id, *, by):
     """A person looked at the bookings of a connection that nobody knew: they are not shown any more."""
     connection = CarrierConnection.objects.lock(pk=connection_id)
     numbers = ", ".join(stray["number"] for stray in connection.strays)
-    connection.strays = []
-    connection.save(update_fields=["strays"])
+    connection.strays, connection.strays_left_out = [], 0
+    connection.save(update_fields=["strays", "strays_left_out"])
     logger.info("Bookings of %s that nobody knew are settled by %s: %s", connection, by, numbers)
     return connection

@@ -132,7 +132,9 @@ class NotALine(Refused):
 
 
 class LineNotToBeSplit(Refused):
-    text = _("%(title)s cannot be split like this: each part has a unit, and no more is packed than it has.")
+    text = _(
+        "%(title)s cannot be split like this: each part has at least one unit, and no more is packed than it has."
+    )
 
 
 class AlreadyPacked(Refused):

@@ -20,7 +20,9 @@ class SplitTooLate(Refused):
 
 
 class NotToBeSplit(Refused):
-    text = _("%(title)s cannot be split like this: each part has a unit, and no more is picked than it has.")
+    text = _(
+        "%(title)s cannot be split like this: each part has at least one unit, and no more is picked than it has."
+    )
 
 
 @dataclasses.dataclass(frozen=True)

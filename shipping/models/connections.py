@@ -99,6 +99,9 @@ class CarrierConnection(Entity):
     # [{"number", "reference", "day"}], see ``shipping.comparing``.
     compared_on = models.DateField(_("compared up to"), null=True, editable=False)
     strays = models.JSONField(_("bookings nobody knows"), default=list, blank=True, editable=False)
+    strays_left_out = models.PositiveIntegerField(
+        _("bookings nobody knows, not shown"), default=0, editable=False
+    )
     encrypted_credentials = models.TextField(editable=False, blank=True)
     encrypted_webhook_secret = models.TextField(editable=False, blank=True)
 

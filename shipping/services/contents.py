@@ -27,11 +27,17 @@ class NotALineOfTheHandover(Refused):
 
 
 class HandoverLineNotToBeSplit(Refused):
-    text = _("%(title)s cannot be split like this: each part has a unit, and what is refused stays.")
+    text = _(
+        "%(title)s cannot be split like this: each part has at least one unit, and what is refused stays."
+    )
 
 
 class UnknownLoadUnit(Refused):
     text = _("No tote or box here has the code %(code)s.")
+
+
+class ParcelHasLeft(Refused):
+    text = _("%(parcel)s is handed over or cancelled: it stands in no tote or box.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,13 +110,18 @@ def record_of_parcel(parcel_id, changes, *, by, now, version=None):
 
 @transaction.atomic
 def put_into_load_units(parcel_id, references, *, by, now, version=None):
-    """Say in which totes or boxes a parcel stands, instead of where it stood. Refuses those that are not at its facility.
+    """Say in which totes or boxes a parcel stands, instead of where it stood.
+
+    Refuses those that are not at its facility, and a parcel that is handed over or given up; out of all it may come.
 
     Args:
         references: ids or codes of load units.
     """
     parcel = lock_parcel(parcel_id)
     check_version(parcel, version)
+    gone = HandoverJob.objects.filter(parcel=parcel, status=HandoverJob.Status.HANDED_OVER)
+    if references and (parcel.status in Parcel.GIVEN_UP or gone.exists()):
+        raise ParcelHasLeft(parcel=parcel)
     found = []
     for reference in references:
         known = Q(code__iexact=reference)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from shipping import comparing
 from shipping.carriers import Listed
-from shipping.carriers.dhl_parcel_de import _tokens
+from shipping.carriers.dhl_parcel_de import DhlParcelDe, _tokens
 from shipping.models import CarrierConnection, Parcel
 from tests.carrierstub import DhlStub, answer
 from tests.factories.shipping import connected, parcel, work
@@ -122,6 +122,61 @@ def test_bookings_that_nobody_knows_are_shown_until_they_are_settled(client, pac
     client.post(reverse("shipping:strays-settle", args=[facility.slug, connection.pk]))
 
     assert "by hand 7" not in shown(client, packer, facility)
+
+
+def asked_days(stub):
+    return [asked.query["date"][0] for asked in stub.asked if "manifests" in asked.path]
+
+
+def test_all_strays_are_compared_and_those_that_are_not_kept_are_counted(
+    client, packer, facility, stub, lost, monkeypatch
+):
+    monkeypatch.setattr(comparing, "MOST_STRAYS", 1)
+    reference = lost.attempts.get().reference
+    others = [{"shipmentNo": f"00340434161094042{tail}", "refNo": "by hand"} for tail in (601, 618, 625)]
+
+    morning(facility, stub, {"items": [*others, {"shipmentNo": NUMBER, "refNo": reference}]})
+
+    lost.refresh_from_db()
+    assert lost.problem["listed"]["numbers"] == [NUMBER]
+    connection = CarrierConnection.objects.get()
+    assert [stray["number"] for stray in connection.strays] == [others[2]["shipmentNo"]]
+    assert "2 earlier ones are not shown" in shown(client, packer, facility)
+    comparing.settle(connection.pk, by=packer)
+    connection.refresh_from_db()
+    assert connection.strays_left_out == 0
+
+
+def test_days_that_a_fault_left_out_are_made_up_for(facility, stub, lost):
+    day, now = days(facility)
+    stub.listed = {"1999-01-01": {}}
+    comparing.compare_all(now=now)
+    later = [day + datetime.timedelta(days=ahead) for ahead in range(1, 21)]
+    healthy = stub.respond
+
+    stub.asked.clear()
+    assert comparing.compare_all(now=now + datetime.timedelta(days=3)) == 3
+    assert asked_days(stub) == [each.isoformat() for each in later[:3]]
+
+    stub.asked.clear()
+    stub.respond = lambda asked: answer(503, {}) if "manifests" in asked.path else healthy(asked)
+    assert comparing.compare_all(now=now + datetime.timedelta(days=20)) == 0
+    stub.respond = healthy
+    assert comparing.compare_all(now=now + datetime.timedelta(days=20)) == 7
+    assert asked_days(stub) == [later[13].isoformat(), *(each.isoformat() for each in later[13:])]
+
+
+def test_what_is_settled_while_the_carrier_is_asked_stays_settled(facility, stub, lost, monkeypatch):
+    CarrierConnection.objects.update(strays=[{"number": OTHER, "reference": "", "day": "2026-01-01"}])
+
+    def listed(adapter, day):
+        comparing.settle(CarrierConnection.objects.get().pk, by=None)
+        return [Listed(NUMBER, "by hand")]
+
+    monkeypatch.setattr(DhlParcelDe, "listed", listed)
+    comparing.compare_all(now=days(facility)[1])
+
+    assert [stray["number"] for stray in CarrierConnection.objects.get().strays] == [NUMBER]
 
 
 def test_printed_list_is_read_line_by_line(stub, facility):

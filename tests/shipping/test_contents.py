@@ -1,12 +1,15 @@
 """Lines of shipments, parcels and handovers that are split, what is recorded of them, and where parcels wait."""
 
 import pytest
+from django.utils import timezone
 
 from fulfillment.core.attributes import copies
 from packing.models import PackLine
 from picking.models import LoadUnit, RestowItem
 from shipping import papers
+from shipping import services as shipping
 from shipping.models import HandoverJob, HandoverLine, Parcel, Shipment
+from shipping.services.contents import ParcelHasLeft
 from tests.apiclient import Api
 from tests.factories.core import FacilityFactory
 from tests.factories.shipping import collected, labelled
@@ -140,3 +143,19 @@ def test_parcel_says_in_which_totes_it_waits(api):
     assert put().json()["loadUnitRefs"] == []
     assert Parcel.objects.get().load_units.count() == 0
     assert Shipment.objects.count() == 1
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_parcel_that_is_gone_is_put_into_no_tote(is_cancelled):
+    row, now = labelled(1), timezone.now()
+    LoadUnit.objects.create(code="TOTE1", facility=row.facility)
+    if is_cancelled:
+        shipping.cancel_parcel(row.pk, by=None, now=now)
+    else:
+        shipping.hand_over(HandoverJob.objects.get().pk, by=None, now=now)
+
+    with pytest.raises(ParcelHasLeft):
+        shipping.put_into_load_units(row.pk, ["TOTE1"], by=None, now=now)
+
+    assert row.load_units.count() == 0
+    shipping.put_into_load_units(row.pk, [], by=None, now=now)
