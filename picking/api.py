@@ -15,6 +15,7 @@ from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
+from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
@@ -78,14 +79,6 @@ def read_line_ids(names):
     if None in found:
         raise services.NotOnThisJob(line=names[found.index(None)], job="")
     return found
-
-
-def read_recordable(item, sent):
-    """(id, changes) of a recordable attribute in a client's body; a value of null takes back what was recorded."""
-    changes = {name: value for name, value in item.items() if name != "recordableAttributeId"}
-    if "value" in sent and "value" not in changes:
-        changes["value"] = None
-    return item["recordableAttributeId"], changes
 
 
 class PickJobView(ApiView):
@@ -260,9 +253,7 @@ class PickJobActions(PickJobView):
             elif name == "MERGE_LINE_ITEMS_PICK_JOB":
                 services.merge(pk, read_line_ids(data["lineItemIds"]), **who)
             elif name == "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES":
-                sent = request.data["recordableAttributeUpdates"]
-                updates = zip(data["recordableAttributeUpdates"], sent, strict=True)
-                services.record(pk, [read_recordable(item, whole) for item, whole in updates], **who)
+                services.record(pk, read_updates(data), **who)
             elif name in STEPS:
                 STEPS[name](pk, **who)
             else:

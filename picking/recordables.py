@@ -5,7 +5,6 @@ be recorded is asked for before the last unit is picked. The caller holds the lo
 """
 
 import dataclasses
-import uuid
 from collections import Counter
 
 from django.utils.translation import get_language
@@ -36,7 +35,7 @@ def of_line(listed):
     return [
         {
             "id": str(uuid7()),
-            "key": _key(one["keyLocalized"]),
+            "key": attributes.key_of(one["keyLocalized"]),
             "keyLocalized": one["keyLocalized"],
             "recordingRule": one["recordingRule"],
             "value": _text(one.get("value")),
@@ -78,20 +77,8 @@ def shown(line):
 
 def missing(line):
     """The names of what must be recorded of a line and is not."""
-    return [one.name for one in shown(line) if one.is_mandatory and not one.value]
-
-
-def _key(words):
-    """The name for programs: the English one, else the first by its locale; a database keeps no order of them."""
-    return min((code[:2] != "en", code, word) for code, word in words.items() if word)[2]
-
-
-def find(lines, attribute_id):
-    """(line, attribute) with this id, of some lines; (None, None) when none has it."""
-    wanted = str(attribute_id)
-    return next(
-        ((line, one) for line in lines for one in line.recordables if one["id"] == wanted), (None, None)
-    )
+    language = get_language() or "en"
+    return [attributes.name_of(one, language) for one in attributes.missing(line.recordables)]
 
 
 def keep(lines, attribute_id, value):
@@ -99,21 +86,13 @@ def keep(lines, attribute_id, value):
 
     Returns whether there is one with this id.
     """
-    _line, entry = find(lines, attribute_id)
-    for line in lines if entry else []:
+    wanted = next((one for line in lines for one in line.recordables if one["id"] == str(attribute_id)), None)
+    for line in lines if wanted else []:
         for one in line.recordables:
-            if one["key"] == entry["key"]:
+            if one["key"] == wanted["key"]:
                 one["value"] = value[: attributes.LONGEST_VALUE] or None
         line.save(update_fields=["recordables"])
-    return entry is not None
-
-
-def change(line, entry, changes):
-    """Change an attribute of a line: its value, or what it is."""
-    entry.update(changes)
-    if "keyLocalized" in changes:
-        entry["key"] = _key(changes["keyLocalized"])
-    line.save(update_fields=["recordables"])
+    return wanted is not None
 
 
 def together(lines):
@@ -128,11 +107,6 @@ def together(lines):
                 return None
             known["value"] = known["value"] or one["value"]
     return list(found.values())
-
-
-def copy(line):
-    """The attributes of a line for a part of it: with what is recorded, under ids of their own."""
-    return [{**one, "id": str(uuid.uuid4())} for one in line.recordables]
 
 
 def passed_on(line):

@@ -3,6 +3,7 @@
 from django.utils.translation import override
 
 from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
+from fulfillment.core.api.recording import attribute_updates, recordable_attribute, represent_attributes
 from fulfillment.core.api.schema import (
     Choice,
     Integer,
@@ -16,8 +17,7 @@ from fulfillment.core.api.schema import (
     moment,
 )
 from fulfillment.core.api.search import page_info
-from fulfillment.core.api.wire import named_words, picking_methods, represent_picking_methods
-from fulfillment.core.attributes import LONGEST_VALUE
+from fulfillment.core.api.wire import picking_methods, represent_picking_methods
 from orders.wire import MOST_UNITS, short, tag, text, time, versioned, words
 
 from .models import PickJob, PickLine, ShortReason
@@ -39,16 +39,6 @@ substitute_line = Object(
     {"picked": units},
     name="SubstituteLineItem",
 )
-recordable = Object(
-    {
-        "id": short,
-        "key": text,
-        "keyLocalized": words,
-        "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"]),
-    },
-    {"group": text, "value": text},
-    name="RecordableAttribute",
-)
 pick_line = Object(
     {
         "id": short,
@@ -61,7 +51,7 @@ pick_line = Object(
         "customAttributes": free,
         "globalLineItemId": short,
         "measurementUnitKey": short,
-        "recordableAttributes": List(recordable),
+        "recordableAttributes": List(recordable_attribute),
         "scannableCodes": List(short),
         "shortPickReason": short_pick_reason,
         "substituteLineItems": List(substitute_line),
@@ -217,17 +207,6 @@ split_info = Object(
     {"lineItemId": short, "picked": units, "quantity": Integer(1, MOST_UNITS)}, name="SplitLineItemsInfo"
 )
 splits = {"splitLineItemsInfo": List(split_info, most=MOST_COUNTS, least=1)}
-recordable_update = Object(
-    {"recordableAttributeId": short},
-    {
-        "keyLocalized": named_words,
-        "group": Text(100),
-        "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"]),
-        "value": Text(LONGEST_VALUE),
-    },
-    closed=True,
-    name="RecordableAttributeForUpdate",
-)
 actions = Choice(
     "name",
     {
@@ -252,7 +231,7 @@ actions = Choice(
         "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES": named(
             "name",
             "UPDATE_PICK_LINE_ITEM_RECORDABLE_ATTRIBUTES",
-            {**version, "recordableAttributeUpdates": List(recordable_update, most=MOST_COUNTS)},
+            {**version, **attribute_updates},
         ),
     },
 )
@@ -338,19 +317,11 @@ def represent_line(line, job, substitutes=()):
         **represent_line_parts(line),
         "quantity": line.quantity + sum(other.quantity for other in substitutes),
         "picked": line.picked,
-        **(
-            {"recordableAttributes": [_recordable(one) for one in line.recordables]}
-            if line.recordables
-            else {}
-        ),
+        **represent_attributes(line.recordables),
         "status": PickLine.Status.IN_PROGRESS if is_begun else line.status,
         **({"substituteLineItems": [_substitute(other) for other in substitutes]} if substitutes else {}),
         **({"shortPickReason": _localized(line.short_reason)} if line.short_reason else {}),
     }
-
-
-def _recordable(entry):
-    return {name: value for name, value in entry.items() if name != "preset" and value is not None}
 
 
 def _substitute(line):

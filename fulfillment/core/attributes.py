@@ -31,6 +31,11 @@ def copies(attributes):
     ]
 
 
+def key_of(words):
+    """The name for programs: the English one, else the first by its locale; a database keeps no order of them."""
+    return min(((code[:2] != "en", code, word) for code, word in words.items() if word), default=("",))[-1]
+
+
 def name_of(attribute, language):
     """What an attribute is called, in this language where the listing has it."""
     words = attribute.get("keyLocalized") or {}
@@ -47,9 +52,15 @@ def recorded(attributes, changes):
     """The attributes with what changed of some of them; those that were not there are returned as well.
 
     Args:
-        changes: ``{attribute id: {"value", "group", "keyLocalized", "recordingRule"}}``, as far as given.
+        changes: ``{attribute id: {"value", "group", "keyLocalized", "recordingRule"}}``, as far as given; a value of None
+            takes back what was recorded.
     Returns:
         ``(attributes, ids that none of them has)``.
     """
     known = {attribute["id"] for attribute in attributes}
-    return [one | changes.get(one["id"], {}) for one in attributes], changes.keys() - known
+    return [_changed(one, changes.get(one["id"], {})) for one in attributes], changes.keys() - known
+
+
+def _changed(attribute, change):
+    key = key_of(change.get("keyLocalized", {}))
+    return attribute | change | ({"key": key} if key else {})

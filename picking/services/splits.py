@@ -6,9 +6,9 @@ import uuid
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.core import attributes
 from fulfillment.core.errors import Refused
 
-from .. import recordables
 from ..models import Allocation, PickJob, PickLine
 from .lines import COUNTED
 from .locks import check_picker, lock_for_status, touch
@@ -78,7 +78,7 @@ def split_line(line, quantity, picked):
         sequence=line.sequence,
         run_id=line.run_id,
         quantity=quantity,
-        recordables=recordables.copy(line),
+        recordables=attributes.copies(line.recordables),
     )
     line.quantity -= quantity
     line.count(line.picked - picked, line.short, line.short_reason)

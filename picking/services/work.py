@@ -4,12 +4,12 @@ from django.db import transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from fulfillment.core import attributes
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
 from fulfillment.core.models import User
 from fulfillment.core.status import transit
 
-from .. import recordables
 from ..events import PickJobPaused, PickJobPicked, PickJobStarted
 from ..models import PickJob
 from .lines import report_rest, set_count
@@ -90,7 +90,7 @@ def book(job_id, counts, *, by, now, version=None):
 
 @transaction.atomic
 def record(job_id, changes, *, by, now, version=None):
-    """Change what is recorded of the lines of a job: ``[(attribute id, {what: value})]``.
+    """Change what is recorded of the lines of a job: ``{attribute id: {what: value}}``.
 
     Refuses a job that has ended or is in another picker's hands, and attributes of other jobs.
     """
@@ -99,12 +99,15 @@ def record(job_id, changes, *, by, now, version=None):
         check_picker(job, by)
     elif job.status not in PickJob.UNFINISHED:
         raise NotStarted(job=job, status=job.get_status_display())
-    lines = list(job.lines.all())
-    for attribute_id, values in changes:
-        line, entry = recordables.find(lines, attribute_id)
-        if line is None:
-            raise NotOnThisJob(line=attribute_id, job=job)
-        recordables.change(line, entry, values)
+    left = dict(changes)
+    for line in job.lines.all():
+        found, unknown = attributes.recorded(line.recordables, left)
+        if unknown != left.keys():
+            line.recordables = found
+            line.save(update_fields=["recordables"])
+            left = {key: left[key] for key in unknown}
+    if left:
+        raise attributes.UnknownAttribute(title=job, attribute=next(iter(left)))
     return touch(job, "record", by=by, now=now)
 
 

@@ -1,6 +1,7 @@
 import pytest
 from rest_framework.exceptions import ParseError, ValidationError
 
+from fulfillment.core.api import document
 from fulfillment.core.api.parsing import read_json
 from fulfillment.core.api.schema import Integer, List, Object, Text, moment, validate
 
@@ -89,3 +90,13 @@ def test_read_json_names_what_no_database_keeps(body, path):
         read_json(body)
 
     assert list(caught.value.detail) == [path]
+
+
+def test_two_different_objects_have_two_names(monkeypatch):
+    monkeypatch.setattr(document, "COMPONENTS", {})
+    monkeypatch.setattr(document, "NAMED", {})
+    document.describe(Object({"name": Text(5)}, name="Same"))
+
+    document.describe(Object({"name": Text(5)}, name="Same"))
+    with pytest.raises(ValueError, match="Same"):
+        document.describe(Object({"name": Text(6)}, name="Same"))

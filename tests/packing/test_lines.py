@@ -137,9 +137,9 @@ def test_pack_job_has_what_the_picker_recorded_and_asks_for_the_rest(api):
 
     job = PackJob.objects.get()
     shown = api.get(f"/api/packjobs/{job.pk}").json()["lineItems"][0]["recordableAttributes"]
-    assert [(one["key"], one["recordingRule"], one.get("value")) for one in shown] == [
+    assert [(one["key"], one["recordingRule"], one.get("value", "absent")) for one in shown] == [
         ("Serial number", "MANDATORY", "SN-1"),
-        ("gift card", "MANDATORY", None),
+        ("gift card", "MANDATORY", "absent"),
     ]
     assert [one["key"] for one in missing(job.lines.get().recordable_attributes)] == ["gift card"]
 
@@ -155,6 +155,9 @@ def test_program_records_values_each_part_its_own(api):
     shown = [item["recordableAttributes"][0] for item in answer.json()["lineItems"]]
     assert [one.get("value") for one in shown] == [None, "SN-2"]
     assert shown[1]["originId"] == shown[0]["id"] != shown[1]["id"]
+    changes[0]["value"] = None
+    answer = act(api, job, "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES", recordableAttributeUpdates=changes)
+    assert "value" not in answer.json()["lineItems"][1]["recordableAttributes"][0]
     unknown = [{"recordableAttributeId": "no", "value": "x"}]
     refused = act(api, job, "UPDATE_PACK_LINE_ITEM_RECORDABLE_ATTRIBUTES", recordableAttributeUpdates=unknown)
     assert (refused.status_code, refused.json()[0]["summary"]) == (422, "UNKNOWN_ATTRIBUTE")

@@ -192,7 +192,12 @@ def test_api_shows_and_changes_what_is_recorded(client, job, line):
     [temperature, colour] = api.get(url).json()["pickLineItems"][0]["recordableAttributes"]
     assert temperature == {"id": line.recordables[0]["id"], "key": "Temperature", **TEMPERATURE}
     updates = [
-        {"recordableAttributeId": temperature["id"], "value": "3.5", "group": "cold"},
+        {
+            "recordableAttributeId": temperature["id"],
+            "value": "3.5",
+            "group": "cold",
+            "keyLocalized": {"de_DE": "Grad"},
+        },
         {"recordableAttributeId": colour["id"], "value": None, "recordingRule": "MANDATORY"},
     ]
     body = {
@@ -206,9 +211,11 @@ def test_api_shows_and_changes_what_is_recorded(client, job, line):
         f"{url}/actions",
         {**body, "version": 2, "recordableAttributeUpdates": [{"recordableAttributeId": "x"}]},
     )
+    assert unknown.json()[0]["summary"] == "UNKNOWN_ATTRIBUTE"
 
     shown = answer.json()["pickLineItems"][0]["recordableAttributes"]
-    assert shown[0] == {**temperature, "value": "3.5", "group": "cold"}
+    renamed = {"key": "Grad", "keyLocalized": {"de_DE": "Grad"}}
+    assert shown[0] == {**temperature, **renamed, "value": "3.5", "group": "cold"}
     assert ("value" in shown[1], shown[1]["recordingRule"]) == (False, "MANDATORY")
     assert (answer.json()["version"], unknown.status_code) == (2, 422)
 
@@ -222,5 +229,5 @@ def test_listing_of_the_api_names_what_is_recorded(client, facility, fish):
         return api.put(path, {"listings": [{**body, "recordableAttributes": list(asked)}]})
 
     assert put(TEMPERATURE).status_code == 200
-    assert "must not be empty" in put({**TEMPERATURE, "keyLocalized": {}}).content.decode()
+    assert "must not be empty" in put({**TEMPERATURE, "keyLocalized": {"en_US": None}}).content.decode()
     assert Listing.objects.get(article=fish).extra["recordableAttributes"] == [TEMPERATURE]

@@ -83,7 +83,10 @@ def test_handover_takes_what_was_recorded_along_and_records_more(api):
     answer = act(api, "handoverjobs", job, name, recordableAttributeUpdates=changes)
 
     assert answer.json()["handoverJobLineItems"][0]["recordableAttributes"][0]["value"] == "L7"
-    changes[0]["recordableAttributeId"] = "no"
+    changes[0]["value"] = ""
+    answer = act(api, "handoverjobs", job, name, recordableAttributeUpdates=changes)
+    assert "value" not in answer.json()["handoverJobLineItems"][0]["recordableAttributes"][0]
+    changes[0] = {"recordableAttributeId": "no", "value": "L7"}
     refused = act(api, "handoverjobs", job, name, recordableAttributeUpdates=changes)
     assert refused.json()[0]["summary"] == "UNKNOWN_ATTRIBUTE"
 

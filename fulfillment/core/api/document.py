@@ -9,6 +9,7 @@ from .public import OPERATIONS as PUBLIC
 from .schema import Choice, Integer, List, Map, Number, Object, Text
 
 COMPONENTS: dict[str, dict] = {}
+NAMED: dict[str, Object] = {}
 OPERATIONS: dict[str, dict] = {}  # by name: {"body": part or None, "answers": {status: part}, "example": ...}
 FUNCTIONS = {
     schema.boolean: {"type": "boolean"},
@@ -100,9 +101,12 @@ def describe(part):
     if isinstance(part, Object):
         if not part.name:
             return _object(part)
+        known = NAMED.setdefault(part.name, part)
         if part.name not in COMPONENTS:
             COMPONENTS[part.name] = {}  # an object may contain itself
             COMPONENTS[part.name] = _object(part)
+        elif known is not part and COMPONENTS[part.name] != _object(part):
+            raise ValueError(f"Two different objects are named {part.name}.")
         return {"$ref": f"#/components/schemas/{part.name}"}
     if isinstance(part, Choice):
         return {"oneOf": [describe(option) for option in part.options.values()]}

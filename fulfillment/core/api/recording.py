@@ -1,18 +1,28 @@
 """Recordable attributes of lines in the wire format."""
 
-from ..attributes import LONGEST_VALUE
-from .schema import List, Object, Text, free
+from ..attributes import LONGEST_VALUE, RULES
+from .schema import List, Object, Text
+from .wire import named_words, short, text, words
 
-_short = Text(500)
-_rule = Text(choices=["OPTIONAL", "MANDATORY"])
+
+class AttributeUpdate(Object):
+    """Of a value, null and an empty text are no absence: they take back what was recorded."""
+
+    def __call__(self, value, path, errors):
+        clean = super().__call__(value, path, errors)
+        is_taken_back = type(value) is dict and value.get("value", "absent") in (None, "")
+        return {**clean, "value": None} if is_taken_back else clean
+
+
+_rule = Text(choices=RULES)
 recordable_attribute = Object(
-    {"id": _short, "keyLocalized": free, "recordingRule": _rule},
-    {"group": _short, "key": _short, "originId": _short, "value": Text(LONGEST_VALUE)},
+    {"id": short, "keyLocalized": words, "recordingRule": _rule},
+    {"group": short, "key": text, "originId": short, "value": Text(LONGEST_VALUE)},
     name="RecordableAttribute",
 )
-attribute_update = Object(
-    {"recordableAttributeId": _short},
-    {"group": _short, "keyLocalized": free, "recordingRule": _rule, "value": Text(LONGEST_VALUE)},
+attribute_update = AttributeUpdate(
+    {"recordableAttributeId": short},
+    {"group": short, "keyLocalized": named_words, "recordingRule": _rule, "value": Text(LONGEST_VALUE)},
     closed=True,
     name="RecordableAttributeForUpdate",
 )
@@ -21,15 +31,22 @@ attribute_updates = {"recordableAttributeUpdates": List(attribute_update, most=5
 
 def read_updates(data):
     """``{attribute id: what changes of it}`` of a body."""
-    return {
-        entry["recordableAttributeId"]: {
-            name: value for name, value in entry.items() if name != "recordableAttributeId"
-        }
-        for entry in data["recordableAttributeUpdates"]
-    }
+    found: dict[str, dict] = {}
+    for entry in data["recordableAttributeUpdates"]:
+        changes = {name: value for name, value in entry.items() if name != "recordableAttributeId"}
+        found.setdefault(entry["recordableAttributeId"], {}).update(changes)
+    return found
 
 
 def represent_attributes(attributes):
     """``{"recordableAttributes": [...]}`` of a line, nothing when it has none."""
-    shown = [{"keyLocalized": {}, "recordingRule": "OPTIONAL"} | one for one in attributes]
+    shown = [
+        {"keyLocalized": {}, "recordingRule": "OPTIONAL"}
+        | {
+            name: value
+            for name, value in one.items()
+            if name in recordable_attribute.parts and value not in (None, "")
+        }
+        for one in attributes
+    ]
     return {"recordableAttributes": shown} if shown else {}

@@ -107,13 +107,10 @@ class Map:
         if type(value) is not dict:
             errors.append((path, "must be an object"))
             return value
-        if len(value) < self.least:
+        given = {name: inner for name, inner in value.items() if inner is not None}
+        if len(given) < self.least:
             errors.append((path, "must not be empty"))
-        return {
-            name: self.item(inner, f"{path}.{name}", errors)
-            for name, inner in value.items()
-            if inner is not None
-        }
+        return {name: self.item(inner, f"{path}.{name}", errors) for name, inner in given.items()}
 
 
 class List:

@@ -4,6 +4,7 @@ import datetime
 
 from django.core.exceptions import ValidationError as BadValue
 
+from ..attributes import RULES
 from ..models import Facility
 from ..models.facility import WEEKDAYS, PickingMethod
 from .schema import Choice, Integer, List, Map, Number, Object, Text, boolean, country, free, moment
@@ -330,7 +331,7 @@ attribute = Object(
 )
 # What is recorded of the units while they are picked, see ``picking.recordables``.
 listed_recordable = Object(
-    {"keyLocalized": named_words, "recordingRule": Text(choices=["OPTIONAL", "MANDATORY"])},
+    {"keyLocalized": named_words, "recordingRule": Text(choices=RULES)},
     {"value": Text(200)},
     name="ListingRecordableAttributeForCreation",
 )
