@@ -5,8 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from fulfillment.core.api.assigned import read_assigned
 from fulfillment.core.api.schema import validate
-from fulfillment.core.models import ApiToken
+from fulfillment.core.models import ApiToken, Permission
 from fulfillment.core.services import signin
 from packing import services as packing
 from packing import wire
@@ -219,6 +220,15 @@ def test_replacing_assigned_users_says_for_whom_a_job_is(api):
     assert assign({"userId": str(elsewhere.pk)}).status_code == 400
     assert assign(version=1).status_code == 409
     assert assign().json()["assignedUsers"] == []
+
+
+def test_people_are_looked_up_together(db, django_assert_num_queries):
+    facility = FacilityFactory()
+    people = [staff("packer", facility) for _number in range(3)]
+    named = [{"username": people[0].email}, *({"userId": str(user.pk)} for user in people[1:])]
+
+    with django_assert_num_queries(2):  # who has the permission, and the people
+        assert read_assigned(named, facility, Permission.PACK) == people
 
 
 def test_nobody_is_assigned_to_a_job_that_is_packed(api):
