@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django import forms
 from django.apps import apps
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.template import Context, Template
 from django.template.loader import render_to_string
@@ -23,6 +24,9 @@ class ScanForm(forms.Form):
     code = forms.CharField(label="Code", help_text="On the shelf")
     note = forms.CharField(label="Note", required=False)
     sure = forms.BooleanField(label="Sure", required=False)
+
+
+STEP = re.compile(r"""(?:touch|log_change)\(\s*(?:[^()"]|\([^()]*\))*?,\s*"([a-z_ ]+)\"""")
 
 
 def render(source, **context):
@@ -50,6 +54,15 @@ class TestStatusBadge:
         }
 
         assert without <= BEGINNINGS
+
+    def test_every_step_that_leaves_the_status_has_a_word(self):
+        parts = ["orders", "routing", "picking", "packing", "shipping"]
+        files = [path for part in parts for path in (settings.BASE_DIR / part).rglob("*.py")]
+
+        steps = {step for path in files for step in STEP.findall(path.read_text())}
+
+        assert {"record", "set code", "load units"} <= steps
+        assert steps <= ui.STEPS.keys()
 
 
 class TestIcon:
