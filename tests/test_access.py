@@ -100,7 +100,9 @@ class World:
         self.load = Load.objects.create(facility=self.facility, carrier=self.stages.parcel.carrier)
         link = FacilityCarrierFactory(facility=self.facility, carrier=self.stages.parcel.carrier)
         self.connection = CarrierConnection.objects.create(
-            link=link, adapter="demo", strays=[{"number": "00340434161094000001"}]
+            link=link,
+            adapter="demo",
+            strays=[{"number": "00340434161094000001", "reference": "", "day": "2026-03-02"}],
         )
         LoadedParcel.objects.create(load=self.load, parcel=self.stages.parcel, loaded_at=NOON)
         self.station, _secret = printing.create_station(self.facility, "Bench 1", "PDF", now=NOON)
