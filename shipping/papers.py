@@ -147,11 +147,7 @@ def _as_zpl(label, parcel, is_return, *, now):
 def draw(shipment, settings):
     """Every paper of a shipment, in the order they are printed: what goes outside first."""
     kinds = kinds_of(settings, shipment.order)
-    lines = list(
-        shipment.pick_job.pack_job.lines.select_related("article", "order_line__order").order_by(
-            "order_line__position"
-        )
-    )
+    lines = list(shipment.pick_job.pack_job.lines.select_related("article", "order_line__order"))
     parcels = list(
         shipment.parcels.exclude(status__in=[Parcel.Status.CANCELED, Parcel.Status.OBSOLETE])
         .select_related("carrier")

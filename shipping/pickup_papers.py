@@ -94,9 +94,7 @@ def _note_of(pickup, settings):
     job, language = pickup.job, language_at(pickup.job.facility)
     text, sender = papers.text_in(settings, language), sender_of(job.facility)
     seller = [line.strip() for line in settings.seller.splitlines() if line.strip()]
-    lines = job.pick_job.pack_job.lines.select_related("article", "order_line__order").order_by(
-        "order_line__position"
-    )
+    lines = job.pick_job.pack_job.lines.select_related("article", "order_line__order")
     return {
         "sender": seller or [*sender.lines, sender.country],
         "country": job.facility.country,

@@ -48,17 +48,24 @@ def missing(attributes):
     return [one for one in attributes if one.get("recordingRule") == MANDATORY and not one.get("value")]
 
 
-def recorded(attributes, changes):
-    """The attributes with what changed of some of them; those that were not there are returned as well.
+def record(job, field, changes):
+    """Keep changes of attributes on the lines of a job that have them; the caller holds the lock of the job.
 
     Args:
+        field: the field of a line that holds its attributes.
         changes: ``{attribute id: {"value", "group", "keyLocalized", "recordingRule"}}``, as far as given; a value of None
             takes back what was recorded.
-    Returns:
-        ``(attributes, ids that none of them has)``.
+    Refuses ids that none of the lines has.
     """
-    known = {attribute["id"] for attribute in attributes}
-    return [_changed(one, changes.get(one["id"], {})) for one in attributes], changes.keys() - known
+    left = dict(changes)
+    for line in job.lines.all():
+        attributes = getattr(line, field)
+        known = {attribute["id"] for attribute in attributes}
+        if left.keys() & known:
+            setattr(line, field, [_changed(one, left.pop(one["id"], {})) for one in attributes])
+            line.save(update_fields=[field])
+    if left:
+        raise UnknownAttribute(title=job, attribute=next(iter(left)))
 
 
 def _changed(attribute, change):

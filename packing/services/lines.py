@@ -107,15 +107,7 @@ def record(job_id, changes, *, by, now, version=None):
     Refuses a job that was given up or that another packer has in hand, and attributes that none of its lines has.
     """
     job = _lock_kept(job_id, by, version)
-    left = dict(changes)
-    for line in job.lines.all():
-        found, unknown = attributes.recorded(line.recordable_attributes, left)
-        if unknown != left.keys():
-            line.recordable_attributes = found
-            line.save(update_fields=["recordable_attributes"])
-            left = {key: left[key] for key in unknown}
-    if left:
-        raise attributes.UnknownAttribute(title=job, attribute=next(iter(left)))
+    attributes.record(job, "recordable_attributes", changes)
     return touch(job, "record", by=by, now=now)
 
 

@@ -99,15 +99,7 @@ def record(job_id, changes, *, by, now, version=None):
         check_picker(job, by)
     elif job.status not in PickJob.UNFINISHED:
         raise NotStarted(job=job, status=job.get_status_display())
-    left = dict(changes)
-    for line in job.lines.all():
-        found, unknown = attributes.recorded(line.recordables, left)
-        if unknown != left.keys():
-            line.recordables = found
-            line.save(update_fields=["recordables"])
-            left = {key: left[key] for key in unknown}
-    if left:
-        raise attributes.UnknownAttribute(title=job, attribute=next(iter(left)))
+    attributes.record(job, "recordables", changes)
     return touch(job, "record", by=by, now=now)
 
 

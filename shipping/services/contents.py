@@ -180,13 +180,5 @@ def record_of_handover(job_id, changes, *, by, now, version=None):
     Refuses an old version, a handover that is ended, and attributes that none of its lines has.
     """
     job = _lock_open(job_id, version)
-    left = dict(changes)
-    for line in job.lines.all():
-        found, unknown = attributes.recorded(line.recordable_attributes, left)
-        if unknown != left.keys():
-            line.recordable_attributes = found
-            line.save(update_fields=["recordable_attributes"])
-            left = {key: left[key] for key in unknown}
-    if left:
-        raise attributes.UnknownAttribute(title=job, attribute=next(iter(left)))
+    attributes.record(job, "recordable_attributes", changes)
     return _touch(job, "record", by=by, now=now)
