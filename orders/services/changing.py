@@ -69,6 +69,8 @@ def unlock(order_id, *, target_time=None, by, now, version=None):
 
 
 def _set_target_time(order, moment):
+    if moment == order.target_time:  # perhaps in other words: nothing changes
+        return
     order.target_time = moment
     order.delivery_preferences = {**order.delivery_preferences, "targetTime": moment.isoformat()}
 

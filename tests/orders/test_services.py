@@ -178,6 +178,16 @@ def test_records_keep_what_the_shop_must_hear():
     assert record.handed_over_at is None
 
 
+def test_target_time_in_other_words_changes_nothing():
+    order = OrderFactory(deliveryPreferences={"targetTime": "2026-03-04T08:00:00Z"})
+    version = order.version
+
+    services.modify(order.pk, {"preferredHandlingTime": "2026-03-04T09:00:00+01:00"}, by=None, now=NOON)
+
+    order.refresh_from_db()
+    assert (order.version, order.delivery_preferences["targetTime"]) == (version, "2026-03-04T08:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("before", "text", "after"),
     [
