@@ -103,10 +103,16 @@ def together(lines):
         for one in line.recordables:
             seen[one["key"]] += 1  # a listing may ask twice under one name
             known = found.setdefault((one["key"], seen[one["key"]]), one)
-            if known["value"] and one["value"] and known["value"] != one["value"]:
+            ours, theirs = _recorded(known), _recorded(one)
+            if ours and theirs and ours != theirs:
                 return None
-            known["value"] = known["value"] or one["value"]
+            known["value"] = ours or theirs or known["value"]
     return list(found.values())
+
+
+def _recorded(one):
+    """The value that somebody recorded; what the listing proposes is none."""
+    return one["value"] if one["value"] != one["preset"] else None
 
 
 def passed_on(line):

@@ -109,9 +109,9 @@ class RunWork(scans.Work):
 
     def keep_value(self, line, value):
         """Each order keeps the value for its own units."""
-        jobs = self.lock_jobs(line.lines)
-        for one in line.lines:
-            one.refresh_from_db(fields=["recordables"])
+        jobs = self.lock_jobs(
+            line.lines
+        )  # whoever else records holds the run, as we do: the lines are as loaded
         if not recordables.keep(line.lines, self.action.attribute, value):
             raise NotALine
         self.note_parts([(one, {}) for one in line.lines], jobs)

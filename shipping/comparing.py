@@ -8,6 +8,7 @@ import datetime
 import logging
 
 from django.db import transaction
+from django.db.models import Q
 
 from fulfillment.core.encryption import UnreadableSecret
 
@@ -46,7 +47,7 @@ def _days_due(connection, today):
 
 
 def _compare(connection, day):
-    """Whether the list was read. A carrier that is down is asked again an hour later."""
+    """Whether the day is done with. A carrier that is down is asked again an hour later."""
     try:
         adapter = adapter_of(connection)
         if "list" not in adapter.capabilities:
@@ -57,7 +58,10 @@ def _compare(connection, day):
         return False
     except CarrierError as error:
         logger.warning("%s did not say what it booked on %s: %s", connection, day, error.message)
-        return False
+        if error.outcome is not Outcome.REJECTED or error.code in {"401", "403"}:
+            return False
+        _keep(connection.pk, [], day)  # it has no list of that day, and asking again gives none
+        return True
     strays = _unknown(listed)
     own = {number for parcel in _lost(connection, day) for number in _tell(parcel.pk, strays, day)}
     _keep(connection.pk, [one for one in strays if one.number not in own], day)
@@ -143,16 +147,23 @@ def _tell(parcel_id, strays, day):
 
 def with_strays(facility):
     """The connections of a facility that have bookings nobody here knows."""
-    connections = CarrierConnection.objects.filter(link__facility=facility).exclude(strays=[])
+    connections = CarrierConnection.objects.filter(link__facility=facility)
+    connections = connections.filter(~Q(strays=[]) | Q(strays_left_out__gt=0))
     return connections.select_related("link__carrier").order_by("link__carrier__name")
 
 
 @transaction.atomic
-def settle(connection_id, *, by):
-    """A person looked at the bookings of a connection that nobody knew: they are not shown any more."""
+def settle(connection_id, until, *, by):
+    """A person looked at the bookings that nobody knew: they are not shown any more. Those of later days stay.
+
+    Args:
+        until: the day of the last comparison that the person saw.
+    """
     connection = CarrierConnection.objects.lock(pk=connection_id)
-    numbers = ", ".join(stray["number"] for stray in connection.strays)
-    connection.strays, connection.strays_left_out = [], 0
+    numbers = {stray["number"]: stray for stray in connection.strays if stray["day"] <= until.isoformat()}
+    connection.strays = [stray for stray in connection.strays if stray["number"] not in numbers]
+    if connection.compared_on <= until:
+        connection.strays_left_out = 0
     connection.save(update_fields=["strays", "strays_left_out"])
-    logger.info("Bookings of %s that nobody knew are settled by %s: %s", connection, by, numbers)
+    logger.info("Bookings of %s that nobody knew are settled by %s: %s", connection, by, ", ".join(numbers))
     return connection

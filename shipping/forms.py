@@ -140,6 +140,12 @@ class NumberForm(forms.Form):
             raise forms.ValidationError(str(refusal.message)) from refusal
 
 
+class SettleForm(forms.Form):
+    """The day of the comparison that somebody saw."""
+
+    until = forms.DateField(widget=forms.HiddenInput)
+
+
 class CancelForm(forms.Form):
     reason = forms.ChoiceField(
         label=_("Reason"),

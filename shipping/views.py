@@ -35,6 +35,7 @@ from .forms import (
     RefusedForm,
     RevertForm,
     ScanOutForm,
+    SettleForm,
 )
 from .models import HandoverJob, Parcel, Pickup, Shipment
 from .parcel_data import recipient_of
@@ -203,10 +204,12 @@ def problem_list(request):
 def strays_settle(request, pk):
     """Somebody looked at what the carrier booked and nobody here knew."""
     connection = get_object_or_404(comparing.with_strays(request.facility), pk=pk)
-    comparing.settle(connection.pk, by=request.user)
-    messages.info(
-        request, _("The bookings of %(carrier)s are settled.") % {"carrier": connection.link.carrier}
-    )
+    form = SettleForm(request.POST)
+    if form.is_valid():
+        comparing.settle(connection.pk, form.cleaned_data["until"], by=request.user)
+        messages.info(
+            request, _("The bookings of %(carrier)s are settled.") % {"carrier": connection.link.carrier}
+        )
     return redirect("shipping:problem-list", request.facility.slug)
 
 

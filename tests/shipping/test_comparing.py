@@ -119,9 +119,30 @@ def test_bookings_that_nobody_knows_are_shown_until_they_are_settled(client, pac
     assert "by hand 7" in shown(client, packer, facility)
 
     connection = CarrierConnection.objects.get()
-    client.post(reverse("shipping:strays-settle", args=[facility.slug, connection.pk]))
+    settle = reverse("shipping:strays-settle", args=[facility.slug, connection.pk])
+    client.post(settle, {"until": connection.compared_on - datetime.timedelta(days=1)})
+    assert "by hand 7" in shown(client, packer, facility)  # it came after what was seen
+    client.post(settle, {"until": connection.compared_on})
 
     assert "by hand 7" not in shown(client, packer, facility)
+
+
+def test_number_of_those_left_out_is_shown_alone_too(facility, stub, lost):
+    CarrierConnection.objects.update(strays=[], strays_left_out=50)
+
+    assert list(comparing.with_strays(facility)) == [CarrierConnection.objects.get()]
+
+
+@pytest.mark.parametrize(("status", "days_done"), [(400, 1), (401, 0), (503, 0)])
+def test_day_of_which_there_is_no_list_holds_up_no_other(facility, stub, lost, status, days_done):
+    _day, now = days(facility)
+    healthy = stub.respond
+    stub.respond = lambda asked: answer(status, {}) if "manifests" in asked.path else healthy(asked)
+
+    assert comparing.compare_all(now=now) == days_done
+
+    lost.refresh_from_db()
+    assert "listed" not in lost.problem  # nobody knows whether it was booked
 
 
 def asked_days(stub):
@@ -142,7 +163,7 @@ def test_all_strays_are_compared_and_those_that_are_not_kept_are_counted(
     connection = CarrierConnection.objects.get()
     assert [stray["number"] for stray in connection.strays] == [others[2]["shipmentNo"]]
     assert "2 earlier ones are not shown" in shown(client, packer, facility)
-    comparing.settle(connection.pk, by=packer)
+    comparing.settle(connection.pk, connection.compared_on, by=packer)
     connection.refresh_from_db()
     assert connection.strays_left_out == 0
 
@@ -167,14 +188,16 @@ def test_days_that_a_fault_left_out_are_made_up_for(facility, stub, lost):
 
 
 def test_what_is_settled_while_the_carrier_is_asked_stays_settled(facility, stub, lost, monkeypatch):
-    CarrierConnection.objects.update(strays=[{"number": OTHER, "reference": "", "day": "2026-01-01"}])
+    seen, now = days(facility)[0] - datetime.timedelta(days=1), days(facility)[1]
+    strays = [{"number": OTHER, "reference": "", "day": seen.isoformat()}]
+    CarrierConnection.objects.update(strays=strays, compared_on=seen)
 
     def listed(adapter, day):
-        comparing.settle(CarrierConnection.objects.get().pk, by=None)
+        comparing.settle(CarrierConnection.objects.get().pk, seen, by=None)
         return [Listed(NUMBER, "by hand")]
 
     monkeypatch.setattr(DhlParcelDe, "listed", listed)
-    comparing.compare_all(now=days(facility)[1])
+    comparing.compare_all(now=now)
 
     assert [stray["number"] for stray in CarrierConnection.objects.get().strays] == [NUMBER]
 

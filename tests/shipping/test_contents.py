@@ -149,16 +149,16 @@ def test_parcel_says_in_which_totes_it_waits(api):
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-def test_parcel_that_is_gone_is_put_into_no_tote(is_cancelled):
+def test_parcel_that_is_gone_leaves_its_tote_and_is_put_into_none(is_cancelled):
     row, now = labelled(1), timezone.now()
     LoadUnit.objects.create(code="TOTE1", facility=row.facility)
+    shipping.put_into_load_units(row.pk, ["TOTE1"], by=None, now=now)
     if is_cancelled:
         shipping.cancel_parcel(row.pk, by=None, now=now)
     else:
         shipping.hand_over(HandoverJob.objects.get().pk, by=None, now=now)
 
+    assert row.load_units.count() == 0
     with pytest.raises(ParcelHasLeft):
         shipping.put_into_load_units(row.pk, ["TOTE1"], by=None, now=now)
-
-    assert row.load_units.count() == 0
     shipping.put_into_load_units(row.pk, [], by=None, now=now)
