@@ -13,13 +13,13 @@ from fulfillment.core.api import paging
 from fulfillment.core.api.access import PICK, READ, SUPERVISE, reach
 from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
+from fulfillment.core.api.facility_wire import read_picking_methods
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.api.wire import read_picking_methods
 from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.models import ApiToken, Permission
 from fulfillment.core.status import check_version

@@ -3,6 +3,7 @@
 from django.utils.translation import override
 
 from fulfillment.core.api.assigned import assigned_user, named_users, represent_assigned
+from fulfillment.core.api.facility_wire import picking_methods, represent_picking_methods
 from fulfillment.core.api.recording import attribute_updates, recordable_attribute, represent_attributes
 from fulfillment.core.api.schema import (
     Choice,
@@ -17,7 +18,6 @@ from fulfillment.core.api.schema import (
     moment,
 )
 from fulfillment.core.api.search import page_info
-from fulfillment.core.api.wire import picking_methods, represent_picking_methods
 from orders.wire import MOST_UNITS, short, tag, text, time, versioned, words
 
 from .models import PickJob, PickLine, ShortReason

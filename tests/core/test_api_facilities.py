@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from fulfillment.core.api import wire
+from fulfillment.core.api import facility_wire as wire
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import ClosingDay, Facility, OutboxEntry
 from tests.apiclient import Api, described

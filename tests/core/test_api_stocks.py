@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from fulfillment.core.api import wire
+from fulfillment.core.api import listing_wire, stock_wire
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import Article, Listing, SafetyStock, Stock, StockMovement
 from tests.apiclient import Api, described
@@ -49,7 +49,7 @@ def test_listings_are_made_with_their_articles_and_replaced(api, facility):
     first, second = api.put(path, {"listings": rows}), api.put(path, {"listings": rows})
 
     assert first.status_code == 200
-    validate(wire.listing_results, first.json())
+    validate(listing_wire.listing_results, first.json())
     assert [row["status"] for row in first.json()] == ["CREATED", "CREATED"]
     assert [row["status"] for row in second.json()] == ["UPDATED", "UPDATED"]
     assert [row["listing"]["version"] for row in second.json()] == [1, 1]
@@ -78,7 +78,7 @@ def test_listing_that_is_no_listing_fails_alone(api, facility):
 
     answer = api.put(f"/api/facilities/{facility.pk}/listings", {"listings": rows})
 
-    validate(wire.listing_results, answer.json())
+    validate(listing_wire.listing_results, answer.json())
     assert [row["status"] for row in answer.json()] == ["FAILED", "CREATED", "FAILED", "FAILED"]
     assert [row["errors"][0]["description"] for row in answer.json() if "errors" in row] == [
         "listings[0].status: must be one of ACTIVE, INACTIVE",
@@ -102,7 +102,7 @@ def test_listing_is_read_patched_and_deleted(api, facility):
     path = f"/api/facilities/{facility.pk}/listings"
     api.put(path, {"listings": [{"tenantArticleId": "A", "title": "x", "legal": {"a": 1}}]})
     listing = api.get(f"{path}/A").json()
-    validate(wire.listing, listing)
+    validate(listing_wire.listing, listing)
     patch = {"version": 1, "actions": [{"action": "ModifyListing", "title": "y", "price": 3}]}
 
     answer = api.patch(f"{path}/A", patch)
@@ -143,7 +143,7 @@ def test_first_units_of_an_article_are_booked_through_the_ledger(api, facility):
     answer = api.post("/api/stocks", body)
 
     assert answer.status_code == 201
-    validate(wire.stock, answer.json())
+    validate(stock_wire.stock, answer.json())
     row = Stock.objects.get()
     assert (row.value, row.location, row.expires_on) == (5, location, datetime.date(2030, 1, 31))
     assert row.movements.get().delta == 5
@@ -211,7 +211,7 @@ def test_bulk_answers_each_row_and_none_fails_the_others(api, facility):
 
     assert answer.status_code == 200
     body = answer.json()
-    validate(wire.stock_results, body)
+    validate(stock_wire.stock_results, body)
     assert [row["status"] for row in body] == ["CREATED", "UPDATED", *["FAILED"] * 7]
     assert [row["errors"][0]["summary"] for row in body[2:]] == [
         "VERSION_CONFLICT",
@@ -340,7 +340,7 @@ def test_list_filters_in_all_forms_and_pages(api, facility):
 
     def found(**query):
         body = api.get("/api/stocks", query).json()
-        validate(wire.stocks, body)
+        validate(stock_wire.stocks, body)
         return [entry["value"] for entry in body["stocks"]]
 
     assert found() == [3, 2, 1]
@@ -364,7 +364,7 @@ def test_summary_has_the_figures_of_the_example(api, facility):
 
     body = api.get("/api/stocks/summaries").json()
 
-    validate(wire.summaries, body)
+    validate(stock_wire.summaries, body)
     (summary,) = body["stockSummaries"]
     details = summary["details"]
     assert (details["stockOnHand"], details["availableOnStock"], details["availableForPicking"]) == (

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Sum
 from django.urls import reverse
 
-from fulfillment.core import resources
+from fulfillment.core import spreadsheets
 from fulfillment.core.admin import base as core_admin
 from fulfillment.core.models import (
     Article,
@@ -27,9 +27,8 @@ from fulfillment.core.resources import (
     FacilityResource,
     LocationResource,
     StockResource,
-    escape,
-    unescape,
 )
+from fulfillment.core.spreadsheets import escape, unescape
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
 
 pytestmark = pytest.mark.django_db
@@ -326,7 +325,7 @@ def test_missing_and_unknown_columns_are_named(place, row, named):
 
 
 def test_file_with_too_many_rows_is_refused(place, monkeypatch):
-    monkeypatch.setattr(resources, "MOST_ROWS", 1)
+    monkeypatch.setattr(spreadsheets, "MOST_ROWS", 1)
     ArticleFactory(sku="LAMP")
 
     [words] = refusals(load(StockResource, count(), count(location="")))

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from ..models import Facility
 from ..services import facilities
-from . import paging, wire
+from . import facility_wire as wire
+from . import paging
 from .access import FACILITIES, READ
 from .document import PAGE, operation
 from .idempotency import once

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from ..errors import VersionConflict
 from ..models import Listing
 from ..services import listings
-from . import paging, wire
+from . import listing_wire as wire
+from . import paging
 from .access import READ, STOCK
 from .document import PAGE, operation
 from .errors import error, errors_of

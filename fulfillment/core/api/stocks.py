@@ -15,7 +15,8 @@ from rest_framework.response import Response
 from ..errors import NotSupportedYet, Refused
 from ..models import Article, Facility, Listing, Stock, StorageLocation
 from ..services import stock as stock_service
-from . import paging, wire
+from . import paging
+from . import stock_wire as wire
 from .access import READ, STOCK
 from .document import PAGE, operation
 from .errors import error, errors_of
@@ -26,6 +27,7 @@ from .references import URN, at_facilities, facility_in_body
 from .schema import Integer, Text, validate, validate_each
 from .search import CUSTOM_ATTRIBUTES, SEARCH, Field, payload, search
 from .views import ApiView
+from .wire import without_empty
 
 IMPORTED = "API"
 
@@ -448,7 +450,7 @@ def _summary(article, listings, values):
     )
     total = sum(values[listing.pk]["total"] for listing in listings)
     return {
-        "article": wire.without_empty(
+        "article": without_empty(
             {"tenantArticleId": article.sku, "title": article.title, "imageUrl": article.image_url}
         ),
         "details": {

@@ -1,12 +1,6 @@
+from .carrier import Carrier, FacilityCarrier
 from .document import Document
-from .facility import (
-    Carrier,
-    ClosingDay,
-    Facility,
-    FacilityCarrier,
-    StorageLocation,
-    Zone,
-)
+from .facility import ClosingDay, Facility, StorageLocation, Zone
 from .log import ApiRequest, Counter, Heartbeat, IdempotencyKey, OutboxEntry, StatusChange
 from .printing import PrintJob, Station
 from .staff import ApiToken, Channel, Membership, PairedDevice, Permission, RefreshToken, Role, User
