@@ -77,6 +77,7 @@ SHELL = [
     "js/picklist.js",
     "js/practice.js",
     "js/queue.js",
+    "js/reach.js",
     "js/scaninput.js",
     "js/ui.js",
     "js/waiting.js",

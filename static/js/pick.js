@@ -4,6 +4,7 @@ import { show, showObstacle } from "./feedback.js";
 import { isOpen, open, openPlaces, PickJob, weightRange } from "./pickjob.js";
 import { Practice } from "./practice.js";
 import { ActionQueue } from "./queue.js";
+import { isReachable } from "./reach.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
 
 const script = document.querySelector("script[data-url]");
@@ -16,6 +17,7 @@ const COMMANDS = { undo, short: commandShort, next, units: askUnits, print: () =
 
 let queue;
 let latest = ""; // the id of the last action
+let painting = 0;
 let asking = ""; // the line of which a scanner said that units are missing, until it says why
 let job; // null on the page of a job that is not in my hands
 let rows; // of the lists, by line
@@ -214,11 +216,13 @@ function paintRow(row, { list, isHidden, place: name, count, missing }) {
 /** What stands in the way of sending, on a strip of its own: the last answer stays to be read. */
 async function paintConnection(kind, answer) {
   if (isPractice) return;
+  const turn = ++painting;
   const number = (await queue.waiting()).length;
   let obstacle = null;
   if (kind === "login") obstacle = answer;
   else if (kind === "waiting" && number) obstacle = { kind, text: texts.waiting.replace("{n}", number) };
-  else if (!navigator.onLine) obstacle = { kind: "offline", text: texts.offline };
+  else if (!(await isReachable())) obstacle = { kind: "offline", text: texts.offline };
+  if (turn !== painting) return; // something was said while the server was asked
   if (!obstacle) return connection.replaceChildren();
   if (showObstacle(connection, obstacle) && kind === "login") connection.firstElementChild.append(signInLink());
 }
@@ -256,7 +260,7 @@ async function act(action) {
   if (kind) say({ kind: kind === "not_here" ? "wrong_article" : kind, text: said });
   await queue.add(item);
   mark.isNew = false;
-  if (!navigator.onLine) paintConnection("waiting");
+  if (!(await isReachable())) paintConnection("waiting");
 }
 
 /** Only an address with https has `randomUUID`; practice needs none. */
@@ -539,8 +543,8 @@ if (isSecureContext || isPractice) {
   }, true);
   document.addEventListener("htmx:afterSwap", load);
   // Another page may have gone on meanwhile, or another device.
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && navigator.onLine && !isPractice) refresh();
+  document.addEventListener("visibilitychange", async () => {
+    if (!document.hidden && !isPractice && await isReachable()) refresh();
   });
   addEventListener("offline", () => paintConnection("waiting"));
   if (!isPractice && !navigator.serviceWorker.controller) {

@@ -2,6 +2,7 @@
 // says that there is no connection.
 
 import { ActionQueue } from "./queue.js";
+import { isReachable } from "./reach.js";
 
 const strip = document.getElementById("waiting");
 
@@ -13,16 +14,25 @@ if (strip && isSecureContext && !document.getElementById("connection")) {
     const waiting = (await queue.waiting()).length;
     const refused = (await queue.rejected()).length;
     const { waiting: waits, refused: asks, offline } = strip.dataset;
-    strip.hidden = !waiting && !refused && navigator.onLine;
+    strip.hidden = !waiting && !refused && await isReachable();
     strip.textContent = waiting ? waits.replace("{n}", waiting) : refused ? asks.replace("{n}", refused) : offline;
   }
 
-  // Without a connection a browser would leave the page for one of its own.
-  document.addEventListener("submit", (event) => {
-    if (navigator.onLine) return;
+  const asked = new WeakSet();
+
+  // Without a connection a browser would leave the page for one of its own: the server is asked first.
+  document.addEventListener("submit", async (event) => {
+    const { target: form, submitter } = event;
+    if (navigator.onLine || asked.delete(form)) return;
     event.preventDefault();
-    paint();
-    strip.scrollIntoView({ block: "center" });
+    event.stopPropagation();
+    if (await isReachable()) {
+      asked.add(form);
+      form.requestSubmit(submitter);
+    } else {
+      await paint();
+      strip.scrollIntoView({ block: "center" });
+    }
   }, true);
   addEventListener("online", paint);
   addEventListener("offline", paint);

@@ -102,6 +102,21 @@ def test_what_was_done_without_a_connection_is_sent_from_the_list_too(phone, job
     assert ScanEvent.objects.filter(kind="scan").count() == 1
 
 
+def test_server_that_answers_without_a_network_is_no_server_that_is_gone(phone, job):
+    """On the computer that the server runs on, or in a network that the browser does not know of."""
+    phone.page.add_init_script("Object.defineProperty(navigator, 'onLine', { get: () => false })")
+    phone.open("picking:job-detail", "here", job.pk)
+    phone.scan(code_of(job.lines.first()))
+    phone.expect_sent()
+    expect(phone.page.locator("#connection")).to_be_empty()
+    phone.open("picking:job-list", "here")
+    expect(phone.page.locator("#waiting")).to_be_hidden()
+
+    phone.page.locator(".btn-primary").first.click()
+
+    phone.page.wait_for_url(lambda url: not url.endswith("/f/here/pick/"))
+
+
 def test_what_is_refused_while_the_list_is_shown_is_told_there(phone, job, picker):
     go_offline(phone)
     phone.scan(code_of(job.lines.first()))
