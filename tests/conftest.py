@@ -37,9 +37,9 @@ def pytest_collection_modifyitems(items):
 
 
 SEEDS = [
-    ("fulfillment.core", "0001_squashed_0021_returns", "create_roles"),
-    ("shipping", "0001_squashed_0017_returned_once", "seed"),
-    ("routing", "0001_squashed_0011_trial_changes", "seed"),
+    ("fulfillment.core", "0001_initial", "create_roles"),
+    ("shipping", "0001_initial", "seed"),
+    ("routing", "0001_initial", "seed"),
 ]
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0001_squashed_0005_returns"),
+        ("orders", "0001_initial"),
     ]
 
     operations = [

@@ -6,10 +6,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("core", "0001_squashed_0021_returns"),
-        ("orders", "0001_squashed_0005_returns"),
+        ("core", "0001_initial"),
+        ("orders", "0001_initial"),
         ("packing", "0004_assigned_users"),
-        ("picking", "0001_squashed_0012_split_lines"),
+        ("picking", "0001_initial"),
     ]
 
     operations = [

@@ -7,8 +7,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("core", "0001_squashed_0021_returns"),
-        ("picking", "0001_squashed_0012_split_lines"),
+        ("core", "0001_initial"),
+        ("picking", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("picking", "0001_squashed_0012_split_lines"),
+        ("picking", "0001_initial"),
         ("shipping", "0018_assigned_users"),
     ]
 

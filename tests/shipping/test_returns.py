@@ -1,10 +1,8 @@
 """What was handed over comes back."""
 
-import importlib
 from decimal import Decimal
 
 import pytest
-from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -94,23 +92,6 @@ def test_order_gets_one_return_job_with_what_was_handed_over(facility):
     assert 0 < before < 4
     assert units(job) == [(3, 0), (1, 0)]
     assert (job.status, job.facility, job.short_id) == ("OPEN", facility, first.short_id)
-
-
-def test_what_was_handed_over_before_there_were_returns_may_come_back(facility):
-    shipment(3, 1, facility=facility, packages=2)
-    work()
-    for handover in HandoverJob.objects.all():
-        act(services.hand_over, handover.pk)
-    known = taken(1, facility=facility, number="1002")
-    ReturnJob.objects.exclude(pk=known.pk).delete()
-    migration = importlib.import_module("shipping.migrations.0016_past_returns")
-
-    for _again in range(2):
-        migration.make_return_jobs(apps, None)
-
-    job = ReturnJob.objects.exclude(pk=known.pk).get()
-    assert (units(job), job.short_id, job.status) == ([(3, 0), (1, 0)], "AS1", "OPEN")
-    assert received(job).status == "IN_PROGRESS"
 
 
 def test_goods_refused_at_the_counter_never_left(facility):

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sources", "0001_squashed_0006_due_since"),
+        ("sources", "0001_initial"),
     ]
 
     operations = [
