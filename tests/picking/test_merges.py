@@ -1,6 +1,9 @@
 """Parts of a line are put together again, with their places and with what was booked."""
 
+import importlib
+
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
 from fulfillment.core.models import Stock, Substitute
@@ -67,6 +70,21 @@ def test_parts_are_merged_when_the_job_was_closed_and_its_pack_job_opened(job, p
 
     assert job.lines.get().quantity == 5
     assert PackLine.objects.count() == 0
+
+
+def test_lines_that_an_obsolete_pack_job_kept_are_let_go_of(job, picker):
+    for line in job.lines.all():
+        act(job, "quantity", by=picker, line=line.pk, quantity=line.quantity)
+    services.close(job.pk, by=picker, now=timezone.now())
+    kept = list(PackLine.objects.all())
+    services.restart(job.pk, by=picker, now=timezone.now())
+    PackLine.objects.bulk_create(kept)  # as it was once
+    migration = importlib.import_module("packing.migrations.0007_forget_obsolete_lines")
+
+    migration.forget_lines(apps, None)
+
+    merge(job, picker)
+    assert job.lines.get().quantity == 5
 
 
 def test_what_is_missing_of_a_part_is_missing_of_the_whole(job, picker):
