@@ -3,15 +3,13 @@
 Nothing counts as handed over before the driver has signed; then all of it does, in one step.
 """
 
-import base64
 import dataclasses
 import datetime
 import uuid
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone, translation
-from django.utils.formats import date_format
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.codes import parcel_codes
@@ -21,19 +19,16 @@ from fulfillment.core.events import emit
 from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, once, stale
 from fulfillment.core.models import Document, FacilityCarrier, User
 from fulfillment.core.outbox import RetryLater
-from fulfillment.core.pdf import render_pdf
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, log_change, log_created, transit
 from fulfillment.core.target_time import cutoff_on
 from orders.models import Order
 
-from . import closing, services
+from . import closing, manifests, services
 from .carriers import CarrierError, UnknownAdapter, adapter_of
 from .choosing import connection_of
 from .events import LoadClosed
 from .models import HandoverJob, Load, LoadedParcel, LoadScan, Parcel, Shipment
-
-VERSION = "manifest-1"
 
 
 class ScanRefused(Refused):
@@ -359,15 +354,15 @@ def make_manifest(event):
     load = _without("manifest", event)
     if load is None:
         return
-    snapshot = snapshot_of(load)
+    snapshot = manifests.snapshot_of(load)
     signature = documents.kept(load.signature_sha256) if load.signature_sha256 else None
     left_at = timezone.localtime(load.closed_at, load.facility.tz)
     stored = documents.store(
-        render_manifest(snapshot, signature),
+        manifests.render(snapshot, signature),
         facility_id=load.facility_id,
         category=Document.Category.EXTERNAL,
         name=f"load-{load.carrier.key}-{left_at:%Y%m%d-%H%M}.pdf",
-        template=VERSION,
+        template=manifests.VERSION,
         snapshot=snapshot,
         now=timezone.now(),
     )
@@ -418,54 +413,6 @@ def _attach(load, field, document):
     if locked.closed_at == load.closed_at and getattr(locked, f"{field}_id") is None:
         setattr(locked, field, document)
         locked.save(update_fields=[field, "modified_at"])
-
-
-def _in_order(load):
-    return load.loaded.select_related("parcel__shipment").order_by("loaded_at", "pk")
-
-
-def snapshot_of(load):
-    """What the list says, in the language of the house."""
-    facility, loaded = load.facility, list(_in_order(load))
-    language = "de" if facility.country in {"DE", "AT", "CH"} else "en"
-    with translation.override(language):
-        closed = timezone.localtime(load.closed_at, facility.tz)
-        left_at = date_format(closed, "SHORT_DATETIME_FORMAT")
-    return {
-        "language": language,
-        "carrier": load.carrier.name,
-        "facility": [
-            facility.company_name,
-            f"{facility.street} {facility.house_number}".strip(),
-            f"{facility.postal_code} {facility.city}",
-        ],
-        "left_at": left_at,
-        "driver": load.driver_name,
-        "is_signed": bool(load.signature_sha256),
-        "kilograms": f"{sum(one.parcel.weight_g for one in loaded) / 1000:.2f}",
-        "parcels": [
-            {
-                "code": one.parcel.code,
-                "number": one.parcel.tracking_number,
-                "place": f"{one.parcel.shipment.recipient['postal_code']} {one.parcel.shipment.recipient['city']}",
-                "country": one.parcel.shipment.recipient["country"],
-                "kilograms": f"{one.parcel.weight_g / 1000:.2f}",
-            }
-            for one in loaded
-        ],
-        "signature": load.signature_sha256,
-    }
-
-
-def render_manifest(snapshot, signature=None):
-    """The list as PDF: out of its snapshot alone, so that it can be drawn again."""
-    picture = f"data:image/png;base64,{base64.b64encode(signature).decode()}" if signature else ""
-    return render_pdf(
-        "documents/manifest.html",
-        {**snapshot, "picture": picture},
-        stylesheet="documents/paper.css",
-        language=snapshot["language"],
-    )
 
 
 # What the screens show

@@ -14,7 +14,7 @@ from fulfillment.core.models import Document, OutboxEntry, StatusChange
 from fulfillment.core.services import documents
 from orders.events import OrderCancelled
 from orders.models import ParcelRecord
-from shipping import loads, services
+from shipping import loads, manifests, services
 from shipping.carriers import CarrierError, Outcome
 from shipping.carriers.demo import Demo
 from shipping.events import LoadClosed
@@ -396,7 +396,7 @@ def test_manifest_says_what_left_with_whom_and_is_drawn_once(facility, read_pdf)
     printed = read_pdf(documents.read(stored))
     for words in ("Jan Jansen", done.tracking_number, done.code, "Demo"):
         assert words in printed.text
-    again = loads.render_manifest(stored.snapshot, documents.kept(stored.snapshot["signature"]))
+    again = manifests.render(stored.snapshot, documents.kept(stored.snapshot["signature"]))
     assert again == documents.read(stored)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from fulfillment.core.models import StatusChange
 from fulfillment.overview.models import WebhookEvent
 from orders.models import ParcelRecord
-from shipping import loads, tracking
+from shipping import loads, manifests, tracking
 from shipping.carriers import CarrierError, Outcome, Track
 from shipping.carriers.demo import Demo
 from shipping.models import HandoverJob, Load, Parcel, TrackEvent
@@ -87,7 +87,7 @@ def test_load_leaves_with_a_parcel_that_the_carrier_saw_before_the_driver_signed
     loads.close(load.pk, driver_name="Jan", counted=1, is_signed_on_paper=True, by=None, now=now)
 
     assert HandoverJob.objects.get().status == "HANDED_OVER"
-    assert loads.snapshot_of(Load.objects.get())["parcels"][0]["code"] == done.code
+    assert manifests.snapshot_of(Load.objects.get())["parcels"][0]["code"] == done.code
 
 
 def test_what_is_told_twice_is_kept_once_and_changes_nothing(facility):
