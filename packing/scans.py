@@ -90,6 +90,7 @@ class _Work:
     def __init__(self, action, event, facility, by, now):
         self.action, self.event = action, event
         self.facility, self.who = facility, {"by": by, "now": now}
+        self.booked = ""  # what was done, where the text says more
 
     def do(self):
         action = self.action
@@ -148,6 +149,7 @@ class _Work:
             "kind": kind,
             "text": str(text),
             "package": package and package.number,
+            **({"booked": str(self.booked)} if self.booked else {}),
             "job": {
                 "id": str(self.job.pk),
                 "units": sum(line.quantity for line in lines),
@@ -227,6 +229,7 @@ class _Work:
         words = self.words(line, units, package)
         left = {one.pk: one.quantity - one.packed for one in self.job.lines.with_packed()}
         if not any(left.values()):
+            self.booked = words
             return "job_done", _("%(booked)s Everything is packed.") % {"booked": words}, package
         return "ok" if left[line.pk] else "line_done", words, package
 

@@ -128,7 +128,7 @@ def _context(request, job, number, *, weight_form=None, record_form=None):
         "customs_missing": customs.missing(job) if job.status in PackJob.UNFINISHED else [],
         "by_hand": by_hand,
         "scan_texts": scans.screen_texts(),
-        "undo": last and last.answer["text"],
+        "undo": last and last.answer.get("booked", last.answer["text"]),
         "new_id": new_action_id,
     }
 

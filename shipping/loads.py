@@ -220,6 +220,14 @@ def add_anywhere(facility, code, *, by, now):
     return add(open_load(facility, parcel.carrier, by=by, now=now).pk, code, by=by, now=now)
 
 
+def loaded_with(facility, code):
+    """The parcel with this code as it stands on a load that is being loaded, None when it does not."""
+    codes = parcel_codes(code)
+    named = Q(code__in=codes) | Q(tracking_number__in=codes) | Q(codes__code__in=codes)
+    parcels = Parcel.objects.at(facility).filter(named, loaded__load__status=Load.Status.OPEN)
+    return LoadedParcel.objects.filter(parcel__in=parcels.values("pk")).select_related("parcel").first()
+
+
 def _find(facility, code):
     """The handover of the parcel with this code. A label that was cancelled may still stick on a box: it is told."""
     try:

@@ -375,8 +375,12 @@ def handover_scan(request):
     if named:
         address = reverse("shipping:handover-list", args=[request.facility.slug])
         return redirect(f"{address}?{urlencode({'q': code})}")
-    loaded = loads.add_anywhere(request.facility, code, **who)
-    messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
+    loaded = loads.loaded_with(request.facility, code)
+    if loaded is not None:
+        messages.warning(request, loads.AlreadyOnThisLoad(parcel=loaded.parcel).message)
+    else:
+        loaded = loads.add_anywhere(request.facility, code, **who)
+        messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
     return redirect("shipping:load-detail", request.facility.slug, loaded.load_id)
 
 

@@ -27,7 +27,7 @@ class HandoverJobQuerySet(FacilityQuerySet):
 
     def for_list(self):
         return (
-            self.select_related("order", "parcel__carrier")
+            self.select_related("order", "parcel__carrier", "parcel__loaded")
             .prefetch_related("assigned_users")
             .order_by(F("target_time").asc(nulls_first=True), "pk")
         )

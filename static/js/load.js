@@ -39,7 +39,10 @@ async function refresh() {
 function onAnswer(item, answer, isOfAnotherTab = false) {
   if (!isOfAnotherTab) connection.replaceChildren();
   if (item.load !== work().dataset.load) return;
-  if (!isOfAnotherTab) show(feedback, answer);
+  if (!isOfAnotherTab) {
+    document.querySelectorAll("#content > .notice[role=status]:not(#waiting)").forEach((said) => said.remove()); // of the scan before
+    show(feedback, answer);
+  }
   refresh();
 }
 

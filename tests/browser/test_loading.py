@@ -22,6 +22,22 @@ def open_load(phone, facility):
     expect(phone.page.locator("[data-scan]")).to_be_focused()
 
 
+def test_what_was_loaded_before_is_not_said_beside_a_refusal(phone, facility):
+    parcel = labelled(facility=facility)
+    phone.sign_in(staff("supervisor", facility, password=PASSWORD))
+    phone.open("shipping:handover-list", "here")
+    phone.page.locator("[data-scan], input[name=code]").first.focus()
+    phone.scan(parcel.code)
+    phone.page.wait_for_url(re.compile("/handover/loads/[0-9a-f-]{36}/$"))
+    expect(phone.page.locator("#content > .notice-good")).to_contain_text("is loaded.")
+    expect(phone.page.locator("[data-scan]")).to_be_focused()
+
+    phone.scan("P9999")
+
+    phone.expect_feedback("unknown")
+    expect(phone.page.locator("#content > .notice-good")).to_have_count(0)
+
+
 def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     first, second, third = (
         labelled(2, facility=facility, number=number) for number in ("1001", "1002", "1003")

@@ -29,7 +29,7 @@ def test_customer_collects_with_a_pin_and_signs(phone, facility):
     expect(phone.page.locator("main [role=alert]")).to_contain_text("Tries left: 4")
     field.fill(pin)
     phone.page.get_by_role("button", name="Check").click()
-    expect(phone.page.locator("#who + .notice-good")).to_contain_text("This is the customer.")
+    expect(phone.page.locator("#who + .notice-good")).to_contain_text("This is the customer (PIN).")
     phone.inspect()
     phone.page.get_by_label("I have seen the identity card").check()
     pad = phone.page.locator("canvas")

@@ -164,6 +164,15 @@ def test_last_step_can_be_undone(client, facility, packer):
     assert page.context["undo"] is None
 
 
+def test_undo_says_what_it_takes_back_and_nothing_more(client, facility, packer):
+    job = started_pack_job(packer, 1, facility=facility)
+    line, package = job.lines.get(), job.packages.get()
+
+    page = act(client, job, "put", line=line.pk, quantity=1, package=package.pk)
+
+    assert page.context["undo"] == f"1 × {line.title} in package 1."
+
+
 def test_form_sent_twice_packs_once(client, facility, packer):
     job = started_pack_job(packer, 3, facility=facility)
     line, package = job.lines.get(), job.packages.get()

@@ -631,7 +631,18 @@ def test_parcel_scanned_twice_is_loaded_once(client, facility):
     again = client.post(address("handover-scan"), {"code": done.code}, follow=True)
 
     assert "is on this load already" in text(again)
+    assert again.redirect_chain[-1][0] == address("load-detail", Load.objects.get().pk)
     assert LoadedParcel.objects.count() == 1
+
+
+def test_list_says_what_is_loaded_already(client, facility):
+    done = labelled(facility=facility)
+    before = text(client.get(address("handover-list")))
+    client.post(address("handover-scan"), {"code": done.code})
+
+    after = text(client.get(address("handover-list")))
+
+    assert ("Loaded" in before, "Loaded" in after) == (False, True)
 
 
 def test_parcel_is_handed_over_by_a_click(client, facility):
