@@ -1,11 +1,11 @@
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import F, Prefetch, Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
 from fulfillment.core.ids import uuid7
-from fulfillment.core.models import Article, Facility, Listing, Stock, StorageLocation, User
+from fulfillment.core.models import Article, Facility, Listing, Stock, StorageLocation
 from fulfillment.core.models.base import LockingQuerySet, Stateful
 from fulfillment.core.models.facility import ShortReason
 from orders.models import Order, OrderLine
@@ -27,7 +27,7 @@ class PickJobQuerySet(LockingQuerySet):
         return self.select_related("order", "editor").prefetch_related(
             "lines__order_line",
             "lines__article",
-            Prefetch("assigned_users", User.objects.order_by("pk")),
+            "assigned_users",
         )
 
 

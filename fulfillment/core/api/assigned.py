@@ -21,7 +21,8 @@ named_users = {"assignedUsers": List(named_user, most=MOST_USERS)}
 
 def represent_assigned(job):
     """The people whom a job is meant for; reads what was loaded with it."""
-    return [{"userId": str(user.pk), "username": user.email} for user in job.assigned_users.all()]
+    users = sorted(job.assigned_users.all(), key=lambda user: user.pk)
+    return [{"userId": str(user.pk), "username": user.email} for user in users]
 
 
 def read_assigned(named, facility, permission):
