@@ -6,9 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core import attributes
 
+from picking import commands
+
 from .models import BoxType, PackScan
 from .services import MOST_GRAMS, MOST_PACKAGES
 from .weights import is_unlikely, read_weight
+
+
+COMMANDS = {PackScan.Kind.UNDO, PackScan.Kind.GO_ON}
 
 
 class FindForm(forms.Form):
@@ -49,6 +54,11 @@ class ActionForm(forms.Form):
 
     def clean(self):
         data = super().clean()
+        # A screen without https sends command codes as they were scanned.
+        command = commands.named(data.get("code") or "")
+        if data.get("kind") == PackScan.Kind.SCAN and command in COMMANDS:
+            data["kind"], data["code"] = command, ""
+            data["package"] = None
         kind = data.get("kind")
         if kind and not data.get("run" if kind == PackScan.Kind.SORT else "job"):
             self.add_error("kind", _("Say what it is done to."))

@@ -62,17 +62,21 @@ class Work:
 def work(job, number=None):
     """The ``Work`` of a job; ``number`` names the current package, else it is the first that is not full.
 
-    Six queries. Lines get ``left`` and ``planned``, packages ``units``, ``expected_g`` and ``is_too_heavy``.
+    Seven queries. Lines get ``left`` and ``planned``, packages ``units``, ``expected_g``, ``is_too_heavy`` and
+    ``begun_elsewhere``: the parts of units that are counted in another one.
     """
     lines = list(job.lines.with_packed().select_related("article"))
-    packages = list(job.packages.select_related("box_type").prefetch_related("items__line__article"))
+    packages = list(
+        job.packages.select_related("box_type").prefetch_related("items__line__article", "items__parts")
+    )
     boxes = list(BoxType.objects.usable_at(job.facility_id))
     plan = planned(job, packages, lines=lines, boxes=boxes) if len(packages) > 1 else {}
     for line in lines:
         line.left = line.quantity - line.packed
         line.planned = _open_places(line, packages, plan)
+    _know_parts(packages)
     for package in packages:
-        with_weights(package, job.facility)
+        with_weights(package, package.begun_elsewhere)
     chosen = next((package for package in packages if package.number == number), None)
     is_auto = bool(plan) and chosen is None
     last = packages[-1] if packages else None
@@ -80,6 +84,17 @@ def work(job, number=None):
     for line in lines:
         line.target = line.planned[0] if is_auto and line.planned else current
     return Work(job, lines, packages, current, boxes, is_auto)
+
+
+def _know_parts(packages):
+    by_id = {package.pk: package for package in packages}
+    for package in packages:
+        package.begun_elsewhere = []
+    for package in packages:
+        for item in package.items.all():
+            for part in item.parts.all():
+                part.item, part.package, item.package = item, by_id[part.package_id], package
+                part.package.begun_elsewhere.append(part)
 
 
 def target_of(job, line, packages):
@@ -99,13 +114,18 @@ def _open_places(line, packages, plan):
     ]
 
 
-def with_weights(package, facility):
-    """A package with ``units``, ``expected_g`` and ``is_too_heavy``: whether it should weigh more than its box takes."""
+def with_weights(package, begun_elsewhere=None):
+    """A package with ``units``, ``expected_g`` and ``is_too_heavy``: whether it should weigh more than its box takes.
+
+    ``units`` are things in it, also those that began in another package. Nobody knows what a part of a unit weighs.
+    """
     items = package.items.all()
     if "items" not in getattr(package, "_prefetched_objects_cache", {}):
-        items = items.select_related("line__article")
+        items = items.select_related("line__article").prefetch_related("parts")
     box = package.box_type
-    contents = [(item.quantity, item.line.article.weight_g) for item in items]
+    parts = package.parts.all() if begun_elsewhere is None else begun_elsewhere
+    contents = [(item.quantity, None if item.parts.all() else item.line.article.weight_g) for item in items]
+    contents += [(part.quantity, None) for part in parts]
     package.units = sum(units for units, _grams in contents)
     package.expected_g = expected_weight(contents, box.tare_g if box else 0)
     package.is_too_heavy = bool(box and package.expected_g and package.expected_g > box.most_g)

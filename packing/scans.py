@@ -27,6 +27,9 @@ KINDS = {
     services.PackageGone: "stale",
 }
 
+# The step that takes another back.
+BACK = {PackScan.Kind.GO_ON: "stay", PackScan.Kind.STAY: "go_on"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Action:
@@ -193,15 +196,47 @@ class _Work:
         self.note(target, [(line, action.quantity)])
         return "ok", self.words(line, action.quantity, target), target
 
+    def go_on(self):
+        """Units go on in another package: those that are named, else one of what was packed last."""
+        action = self.action
+        if action.line:
+            line, package, units = self.line().pk, self.package(action.package).pk, action.quantity
+        else:
+            line, package = packed_last(undoable(self.job).first())
+            units = 1
+        target = self.package(action.to_package).pk if action.to_package else None
+        line, target = services.go_on(self.job.pk, line, package, target, units, **self.who)
+        self.event.moved = [[str(line.pk), str(package), units, str(target.pk)]]
+        text = _("%(units)s × %(title)s goes on in package %(number)s.")
+        return "place", text % {"units": units, "title": line.title, "number": target.number}, target
+
+    def stay(self):
+        action = self.action
+        package, other = self.package(action.package), self.package(action.to_package)
+        line = services.stay(self.job.pk, self.line().pk, package.pk, other.pk, action.quantity, **self.who)
+        self.event.moved = [[str(line.pk), str(package.pk), action.quantity, str(other.pk)]]
+        text = _("%(title)s does not go on in package %(number)s any more.")
+        return "ok", text % {"title": line.title, "number": other.number}, package
+
     def undo(self):
         last = undoable(self.job).first()
         if last is None:
             raise NothingToUndo
+        if last.kind in BACK:
+            return self.undo_part(last)
         moved = [(uuid.UUID(line), uuid.UUID(package), units) for line, package, units in last.moved]
         line = services.undo(self.job.pk, moved, **self.who)
         self.event.undoes = last
         package = self.job.packages.filter(pk=moved[0][1]).first()
         return "ok", _("Taken back: %(title)s.") % {"title": line.title}, package
+
+    def undo_part(self, last):
+        ((line, package, units, other),) = last.moved
+        step = getattr(services, BACK[last.kind])
+        step(self.job.pk, line, uuid.UUID(package), uuid.UUID(other), units, **self.who)
+        self.event.undoes = last
+        text = _("Taken back: %(title)s.") % {"title": self.job.lines.get(pk=line).title}
+        return "ok", text, self.job.packages.filter(pk=package).first()
 
     # What they have in common
 
@@ -232,6 +267,24 @@ class _Work:
             self.booked = words
             return "job_done", _("%(booked)s Everything is packed.") % {"booked": words}, package
         return "ok" if left[line.pk] else "line_done", words, package
+
+
+def packed_last(last):
+    """(line id, package id) of what the last action put into a package. Raises ``NothingToGoOn`` when it did not."""
+    if not puts_in(last):
+        raise services.NothingToGoOn
+    line, package = last.moved[-1][:2]
+    return uuid.UUID(line), uuid.UUID(package)
+
+
+def puts_in(action):
+    """Whether an action, or none, put something into a package, be it a part."""
+    return action is not None and action.kind in {
+        PackScan.Kind.SCAN,
+        PackScan.Kind.PUT,
+        PackScan.Kind.SORT,
+        PackScan.Kind.GO_ON,
+    }
 
 
 def undoable(job):

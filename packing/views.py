@@ -113,6 +113,7 @@ def _context(request, job, number, *, weight_form=None, record_form=None):
     if current.next_step == "weigh":
         current.unweighed.form.fields["grams"].widget.attrs["autofocus"] = True
     last = scans.undoable(job).first()
+    needs_customs = customs.is_needed(job)
     is_supervised = Permission.SUPERVISE in permissions_at(request.user, request.facility)
     return {
         "job": job,
@@ -129,6 +130,8 @@ def _context(request, job, number, *, weight_form=None, record_form=None):
         "by_hand": by_hand,
         "scan_texts": scans.screen_texts(),
         "undo": last and last.answer.get("booked", last.answer["text"]),
+        "may_go_on": scans.puts_in(last) and not needs_customs,
+        "needs_customs": needs_customs,
         "new_id": new_action_id,
     }
 
@@ -239,6 +242,8 @@ def job_act(request, pk):
     answer = scans.act(_action(form), facility=request.facility, by=request.user, now=timezone.now())
     if answer.status_code != scans.BOOKED:
         messages.error(request, answer.data["text"])
+    if answer.status_code == scans.BOOKED and form.cleaned_data["kind"] == PackScan.Kind.GO_ON:
+        messages.info(request, answer.data["text"])
     shown = answer.data.get("package") if answer.data["kind"] == "place" else form.cleaned_data["shown"]
     return _answer(request, job, job.packages.filter(number=shown).first())
 

@@ -19,6 +19,7 @@ class Command(models.TextChoices):
     CANCEL = "cancel", _("Cancel")
     PAUSE = "pause", _("Put aside")
     CLOSE = "close", _("Close job")
+    GO_ON = "go_on", _("Goes on in another package")  # at the pack station
 
 
 def _code(number):

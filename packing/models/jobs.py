@@ -273,3 +273,23 @@ class PackageItem(models.Model):
 
     def __str__(self):
         return f"{self.quantity} × {self.line.title}"
+
+
+class PackagePart(models.Model):
+    """Units of an item that go on in another package: each of them ships in several boxes.
+
+    They are counted where the item is. The other package holds a part of each of them.
+    """
+
+    item = models.ForeignKey(PackageItem, on_delete=models.CASCADE, related_name="parts")
+    package = models.ForeignKey(Package, on_delete=models.CASCADE, related_name="parts")
+    quantity = models.PositiveIntegerField(_("units"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "package"], name="package_part_once"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="package_part_quantity"),
+        ]
+
+    def __str__(self):
+        return f"{self.quantity} × {self.item.line.title}"

@@ -18,6 +18,8 @@ class PackScan(models.Model):
         PUT = "put", _("Put in")
         TAKE_OUT = "take_out", _("Take out")
         MOVE = "move", _("Move")
+        GO_ON = "go_on", _("Goes on in another package")
+        STAY = "stay", _("Does not go on")
         UNDO = "undo", _("Undo")
         SORT = "sort", _("Sort a batch")
 
@@ -31,6 +33,7 @@ class PackScan(models.Model):
     # The batch that was sorted, for actions of that page.
     run = models.ForeignKey(PickRun, on_delete=models.CASCADE, null=True, related_name="+")
     # What this action moved, so that undo can move it back: [[pack line id, package id, units]], units < 0: taken out.
+    # Of units that go on elsewhere, or do so no more, with the id of the other package.
     moved = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     undoes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="undone_by")
     status_code = models.PositiveSmallIntegerField(default=200)
@@ -43,7 +46,7 @@ class PackScan(models.Model):
         indexes = [models.Index(fields=["job", "received_at"], name="pack_scan_job")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["scan", "put", "take_out", "move", "undo", "sort"]),
+                condition=Q(kind__in=["scan", "put", "take_out", "move", "go_on", "stay", "undo", "sort"]),
                 name="pack_scan_kind",
             )
         ]

@@ -17,6 +17,7 @@ from .contents import (
 )
 from .lines import Split, check_recorded, record, split
 from .locks import check_packer, lock_for_status
+from .parts import go_on, stay
 from .packages import MOST_PACKAGES, add_package, choose_box, remove_package, set_code
 from .reactions import on_order_cancelled, on_pick_job_closed, on_pick_job_reopened
 from .refusals import (
@@ -25,6 +26,9 @@ from .refusals import (
     BatchComplete,
     CodeNotUsable,
     CustomsDataMissing,
+    CustomsWantsWholeUnits,
+    DoesNotGoOn,
+    GoesOnElsewhere,
     LineNotToBeSplit,
     MustScan,
     MustScanEach,
@@ -32,6 +36,7 @@ from .refusals import (
     NotInBatch,
     NotInPackage,
     NotInProgress,
+    NothingToGoOn,
     NotOnThisJob,
     NotVerified,
     OverBoxLimit,
@@ -66,6 +71,9 @@ __all__ = [
     "BatchComplete",
     "CodeNotUsable",
     "CustomsDataMissing",
+    "CustomsWantsWholeUnits",
+    "DoesNotGoOn",
+    "GoesOnElsewhere",
     "LineNotToBeSplit",
     "MustScan",
     "MustScanEach",
@@ -75,6 +83,7 @@ __all__ = [
     "NotInProgress",
     "NotOnThisJob",
     "NotVerified",
+    "NothingToGoOn",
     "OverBoxLimit",
     "PackJobNeedsPickJob",
     "PackageCodeTaken",
@@ -103,6 +112,7 @@ __all__ = [
     "choose_box",
     "close",
     "count",
+    "go_on",
     "lock_for_status",
     "may_pack_by_hand",
     "modify",
@@ -123,6 +133,7 @@ __all__ = [
     "sort",
     "split",
     "start",
+    "stay",
     "take_out",
     "take_over",
     "undo",

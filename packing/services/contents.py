@@ -11,6 +11,7 @@ from ..models import PackageItem
 from .locks import lock_for_packing, lock_to_announce, raise_version, touch
 from .packages import new_package, package_of
 from .refusals import (
+    GoesOnElsewhere,
     MustScan,
     MustScanEach,
     NotALine,
@@ -21,8 +22,8 @@ from .refusals import (
 )
 
 
-def _forget_weight(package):
-    # What was weighed is no longer what is in the box.
+def forget_weight(package):
+    """What was weighed is no longer what is in the box."""
     if package.weight_g is not None:
         package.weight_g = None
         package.save(update_fields=["weight_g"])
@@ -38,7 +39,7 @@ def put_units(package, line, units, *, is_verified=True):
     if is_verified:
         line.verified += units
         line.save(update_fields=["verified"])
-    _forget_weight(package)
+    forget_weight(package)
 
 
 def may_pack_by_hand(job, by):
@@ -187,12 +188,20 @@ def take_units(package, line, quantity):
 
 
 def _lower(item, units):
+    check_goes_on(item, item.quantity - units)
     if item.quantity == units:
         item.delete()
     else:
         item.quantity -= units
         item.save(update_fields=["quantity"])
-    _forget_weight(item.package)
+    forget_weight(item.package)
+
+
+def check_goes_on(item, left):
+    """Refuse to leave fewer units of an item than go on in another package: that box would hold a part of nothing."""
+    part = item.parts.filter(quantity__gt=left).select_related("package").first()
+    if part is not None:
+        raise GoesOnElsewhere(title=item.line.title, number=part.package.number)
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from fulfillment.core import attributes
 from fulfillment.core.models.facility import ScanRule
 
 from ..models import PackageItem, PackJob, PackLine
+from .contents import check_goes_on
 from .locks import check_packer, lock_for_status, touch
 from .refusals import LineNotToBeSplit, NotALine, PackingEnded
 
@@ -89,6 +90,8 @@ def _split_line(line, one, package_id, rule):
             break
         packed -= moved
         # The same units in the same package: what it weighs is not touched.
+        if moved < item.quantity:
+            check_goes_on(item, item.quantity - moved)
         if moved == item.quantity:
             item.line = other
             item.save(update_fields=["line"])

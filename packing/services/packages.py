@@ -81,7 +81,7 @@ def remove_package(job_id, package_id, *, by, now):
     """Remove an empty package; refuses one with units in it."""
     job = lock_for_packing(job_id, by)
     package = package_of(job, package_id)
-    if package.items.exists():
+    if package.items.exists() or package.parts.exists():
         raise PackageNotEmpty(number=package.number)
     package.delete()
 

@@ -87,6 +87,22 @@ class UnknownBox(Refused):
     text = _("This box is not used here. Choose another one.")
 
 
+class GoesOnElsewhere(Refused):
+    text = _("%(title)s goes on in package %(number)s. Take that back first.")
+
+
+class DoesNotGoOn(Refused):
+    text = _("%(title)s does not go on in package %(number)s.")
+
+
+class NothingToGoOn(Refused):
+    text = _("Put the article into its first package; then say that it goes on in another one.")
+
+
+class CustomsWantsWholeUnits(Refused):
+    text = _("This goes through customs, so %(title)s has to be in one package.")
+
+
 class SamePackage(Refused):
     text = _("Choose the package that it is moved to.")
 

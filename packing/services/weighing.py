@@ -19,7 +19,7 @@ def set_weight(job_id, package_id, grams, *, confirmed=False, by, now):
     unless ``confirmed``.
     """
     job = lock_for_packing(job_id, by)
-    package = queries.with_weights(package_of(job, package_id), job.facility)
+    package = queries.with_weights(package_of(job, package_id))
     if not package.units:
         raise PackageEmpty(number=package.number)
     if not 1 <= grams <= MOST_GRAMS:
@@ -44,7 +44,7 @@ def check_limit(package, grams):
 
 def estimate_weights(job):
     for package in job.packages.filter(weight_g=None).select_related("box_type"):
-        queries.with_weights(package, job.facility)
+        queries.with_weights(package)
         package.weight_g = min(package.expected_g or USUAL_G, MOST_GRAMS)
         check_limit(package, package.weight_g)
         package.save(update_fields=["weight_g"])

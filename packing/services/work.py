@@ -101,7 +101,7 @@ def close(job_id, *, by, now, version=None, is_weight_estimated=False):
     _check_verified(job, lines)
     check_recorded(lines)
     check_customs(job)
-    job.packages.filter(items=None).delete()
+    job.packages.filter(items=None, parts=None).delete()
     if is_weight_estimated:
         estimate_weights(job)
     if job.needs_weights:

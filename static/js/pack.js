@@ -9,7 +9,7 @@ const feedback = document.getElementById("feedback");
 const connection = document.getElementById("connection");
 const find = document.getElementById("find-form");
 // Of the printed sheet: `picking/commands.py`.
-const COMMANDS = { CMD01P: () => press("#undo button"), CMD03K: () => press("#next-step .btn-primary") };
+const COMMANDS = { CMD01P: () => press("#undo button"), CMD097: () => press("#go-on button"), CMD03K: () => press("#next-step .btn-primary") };
 const WEIGHT = /^\s*([A-Z]{2},){0,2}\s*\+?\s*\d+([.,]\d+)?\s*(kg|g|lb|oz)$/i;
 
 let queue;
@@ -117,9 +117,9 @@ if (find) {
     field.value = "";
     if (code) take(code);
   }, true);
-  // A refusal of another button takes the place of what was said about the last scan.
+  // What is said of another button takes the place of what was said about the last scan.
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.id === "refusal") feedback.replaceChildren();
+    if (event.target.id === "refusal" || document.querySelector("#refusal .notice")) feedback.replaceChildren();
     lead();
   });
   lead();

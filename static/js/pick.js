@@ -376,7 +376,7 @@ function onCode(code, isTyped) {
   const [command, reason] = (texts.commands[code.toUpperCase()] ?? "").split(":");
   if (command === "reason") return commandShort(reason);
   if (command !== "short") asking = "";
-  if (command) COMMANDS[command]();
+  if (command) COMMANDS[command]?.(); // another screen has it
   else act({ kind: "scan", code, line: job?.current?.id, ...(isTyped && { typed: true }) });
 }
 

@@ -239,3 +239,23 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
 
     assert [package.weight_g for package in job.packages.all()] == [4720, 705]
     assert [package.box_type.name for package in job.packages.all()] == ["Large", "Small"]
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_unit_in_two_boxes_is_said_by_scanner_alone(phone, job, code, size):
+    phone.page.set_viewport_size(size)
+    phone.scan(code)
+    expect_packed(phone, 1)
+    phone.inspect()
+    phone.look("pack-go-on")
+
+    phone.scan("CMD097")
+
+    expect(phone.page.locator("[data-package-number='2']")).to_contain_text("begun in package 1")
+    phone.inspect()
+    phone.page.locator("[data-package-number='1'] summary").first.click()
+    phone.inspect()
+    phone.look("pack-went-on")
+    phone.scan("CMD01P")
+    expect(phone.page.get_by_text("begun in package 1")).to_have_count(0)
+    assert packed(job) == [1, 0]
