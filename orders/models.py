@@ -402,6 +402,10 @@ class ParcelRecord(models.Model):
 
     # [{"line": order line id, "quantity": units}]
     items = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+    # The box it is, and units that ship in several boxes, this one among them:
+    # [{"line": order line id, "quantity": units, "begins": box that they are counted in, "goes_on": other box}]
+    package_id = models.UUIDField(null=True)
+    parts = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     recorded_at = models.DateTimeField()
     handed_over_at = models.DateTimeField(null=True)
     # Where it is on its way, in the words of the wire format, and since when.

@@ -5,13 +5,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core import attributes
-
 from picking import commands
 
 from .models import BoxType, PackScan
 from .services import MOST_GRAMS, MOST_PACKAGES
 from .weights import is_unlikely, read_weight
-
 
 COMMANDS = {PackScan.Kind.UNDO, PackScan.Kind.GO_ON}
 

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from fulfillment.core import attributes
 from fulfillment.core.queries import find_article
 
 from . import boxes as packer
-from .models import BoxType, Package, PackJob, PackLine
+from .models import BoxType, Package, PackagePart, PackJob, PackLine
 from .weights import Tolerance, expected_weight
 
 
@@ -130,6 +130,18 @@ def with_weights(package, begun_elsewhere=None):
     package.expected_g = expected_weight(contents, box.tare_g if box else 0)
     package.is_too_heavy = bool(box and package.expected_g and package.expected_g > box.most_g)
     return package
+
+
+def parts_with(package_id):
+    """Units that ship in several boxes, this one among them: ``[{"line": order line id, "quantity", "begins",
+    "goes_on"}]``; the last two are ids of packages.
+    """
+    parts = PackagePart.objects.filter(Q(package=package_id) | Q(item__package=package_id)).order_by("pk")
+    names = ("item__line__order_line", "quantity", "item__package", "package")
+    return [
+        {"line": str(line_id), "quantity": units, "begins": str(begins), "goes_on": str(goes_on)}
+        for line_id, units, begins, goes_on in parts.values_list(*names)
+    ]
 
 
 def tolerance_of(facility):

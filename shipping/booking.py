@@ -26,6 +26,7 @@ from fulfillment.core.outbox import Postponed, RetryLater
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, transit
 from packing.models import Package
+from packing.queries import parts_with
 
 from . import label_codes, labels, services, wanted
 from .carriers import (
@@ -436,6 +437,8 @@ def _record(parcel, now):
         tracking_url=parcel.tracking_url,
         return_tracking_number=parcel.return_tracking_number,
         items=[{"line": str(line_id), "quantity": quantity} for line_id, quantity in items],
+        package_id=parcel.package_id,
+        parts=parts_with(parcel.package_id),
         now=now,
     )
 

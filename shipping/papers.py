@@ -151,7 +151,7 @@ def draw(shipment, settings):
     parcels = list(
         shipment.parcels.exclude(status__in=[Parcel.Status.CANCELED, Parcel.Status.OBSOLETE])
         .select_related("carrier")
-        .prefetch_related("package__items")
+        .prefetch_related("package__items", "package__parts__item__line", "package__parts__item__package")
         .order_by("package__number")
     )
     base = snapshot_of(shipment, settings, parcels)
@@ -162,7 +162,7 @@ def draw(shipment, settings):
     if Kind.PACKING_SLIP in kinds:
         for number, parcel in enumerate(parcels, start=1):
             snapshot = base | {
-                "lines": rows_of(_contents(parcel, lines)),
+                "lines": rows_of(_contents(parcel, lines)) + _begun(parcel, base["language"]),
                 "code": parcel.code,
                 "is_sscc": is_sscc(parcel.code),
                 "number": number,
@@ -259,6 +259,25 @@ def _contents(parcel, lines):
     """[(pack line, units)] of a parcel, in the order of the order."""
     units = {item.line_id: item.quantity for item in parcel.package.items.all()}
     return [(line, units[line.pk]) for line in lines if line.pk in units]
+
+
+def _begun(parcel, language):
+    """Rows of units that are counted in another parcel and go on in this one."""
+    with translation.override(language):
+        words = gettext("Part of %(units)s × %(title)s, begun in package %(number)s")
+    return [
+        {
+            "sku": part.item.line.sku,
+            "title": words
+            % {
+                "units": part.quantity,
+                "title": part.item.line.title,
+                "number": part.item.package.number,
+            },
+            "quantity": "–",
+        }
+        for part in parcel.package.parts.all()
+    ]
 
 
 def rows_of(contents, settings=None):

@@ -25,11 +25,16 @@ def record_parcel(
     return_tracking_number,
     items,
     now,
+    package_id=None,
+    parts=(),
 ):
     """Note a parcel for the shop; a second call with the same parcel corrects the first.
 
     Args:
         items: ``[{"line": order line id, "quantity": units}]``.
+        package_id: the box it is.
+        parts: units of which this box holds a part: ``[{"line", "quantity", "begins": box that they are counted in,
+            "goes_on": the other box}]``.
     """
     require_transaction()
     facts = {
@@ -40,6 +45,8 @@ def record_parcel(
         "tracking_url": tracking_url or "",
         "return_tracking_number": return_tracking_number or "",
         "items": items,
+        "package_id": package_id,
+        "parts": list(parts),
     }
     record, _created = ParcelRecord.objects.update_or_create(
         parcel_id=parcel_id, defaults=facts, create_defaults=facts | {"recorded_at": now}

@@ -195,6 +195,21 @@ class ReportLine:
 
 
 @dataclasses.dataclass(frozen=True)
+class Box:
+    """One of the parcels in which the same units ship."""
+
+    parcel: ParcelRecord
+    lines: list[ReportLine]  # of the units that are counted in it
+    parts: list[tuple[str, ReportLine]]  # of those that go on in it, with the box that they are counted in
+    carrier_key: str
+    carrier: str
+
+    @property
+    def id(self):
+        return str(self.parcel.package_id)
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """What a connector gets to report."""
 
@@ -207,6 +222,19 @@ class Job:
     is_last: bool  # whether nothing more of the whole order will be shipped, or with DELIVERED delivered
     carrier_key: str = ""
     carrier: str = ""  # as the connection's table calls it, else its name
+    boxes: tuple[Box, ...] = ()  # of SHIPPED: its parcel and those that share units with it
+
+    @property
+    def goes_on(self):
+        """The boxes in which units of the parcel go on."""
+        own = str(self.parcel.package_id)
+        return [box for box in self.boxes if any(begins == own for begins, _line in box.parts)]
+
+    @property
+    def numbers(self):
+        """Tracking numbers of its units: that of the parcel, then those of boxes in which they go on."""
+        found = [self.parcel.tracking_number, *(box.parcel.tracking_number for box in self.goes_on)]
+        return list(filter(None, found))
 
     @property
     def what(self):

@@ -65,6 +65,7 @@ TEXTS = {
     "CONDITION_UNKNOWN": _(
         "The source has no code for the condition “%(condition)s”; name one in the connection."
     ),
+    "TOLD_TOGETHER": _("It was told with another parcel, in which the same units are."),
     "SWITCHED_OFF": _("Switched off in the connection."),
     "TAKEN_BACK": _("It was taken back before the shop was told."),
     "TAKEN_BACK_THERE": _("It was taken back, in the shop as well."),

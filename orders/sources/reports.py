@@ -3,29 +3,27 @@
 A write is never sent twice on suspicion: after an attempt whose end is not known, the source is asked first.
 """
 
-import dataclasses
 import datetime
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 from django.utils import timezone
 
 from fulfillment.core.events import emit
-from fulfillment.core.models import Carrier
 from fulfillment.core.outbox import GIVE_UP_AFTER, RetryLater
-from orders.models import Order, OrderLine, ParcelRecord, ReturnRecord, ShortRecord
+from orders.models import ParcelRecord
 
-from . import http
+from . import boxes, http
 from .events import ReportDue
-from .kind import Job, NotReportable, ReportLine
+from .kind import NotReportable
 from .models import Connection, ImportedOrder, Report
+from .preparing import missing_units, numbers_of, options_of, prepare
 from .reasons import reason
 from .registry import kind_of, open_client
 
 State, What = Report.State, Report.What
 OPEN = [State.DUE, State.UNKNOWN]
 AGAIN = [What.SHORT, What.RETURN_LABEL]
-NUMBERS = ("tracking_number", "tracking_url", "return_tracking_number")
 LEASE = datetime.timedelta(
     minutes=3
 )  # less than that of the outbox: a dead worker's report is free when it comes again
@@ -43,23 +41,19 @@ def on_parcel_recorded(event, *, by, now):
 def _ask_for_change(imported, parcel_id, *, by, now):
     """The numbers of a parcel were corrected: the shop hears it when it knows others, or refused them."""
     parcel = ParcelRecord.objects.get(parcel_id=parcel_id)
-    reports = Report.objects.filter(imported=imported, what=What.SHIPPED, subject_id=parcel_id)
+    parcels = {one.parcel_id: one for one in boxes.together(parcel)[0]}
+    reports = Report.objects.filter(imported=imported, what=What.SHIPPED, subject_id__in=parcels)
     if Report.objects.filter(imported=imported, what=What.RETURN_LABEL, subject_id=parcel_id).exists():
         ask(imported, What.RETURN_LABEL, parcel_id, by=by, now=now)
     for report in reports.exclude(state__in=OPEN).lock_all():
         known = report.notes.get("known")
-        if report.notes.get("taken_back") or known == _numbers(parcel):
+        if report.notes.get("taken_back") or known == numbers_of(parcels[report.subject_id]):
             continue
         if known is not None or report.state == State.PARKED:
             report.state, report.due_since = State.UNKNOWN if known is None else State.DUE, now
             report.because(None)
             report.save(update_fields=["state", "reason_code", "reason_params", "due_since"])
             emit(ReportDue(report_id=report.pk), by=by, now=now)
-
-
-def _numbers(parcel):
-    """What a shop is told of a parcel and a person may correct later."""
-    return [getattr(parcel, name) for name in NUMBERS]
 
 
 def on_parcel_handed_over(event, *, by, now):
@@ -70,15 +64,21 @@ def _ask(event, moment, *, by, now):
     imported = _imported(event.order_id)
     if imported is None:
         return None
-    options = _options(imported.connection)
+    options = options_of(imported.connection)
     if options["reports_shipments"] and options["report_at"] == moment:
-        ask(imported, What.SHIPPED, event.parcel_id, by=by, now=now)
+        parcel = ParcelRecord.objects.get(parcel_id=event.parcel_id)
+        for one in boxes.ready(parcel, moment):
+            if one.items or not one.parts:  # a box of mere parts is told with the units
+                ask(imported, What.SHIPPED, one.parcel_id, by=by, now=now)
     return imported
 
 
 def on_parcel_taken_back(event, *, by, now):
     """Withdraw what the shop does not know yet; what it knows is undone there, by a person where the source has no way."""
-    reports = Report.objects.filter(what=What.SHIPPED, subject_id=event.parcel_id)
+    imported = _imported(event.order_id)
+    moment = options_of(imported.connection)["report_at"] if imported else ""
+    others = [parcel.parcel_id for parcel in boxes.waiting(event.order_id, moment)] if imported else []
+    reports = Report.objects.filter(what=What.SHIPPED, subject_id__in=[event.parcel_id, *others])
     if not reports.exists():
         return
     for report in reports.lock_all():
@@ -103,7 +103,7 @@ def on_parcel_delivered(event, *, by, now):
     imported = _imported(event.order_id)
     if imported is None or not kind_of(imported.connection).hears_of_deliveries:
         return
-    if _options(imported.connection)["reports_shipments"]:
+    if options_of(imported.connection)["reports_shipments"]:
         ask(imported, What.DELIVERED, event.parcel_id, by=by, now=now)
 
 
@@ -111,7 +111,7 @@ def on_return_recorded(event, *, by, now):
     imported = _imported(event.order_id)
     if imported is None or not kind_of(imported.connection).hears_of_returns:
         return
-    if _options(imported.connection)["reports_returns"]:
+    if options_of(imported.connection)["reports_returns"]:
         ask(imported, What.RETURNED, event.return_id, by=by, now=now)
 
 
@@ -120,16 +120,17 @@ def on_return_opened(event, *, by, now):
     imported = _imported(event.order_id)
     if imported is None or not kind_of(imported.connection).hears_of_return_labels:
         return
-    options = _options(imported.connection)
+    options = options_of(imported.connection)
     if options["reports_shipments"] and options["reports_return_labels"]:
         parcels = ParcelRecord.objects.filter(order=event.order_id).exclude(return_tracking_number="")
+        parcels = parcels.exclude(items=[])
         for parcel in parcels:
             ask(imported, What.RETURN_LABEL, parcel.parcel_id, by=by, now=now)
 
 
 def on_short_recorded(event, *, by, now):
     imported = _imported(event.order_id)
-    if imported is not None and _options(imported.connection)["reports_cancellations"]:
+    if imported is not None and options_of(imported.connection)["reports_cancellations"]:
         ask(imported, What.SHORT, event.order_line_id, by=by, now=now)
 
 
@@ -138,16 +139,12 @@ def on_order_cancelled(event, *, by, now):
     if isinstance(by, Connection):
         return
     imported = _imported(event.order_id)
-    if imported is not None and _options(imported.connection)["reports_cancellations"]:
+    if imported is not None and options_of(imported.connection)["reports_cancellations"]:
         ask(imported, What.CANCELLED, event.order_id, by=by, now=now)
 
 
 def _imported(order_id):
     return ImportedOrder.objects.select_related("connection").filter(order=order_id).first()
-
-
-def _options(connection):
-    return kind_of(connection).options(connection.settings)
 
 
 def ask(imported, what, subject_id, *, by, now):
@@ -271,20 +268,15 @@ def _is_wanted(report):
     number was corrected.
     """
     if report.what == What.SHORT and report.state == State.SENT:
-        return _missing(report) > report.notes.get("units", 0)
+        return missing_units(report) > report.notes.get("units", 0)
     if report.what == What.SHIPPED and report.state == State.SENT and "known" in report.notes:
         parcels = ParcelRecord.objects.filter(parcel_id=report.subject_id)
-        return any(_numbers(parcel) != report.notes["known"] for parcel in parcels)
+        return any(numbers_of(parcel) != report.notes["known"] for parcel in parcels)
     return report.state in OPEN
 
 
-def _missing(report):
-    records = ShortRecord.objects.filter(line=report.subject_id)
-    return records.aggregate(units=Sum("quantity"))["units"] or 0
-
-
 def _all_told(report):
-    return _without(report.notes, "asked") | {"units": _missing(report)}
+    return _without(report.notes, "asked") | {"units": missing_units(report)}
 
 
 def _without(notes, name):
@@ -351,140 +343,3 @@ def _finish(report, state, *, remote_id="", why=None):
             *("state", "sending_until", "sent_at", "remote_id", "notes", "reason_code", "reason_params")
         ]
     )
-
-
-def prepare(report):
-    """What is to be reported, as it is now; None when it is no longer so."""
-    imported = report.imported
-    if imported.order is None:
-        return None
-    lines = {str(line.pk): line for line in OrderLine.objects.filter(order=imported.order)}
-    if report.what in {What.SHIPPED, What.RETURN_LABEL}:
-        return _parcel_job(report, lines)
-    if report.what == What.DELIVERED:
-        return _parcel_job(report, lines, is_last=is_delivered(imported))
-    if report.what == What.RETURNED:
-        return _return_job(report, lines)
-    if report.what == What.SHORT:
-        return _short_job(report, lines)
-    everything = [_line(imported, line, line.quantity) for line in lines.values()]
-    return _job(report, everything)
-
-
-def _parcel_job(report, lines, **more):
-    imported, moment = report.imported, _options(report.connection)["report_at"]
-    parcel = ParcelRecord.objects.filter(order=imported.order, parcel_id=report.subject_id).first()
-    if parcel is None or (moment == "handover" and parcel.handed_over_at is None):
-        return None
-    content = [
-        _line(imported, lines[item["line"]], item["quantity"])
-        for item in parcel.items
-        if item["line"] in lines
-    ]
-    if report.what == What.SHIPPED:
-        _note_attempt(report, parcel)
-        more["number"] = _number(report)
-    carrier = Carrier.objects.filter(key=parcel.carrier_key).first()
-    table = _options(report.connection)["carriers"] or {}
-    return _job(
-        report,
-        content,
-        parcel=parcel,
-        carrier_key=parcel.carrier_key,
-        carrier=table.get(parcel.carrier_key) or (carrier.name if carrier else parcel.carrier_key),
-        **more,
-    )
-
-
-@transaction.atomic
-def _number(report):
-    """The number of a parcel within its order, from 1. It stays, and is given to no other parcel."""
-    if "parcel" not in report.notes:
-        ImportedOrder.objects.lock(pk=report.imported_id)  # no two reports choose at once
-        others = Report.objects.filter(imported=report.imported_id, what=What.SHIPPED, attempts__gt=0)
-        given = [
-            notes.get("parcel", 0) for notes in others.exclude(pk=report.pk).values_list("notes", flat=True)
-        ]
-        report.notes = {**report.notes, "parcel": max(len(given), *given, 0) + 1}
-        report.save(update_fields=["notes"])
-    return report.notes["parcel"]
-
-
-def _note_attempt(report, parcel):
-    """Until an answer comes an attempt is repeated with the numbers of the first one: by them it is looked for. What
-    was corrected since is told after it.
-    """
-    if "tried" in report.notes:
-        for name, value in zip(NUMBERS, report.notes["tried"], strict=True):
-            setattr(parcel, name, value)
-        return
-    report.notes = {**report.notes, "tried": _numbers(parcel)}
-    report.save(update_fields=["notes"])
-
-
-def _return_job(report, lines):
-    record = ReturnRecord.objects.filter(return_id=report.subject_id).first()
-    if record is None:
-        return None
-    return _job(
-        report,
-        [
-            dataclasses.replace(
-                _line(report.imported, lines[item["line"]], item["quantity"]),
-                is_accepted=item["is_accepted"],
-                condition=item["condition"],
-                reason=item["reason"],
-            )
-            for item in record.items
-            if item["line"] in lines
-        ],
-    )
-
-
-def _short_job(report, lines):
-    """Units that were not told yet. Until an answer comes, an attempt is repeated with the units of the first one:
-    what went missing since is told after it.
-    """
-    line, told = lines.get(str(report.subject_id)), report.notes.get("units", 0)
-    asked = report.notes.get("asked") or _missing(report)
-    if line is None or asked <= told:
-        return None
-    report.notes = {**report.notes, "asked": asked}
-    report.save(update_fields=["notes"])
-    return _job(report, [_line(report.imported, line, asked - told)])
-
-
-def _line(imported, line, quantity):
-    line_id, known = imported.line_of(line)
-    return ReportLine(line_id, tuple(known.get("ids", ())), quantity)
-
-
-def _job(report, lines, **more):
-    facts = {"parcel": None, "number": 0, "is_last": is_complete(report.imported), **more}
-    return Job(report=report, imported=report.imported, order=report.imported.order, lines=lines, **facts)
-
-
-def is_complete(imported):
-    """Whether every unit of the whole order in the shop, all its ship groups, is on its way or will not come."""
-    ids = _orders_of(imported)
-    ordered = OrderLine.objects.filter(order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
-    missing = ShortRecord.objects.filter(line__order__in=ids).aggregate(units=Sum("quantity"))["units"] or 0
-    parcels = ParcelRecord.objects.filter(order__in=ids)
-    if _options(imported.connection)["report_at"] == "handover":
-        parcels = parcels.exclude(handed_over_at=None)
-    shipped = sum(item["quantity"] for items in parcels.values_list("items", flat=True) for item in items)
-    return shipped + missing >= ordered
-
-
-def is_delivered(imported):
-    """Whether every parcel of the whole order in the shop is with the customer, and no more will come."""
-    parcels = ParcelRecord.objects.filter(order__in=_orders_of(imported))
-    return is_complete(imported) and not parcels.exclude(tracking_status=ParcelRecord.DELIVERED).exists()
-
-
-def _orders_of(imported):
-    """Ids of our orders that stand for an order of the shop: one per ship group."""
-    orders = ImportedOrder.objects.filter(
-        connection=imported.connection, external_id=imported.external_id
-    ).exclude(order__status__in=[Order.Status.CANCELLED, Order.Status.OBSOLETE])
-    return [order_id for order_id in orders.values_list("order", flat=True) if order_id]

@@ -17,8 +17,8 @@ from .contents import (
 )
 from .lines import Split, check_recorded, record, split
 from .locks import check_packer, lock_for_status
-from .parts import go_on, stay
 from .packages import MOST_PACKAGES, add_package, choose_box, remove_package, set_code
+from .parts import go_on, stay
 from .reactions import on_order_cancelled, on_pick_job_closed, on_pick_job_reopened
 from .refusals import (
     AllPacked,
@@ -33,10 +33,10 @@ from .refusals import (
     MustScan,
     MustScanEach,
     NotALine,
+    NothingToGoOn,
     NotInBatch,
     NotInPackage,
     NotInProgress,
-    NothingToGoOn,
     NotOnThisJob,
     NotVerified,
     OverBoxLimit,

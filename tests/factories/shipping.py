@@ -21,6 +21,7 @@ def packed(
     *picked,
     facility=None,
     packages=1,
+    goes_on=0,
     address=None,
     kind=Order.Kind.SHIPPING,
     number="1001",
@@ -31,6 +32,7 @@ def packed(
 
     Args:
         packages: over how many packages the units of the first line are spread.
+        goes_on: in how many more packages the first unit goes on.
         address: fields that replace those of the recipient's address.
         grams: what each package weighs.
     """
@@ -47,6 +49,8 @@ def packed(
         package = packing.add_package(pack_job.pk, by=None, now=now)
         packing.put(pack_job.pk, pack_job.lines.first().pk, package.pk, 1, by=None, now=now)
     packing.pack_all(pack_job.pk, first.pk, by=None, now=now)
+    for _package in range(goes_on):
+        packing.go_on(pack_job.pk, pack_job.lines.first().pk, first.pk, None, 1, by=None, now=now)
     for package in pack_job.packages.all():
         packing.set_weight(pack_job.pk, package.pk, grams, confirmed=True, by=None, now=now)
     return packing.close(pack_job.pk, by=None, now=now)

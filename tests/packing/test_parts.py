@@ -130,7 +130,15 @@ def test_undo_of_stay_lets_it_go_on_again(job, packer):
     assert parts(job) == [(1, 2, 1)]
 
 
-@pytest.mark.parametrize("step", ["take_out", "move", "count"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda job, line, first, third, who: packing.take_out(job, line, first, 1, **who),
+        lambda job, line, first, third, who: packing.move(job, line, first, third, 1, **who),
+        lambda job, line, first, third, who: packing.count(job, {line: 1}, **who),
+    ],
+    ids=["take out", "move", "count"],
+)
 def test_units_that_go_on_elsewhere_stay_in_their_package(job, packer, step):
     packing.pack_all(job.pk, **who(packer))
     line, first = job.lines.get(), job.packages.get()
@@ -138,12 +146,7 @@ def test_units_that_go_on_elsewhere_stay_in_their_package(job, packer, step):
     third = packing.add_package(job.pk, **who(packer))
 
     with pytest.raises(packing.GoesOnElsewhere) as refusal:
-        if step == "take_out":
-            packing.take_out(job.pk, line.pk, first.pk, 1, **who(packer))
-        elif step == "move":
-            packing.move(job.pk, line.pk, first.pk, third.pk, 1, **who(packer))
-        else:
-            packing.count(job.pk, {line.pk: 1}, **who(packer))
+        step(job.pk, line.pk, first.pk, third.pk, who(packer))
 
     assert refusal.value.params == {"title": "Wardrobe", "number": other.number}
     assert packed(job) == [2]

@@ -271,6 +271,11 @@ class Fake(FakeSource):
         self.change(order)
         return httpx.Response(200, json=self.payload(order))
 
+    def numbers(self, order):
+        parcels = [parcel for shipment in order.shipments for parcel in shipment["delivery"]["parcels"]]
+        tracking = [parcel["trackingData"] for parcel in parcels]
+        return [one["trackingId"] for one in tracking if not one["isReturn"]]
+
     def _correct(self, order, action):
         for shipment in order.shipments:
             for number, parcel in enumerate(shipment["delivery"]["parcels"]):

@@ -84,7 +84,10 @@ class Fake(FakeSource):
     # The API
 
     def is_write(self, request):
-        return request.method == "POST" and request.url.path == "/v1/shipments"
+        return request.method == "POST" and request.url.path in {
+            "/v1/shipments",
+            "/v1/multiparcel-shipments",
+        }
 
     def is_short(self, request):
         return request.method == "POST" and request.url.path.endswith("/cancellation")
@@ -113,6 +116,8 @@ class Fake(FakeSource):
             return self._query(request.url.params)
         if path == "/v1/shipments":
             return self._ship(json.loads(request.content))
+        if path == "/v1/multiparcel-shipments":
+            return self._ship_together(json.loads(request.content))
         if path in {"/v3/returns/acceptance", "/v3/returns/rejection"}:
             return self._settle_return(path.rpartition("/")[2], json.loads(request.content)["positionItems"])
         if tracking := re.fullmatch(
@@ -172,19 +177,45 @@ class Fake(FakeSource):
         return next(item for item in order.items if item.id == unit.rpartition("-")[0])
 
     def _ship(self, body):
-        key = body["trackingKey"]["carrier"], body["trackingKey"].get("trackingNumber", "")
-        is_parcel = key[0] not in {"DHL_FREIGHT", "OTHER_FORWARDER"}
-        if is_parcel and not all(unit.get("returnTrackingKey") for unit in body["positionItems"]):
-            return httpx.Response(400, json=self.refusal("The return tracking key is missing."))
-        if len(body["shipFromAddress"]["countryCode"]) != 3:
-            return httpx.Response(400, json=self.refusal("The country code is not alpha-3."))
-        if key in self.shipments:
-            return httpx.Response(409, json=self.refusal("The tracking number is used already."))
+        if refusal := self._check(body):
+            return refusal
+        key = _key(body)
         shipment = {"shipmentId": f"shipment-{len(self.shipments) + 1}", "trackingKey": body["trackingKey"]}
         if refusal := self._send(shipment, body["positionItems"], body):
             return refusal
         self.shipments[key] = shipment
         return httpx.Response(201, json={"shipmentId": shipment["shipmentId"]})
+
+    def _ship_together(self, bodies):
+        """Parcels that share units: the array itself is the body."""
+        if refusal := next(filter(None, map(self._check, bodies)), None):
+            return refusal
+        units = [unit for body in bodies for unit in body["positionItems"]]
+        ids = [unit["positionItemId"] for unit in units]
+        if len(bodies) < 2 or len(set(map(_key, bodies))) < len(bodies) or len(set(ids)) == len(ids):
+            return httpx.Response(400, json=self.refusal("No position item is in several shipments."))
+        name = f"multi-{len(self.shipments) + 1}"
+        first = {"shipmentId": f"{name}-1", "trackingKey": bodies[0]["trackingKey"]}
+        once = list({unit["positionItemId"]: unit for unit in units}.values())
+        if refusal := self._send(first, once, bodies[0]):
+            return refusal
+        order = self.orders[units[0]["salesOrderId"]]
+        for number, body in enumerate(bodies, start=1):
+            shipment = {**first, "shipmentId": f"{name}-{number}", "positionItems": body["positionItems"]}
+            self.shipments[_key(body)] = shipment | {"trackingKey": body["trackingKey"]}
+            if number > 1:
+                order.shipments.append({"id": f"{name}-{number}", "tracking": _key(body)[1], "lines": {}})
+        return httpx.Response(201, json={"multiParcelShipmentId": name})
+
+    def _check(self, body):
+        is_parcel = _key(body)[0] not in {"DHL_FREIGHT", "OTHER_FORWARDER"}
+        if is_parcel and not all(unit.get("returnTrackingKey") for unit in body["positionItems"]):
+            return httpx.Response(400, json=self.refusal("The return tracking key is missing."))
+        if len(body["shipFromAddress"]["countryCode"]) != 3:
+            return httpx.Response(400, json=self.refusal("The country code is not alpha-3."))
+        if _key(body) in self.shipments:
+            return httpx.Response(409, json=self.refusal("The tracking number is used already."))
+        return None
 
     def _send(self, shipment, units, body=None):
         """Mark units as sent with a shipment; all of them or none."""
@@ -226,6 +257,10 @@ class Fake(FakeSource):
         if adds_units:
             return self._send(shipment, json.loads(request.content)) or httpx.Response(204)
         return httpx.Response(200, json=shipment)
+
+
+def _key(body):
+    return body["trackingKey"]["carrier"], body["trackingKey"].get("trackingNumber", "")
 
 
 def _unit_ids(item):

@@ -21,6 +21,7 @@ class Fake(FakeSource):
     has_webhooks = False
     has_ship_groups = True
     takes_events = True
+    takes_more_numbers = False
 
     def __init__(self, **options):
         super().__init__(**options)

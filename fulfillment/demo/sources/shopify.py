@@ -300,6 +300,9 @@ class Fake(FakeSource):
         }
         return [own, on_hold]
 
+    def numbers(self, order):
+        return [number for shipment in order.shipments for number in _numbers(shipment)]
+
     def _ship(self, variables):
         wanted, name = variables["fulfillment"], "fulfillmentCreate"
         order = self.find(wanted["lineItemsByFulfillmentOrder"][0]["fulfillmentOrderId"])
@@ -325,7 +328,7 @@ class Fake(FakeSource):
         order.shipments.append(
             {
                 "id": number,
-                "tracking": wanted["trackingInfo"].get("number", ""),
+                "tracking": _numbers(wanted["trackingInfo"])[0],
                 "lines": lines,
                 **wanted["trackingInfo"],
             }
@@ -351,7 +354,7 @@ class Fake(FakeSource):
             for shipment in order.shipments:
                 if shipment["id"] == number:
                     tracking = variables["tracking"]
-                    shipment |= {"tracking": tracking.get("number", ""), **tracking}
+                    shipment |= {"tracking": _numbers(tracking)[0], **tracking}
                     self.change(order)
                     made = {"id": variables["id"], "status": "SUCCESS"}
                     return {"data": {name: {"fulfillment": made, "userErrors": []}}}
@@ -414,3 +417,7 @@ def _shop_time(moment):
 
 def _utc(moment):
     return moment.isoformat().replace("+00:00", "Z")
+
+
+def _numbers(tracking):
+    return tracking.get("numbers") or [tracking.get("number", "")]

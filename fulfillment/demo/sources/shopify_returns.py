@@ -123,7 +123,9 @@ def fulfillments(order):
         {
             "id": f"gid://shopify/Fulfillment/{shipment['id']}",
             "status": "SUCCESS",
-            "trackingInfo": [{"number": shipment["tracking"]}],
+            "trackingInfo": [
+                {"number": number} for number in shipment.get("numbers", [shipment["tracking"]])
+            ],
             "fulfillmentLineItems": {
                 "nodes": [
                     {

@@ -107,6 +107,16 @@ def _delivery(job):
     if job.parcel.return_tracking_number:
         number = job.parcel.return_tracking_number
         parcels.append(_parcel(f"{job.key}-return", number, job.carrier, content, is_return=True))
+    for box in job.goes_on:  # more parcels of the same units
+        own = str(job.parcel.package_id)
+        part = [
+            {"id": line.line_id, "quantity": line.quantity} for begins, line in box.parts if begins == own
+        ]
+        name = f"{job.key}-{box.parcel.parcel_id}"
+        parcels.append(_parcel(name, box.parcel.tracking_number, box.carrier, part, is_return=False))
+        if box.parcel.return_tracking_number:
+            number = box.parcel.return_tracking_number
+            parcels.append(_parcel(f"{name}-return", number, box.carrier, part, is_return=True))
     key = job.imported.facts.get("shippingKey")
     return {
         "action": "addDelivery",

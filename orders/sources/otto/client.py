@@ -55,6 +55,11 @@ class Client(http.Client):
         """Report a parcel; returns the id of its shipment."""
         return text(part(self.post(self.url("/v1/shipments"), json=shipment), "shipmentId"))
 
+    def ship_together(self, shipments):
+        """Report the parcels of units that ship in several ones; returns the id they have together."""
+        answer = self.post(self.url("/v1/multiparcel-shipments"), json=shipments)
+        return text(part(answer, "multiParcelShipmentId")) or "together"
+
     def add_units(self, carrier, number, units):
         """Add units to a shipment that is there."""
         self.post(self.url(f"{_of_tracking(carrier, number)}/positionitems"), json=units)

@@ -57,9 +57,11 @@ def _choose(job, units):
     job.report.notes = {name: note for name, note in job.report.notes.items() if name != "ids"}
     others = Report.objects.filter(imported=job.imported).exclude(pk=job.report.pk).spent_ids()
     lines, chosen = mapping.lines_of(units), []
-    for line in job.lines:
+    for line in [line for box in job.boxes for line in box.lines] or job.lines:
         left = [
-            unit for unit in mapping.ids_of(lines.get(line.line_id, ()), mapping.OPEN) if unit not in others
+            unit
+            for unit in mapping.ids_of(lines.get(line.line_id, ()), mapping.OPEN)
+            if unit not in others and unit not in chosen
         ]
         if len(left) < line.quantity:
             raise NotReportable("NOTHING_OPEN")
@@ -73,11 +75,13 @@ def _choose(job, units):
 
 
 def _ship(client, job):
-    carrier = _carrier(client, job)
+    """One call per parcel; one for all parcels that share units, from the first that units are counted in."""
+    if job.parcel != next(box.parcel for box in job.boxes if box.lines):
+        raise NotReportable("TOLD_TOGETHER", is_fault=False)
     for is_again in (False, True):
-        shipment = _shipment(client, job, carrier)
+        shipments = list(_shipments(client, job))
         try:
-            return client.ship(shipment)
+            return client.ship(*shipments) if len(shipments) == 1 else client.ship_together(shipments)
         except http.Conflict as failure:
             # Sent already, or a unit is in another state meanwhile.
             if remote_id := find(client, job):
@@ -87,8 +91,23 @@ def _ship(client, job):
     raise AssertionError
 
 
-def _shipment(client, job, carrier):
-    parcel, facility = job.parcel, job.parcel.facility
+def _shipments(client, job):
+    """The body of each parcel, with the units that are in it, be it a part of them."""
+    left = iter(_choose(job, _units(client, job)))
+    own = {
+        (box.id, line.line_id): [next(left) for _unit in range(line.quantity)]
+        for box in job.boxes
+        for line in box.lines
+    }
+    for box in job.boxes:
+        ids = [unit for line in box.lines for unit in own[box.id, line.line_id]]
+        for begins, line in box.parts:
+            ids += own[begins, line.line_id][: line.quantity]
+        yield _shipment(client, job, box, ids)
+
+
+def _shipment(client, job, box, ids):
+    parcel, facility, carrier = box.parcel, box.parcel.facility, _carrier(client, box)
     tracking: dict[str, str] = {"carrier": carrier}
     if parcel.tracking_number:
         tracking["trackingNumber"] = parcel.tracking_number
@@ -100,13 +119,13 @@ def _shipment(client, job, carrier):
             "zipCode": facility.postal_code,
             "countryCode": alpha_3(facility.country),
         },
-        "positionItems": _position_items(client, job, carrier, _choose(job, _units(client, job))),
+        "positionItems": _position_items(client, job, parcel, carrier, ids),
     }
 
 
-def _position_items(client, job, carrier, ids):
+def _position_items(client, job, parcel, carrier, ids):
     """Units of a parcel, with the number of its return label; forwarders have none."""
-    parcel, back = job.parcel, {}
+    back = {}
     if carrier not in FORWARDERS:
         if not parcel.tracking_number or not parcel.return_tracking_number:
             raise NotReportable("NUMBERS_MISSING")
@@ -116,7 +135,9 @@ def _position_items(client, job, carrier, ids):
 
 
 def _carrier(client, job):
-    """The code of the carrier: of the table, else its key or name when that is one, else that of the connection."""
+    """The code of the carrier of a job or box: of the table, else its key or name when that is one, else that of the
+    connection.
+    """
     known = CARRIERS | FORWARDERS
     table = client.options["carriers"] or {}
     names = [job.carrier_key, job.carrier] if job.carrier_key not in table else []
@@ -135,8 +156,8 @@ def _complete(client, job, carrier, shipment):
     """Units that a shipment of ours lacks are added to it."""
     there = {text(unit.get("positionItemId")) for unit in items(shipment.get("positionItems"))}
     lacking = [unit for unit in job.report.notes.get("ids", ()) if unit not in there]
-    if lacking:
-        units = _position_items(client, job, carrier, lacking)
+    if lacking and len(job.boxes) == 1:  # else they came in one call, or not at all
+        units = _position_items(client, job, job.parcel, carrier, lacking)
         client.add_units(carrier, job.parcel.tracking_number, units)
     return text(shipment.get("shipmentId")) or "arrived"
 

@@ -108,17 +108,21 @@ def _write_attributes(client, job):
     """For shops that take no events: attributes of the order with the numbers of all its parcels."""
     order, options, parcel = _read(client, job), client.options, job.parcel
     given = {
-        text(options["number_attribute"]): parcel.tracking_number,
-        text(options["carrier_attribute"]): job.carrier,
-        text(options["return_attribute"]): parcel.return_tracking_number,
+        text(options["number_attribute"]): job.numbers,
+        text(options["carrier_attribute"]): [job.carrier],
+        text(options["return_attribute"]): [
+            parcel.return_tracking_number,
+            *(box.parcel.return_tracking_number for box in job.goes_on),
+        ],
     }
     if not text(options["number_attribute"]):
         raise NotReportable("NO_ROUTE")
     changes = {}
-    for name, value in given.items():
+    for name, values in given.items():
         known = [word.strip() for word in text(order.get(name)).split(",") if word.strip()]
-        if name and value and value not in known:
-            changes[name] = ", ".join([*known, value])
+        new = [value for value in values if value and value not in known]
+        if name and new:
+            changes[name] = ", ".join([*known, *new])
     if changes:
         client.change(job.order_id, changes)
 
@@ -142,13 +146,17 @@ def _find_managed(client, job):
 def _find_shipment(client, job):
     if not job.parcel.tracking_number:
         raise NotReportable("LINK_MISSING")
-    found = client.select(
-        "Id", "Shipment", FulfillmentOrderId=job.order_id, TrackingNumber=job.parcel.tracking_number
-    )
-    remote_id = text(part(found, "records", 0, "Id"))
+    remote_id = _id_of_shipment(client, job, job.parcel)
     if remote_id:
         _close(client, job)
     return remote_id or None
+
+
+def _id_of_shipment(client, job, parcel):
+    found = client.select(
+        "Id", "Shipment", FulfillmentOrderId=job.order_id, TrackingNumber=parcel.tracking_number
+    )
+    return text(part(found, "records", 0, "Id"))
 
 
 def _send_managed(client, job):
@@ -165,15 +173,22 @@ def _send_managed(client, job):
 def _create_shipment(client, job):
     if not job.parcel.tracking_number:
         raise NotReportable("LINK_MISSING")
-    values = {
-        "FulfillmentOrderId": job.order_id,
-        "TrackingNumber": job.parcel.tracking_number,
-        "TrackingUrl": _link(client, job.parcel),
-        "Provider": job.carrier,
-    }
-    remote_id = client.create("Shipment", {name: value for name, value in values.items() if value})
+    others = [box for box in job.goes_on if _id_of_shipment(client, job, box.parcel) == ""]
+    for box in others:  # more parcels of the same units; the own one last, it is looked for
+        _create(client, job, box)
+    remote_id = _create(client, job, next(box for box in job.boxes if box.parcel == job.parcel))
     _close(client, job)
     return remote_id
+
+
+def _create(client, job, box):
+    values = {
+        "FulfillmentOrderId": job.order_id,
+        "TrackingNumber": box.parcel.tracking_number,
+        "TrackingUrl": _link(client, box.parcel),
+        "Provider": box.carrier,
+    }
+    return client.create("Shipment", {name: value for name, value in values.items() if value})
 
 
 def _close(client, job):

@@ -103,7 +103,7 @@ def change(client, job):
     for fulfillment in items(order.get("fulfillments")):
         if number_of(fulfillment["id"]) not in known or fulfillment.get("status") in GONE:
             continue
-        if number not in _numbers(fulfillment):
+        if not {number, *job.numbers} <= _numbers(fulfillment):
             client.mutate(
                 "fulfillmentTrackingInfoUpdate",
                 CHANGE,
@@ -226,11 +226,14 @@ def _ship(client, order, job):
 
 
 def _tracking(job):
-    given = {
+    given: dict = {
         "company": job.carrier,
         "number": job.parcel.tracking_number,
         "url": job.parcel.tracking_url,
     }
+    if job.goes_on:  # units that ship in several boxes have a number of each
+        urls = [job.parcel.tracking_url, *(box.parcel.tracking_url for box in job.goes_on)]
+        given = {"company": job.carrier, "numbers": job.numbers, "urls": urls if all(urls) else None}
     return {name: value for name, value in given.items() if value}
 
 

@@ -1,0 +1,52 @@
+"""One unit in several boxes: each box gets a label and a slip, and the shop hears what belongs together."""
+
+import pytest
+
+from orders.models import ParcelRecord
+from shipping.models import HandoverJob, Paper, Parcel
+from tests.factories.core import FacilityFactory
+from tests.factories.shipping import shipment, work
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def sent():
+    sent = shipment(1, 2, facility=FacilityFactory(), goes_on=1)
+    work()
+    return sent
+
+
+def test_each_box_gets_its_label_and_leaves_the_house(sent):
+    assert list(Parcel.objects.values_list("status", flat=True)) == ["DONE", "DONE"]
+    assert HandoverJob.objects.filter(status="OPEN").count() == 2
+
+
+def test_both_records_say_which_unit_is_in_which_boxes(sent):
+    first, other = ParcelRecord.objects.order_by("package_id")
+    line = sent.order.lines.first()
+    part = {
+        "line": str(line.pk),
+        "quantity": 1,
+        "begins": str(first.package_id),
+        "goes_on": str(other.package_id),
+    }
+
+    assert (first.parts, other.parts) == ([part], [part])
+    assert [item["quantity"] for item in first.items] == [1, 2]
+    assert other.items == []
+
+
+def test_slip_of_a_box_with_a_part_says_so(sent):
+    other = Parcel.objects.order_by("package__number").last()
+    title = other.package.parts.get().item.line.title
+
+    slip = Paper.objects.get(parcel=other)
+
+    assert slip.document.snapshot["lines"] == [
+        {
+            "sku": other.package.parts.get().item.line.sku,
+            "title": f"Part of 1 × {title}, begun in package 1",
+            "quantity": "–",
+        }
+    ]
