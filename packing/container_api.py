@@ -9,7 +9,6 @@ from fulfillment.core.api.access import PACK, READ
 from fulfillment.core.api.document import operation
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.schema import validate
-from fulfillment.core.errors import NotSupportedYet
 
 from . import containers, services, wire
 from .api import CHANGED, PackJobView
@@ -51,9 +50,6 @@ class ContainerList(ContainerView):
     def post(self, request, pk):
         data = validate(wire.container_for_creation, request.data)
         job = self.job(pk)
-        for name in wire.UNSUPPORTED_CONTAINER_PARTS:
-            if data.get(name):
-                raise NotSupportedYet(feature=name)
 
         def step(is_second):
             package = containers.create(job, data, by=request.user, now=timezone.now())

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from fulfillment.core.api import paging
 from fulfillment.core.api.recording import read_updates
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.api.references import location_in_body
 from fulfillment.core.status import check_version
 
 from . import services, wire
@@ -45,13 +45,16 @@ def create(job, data, *, by, now):
     """A package with its code, box and first units; returns it."""
     services.lock_for_status(job.pk)
     box_id = None
-    if data.get("packingContainerTypeRef"):
-        box_id = paging.as_uuid(data["packingContainerTypeRef"])
+    if box := data.get("packingContainerTypeRef") or data.get("operativeContainerTypeRef"):
+        box_id = paging.as_uuid(box)
         if box_id is None:
             raise services.UnknownBox
     package = services.add_package(job.pk, box_id=box_id, by=by, now=now)
     for code in data.get("codes") or []:
         services.set_code(job.pk, package.pk, code, by=by, now=now)
+    if reference := data.get("storageLocationRef"):
+        location = location_in_body(job.facility_id, reference)
+        services.put_at(job.pk, package.pk, location, by=by, now=now)
     for item in data.get("lineItems") or []:
         add(job, package, item, by=by, now=now)
     return package
@@ -83,8 +86,11 @@ def patch(job, package, data, *, by, now):
                 services.change_contents(job.pk, package.pk, changes, **who)
             case wire.CONTAINER_RECORD:
                 services.record(job.pk, read_updates(action), **who)
-            case name:
-                raise NotSupportedYet(feature=name)
+            case wire.PUT_AT:
+                # The version of a container is that of its job, which the actions before may have raised.
+                check_version(PackJob(version=data["version"]), action["version"])
+                location = location_in_body(job.facility_id, action["storageLocationRef"])
+                services.put_at(job.pk, package.pk, location, **who)
 
 
 @transaction.atomic
@@ -103,7 +109,7 @@ def move(job, data, *, by, now):
             target = _package_id(to["containerId"])
         else:
             ref = to.get("operativeContainerTypeRef")
-            package = create(job, {"codes": to.get("codes"), "packingContainerTypeRef": ref}, **who)
+            package = create(job, {"codes": to.get("codes"), "operativeContainerTypeRef": ref}, **who)
             target = package.pk
     moves = []
     for end in data["move"]["from"]:

@@ -97,6 +97,7 @@ container = Object(
         "name": short,
         "packingContainerTypeRef": short,
         "sequenceNumber": Integer(0, 10_000),
+        "storageLocationRef": short,
         "shortId": short,
         "weightLimitInG": Integer(1),
         "type": Text(choices=["PHYSICAL", "VIRTUAL"]),
@@ -149,14 +150,14 @@ container_line_for_creation = Object(
     },
     name="PackingTargetContainerLineItemForCreation",
 )
-UNSUPPORTED_CONTAINER_PARTS = ("operativeContainerTypeRef", "storageLocationRef")
 container_for_creation = Object(
     optional={
-        **dict.fromkeys(UNSUPPORTED_CONTAINER_PARTS, anything),
         "codes": List(short, most=1),
         "lineItems": List(container_line_for_creation, most=500),
+        "operativeContainerTypeRef": short,
         "packingContainerTypeRef": short,
         "sequenceNumber": Integer(0, 10_000),
+        "storageLocationRef": short,
     },
     name="PackingTargetContainerForCreation",
 )
@@ -247,7 +248,7 @@ actions = Choice(
 )
 
 CONTAINER_RECORD = "UpdatePackingTargetContainerLineItemRecordableAttributes"
-UNSUPPORTED_CONTAINER_ACTIONS = ("UpdatePackingTargetContainerStorageLocation",)
+PUT_AT = "UpdatePackingTargetContainerStorageLocation"
 container_patch = Object(
     {
         **version,
@@ -274,7 +275,7 @@ container_patch = Object(
                         {"lineItem": container_line_for_creation},
                     ),
                     CONTAINER_RECORD: _named("action", CONTAINER_RECORD, attribute_updates),
-                    **{name: _named("action", name, closed=False) for name in UNSUPPORTED_CONTAINER_ACTIONS},
+                    PUT_AT: _named("action", PUT_AT, {**version, "storageLocationRef": short}),
                 },
             ),
             least=1,
@@ -332,6 +333,7 @@ def represent_container(package):
             if package.box_type
             else {}
         ),
+        **({"storageLocationRef": str(package.location_id)} if package.location_id else {}),
         "facilityRef": str(package.job.facility_id),
         "packJobRef": str(package.job_id),
         "sequenceNumber": package.number,

@@ -4,17 +4,16 @@ from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from fulfillment.core.api import paging
 from fulfillment.core.api.access import PICK, READ
 from fulfillment.core.api.document import PAGE, operation
 from fulfillment.core.api.idempotency import once
+from fulfillment.core.api.references import location_in_body
 from fulfillment.core.api.schema import Text, validate
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
-from fulfillment.core.models import StorageLocation
 
 from . import load_unit_wire as wire
 from . import load_units
@@ -38,18 +37,6 @@ class LoadUnitView(ApiView):
 
     def who(self):
         return {"by": self.request.user, "now": timezone.now()}
-
-
-def _location(facility_id, reference):
-    """The storage location of a facility that a body names.
-
-    Raises:
-        ValidationError: there is none.
-    """
-    found = StorageLocation.objects.filter(facility=facility_id, pk=paging.as_uuid(reference)).first()
-    if found is None:
-        raise ValidationError({"storageLocationRef": ["is no storage location of this facility"]})
-    return found
 
 
 def _holding(units, job_ids):
@@ -101,7 +88,7 @@ class LoadUnitDetail(LoadUnitView):
         if data.get("actions"):
             raise NotSupportedYet(feature="ReplaceLoadUnitLineItems")
         reference = data.get("storageLocationRef")
-        location = _location(unit.facility_id, reference) if reference else None
+        location = location_in_body(unit.facility_id, reference) if reference else None
         load_units.put(pk, location, version=data["version"], **self.who())
         return self.answer(pk)
 
@@ -153,7 +140,7 @@ class PickJobLoadUnits(LoadUnitView):
         if len(data["codes"]) > 1:
             raise NotSupportedYet(feature="More than one code of a load unit")
         reference = data.get("storageLocationRef")
-        location = _location(job.facility_id, reference) if reference else None
+        location = location_in_body(job.facility_id, reference) if reference else None
 
         def step(is_second):
             unit = load_units.register(job.facility, data["codes"][0].strip(), **self.who())

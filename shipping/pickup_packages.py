@@ -84,4 +84,6 @@ def put(job_id, place, package_id=None, *, by, now):
 
 def packages_at_the_counter(pickup):
     """The packages of a pick-up in their order."""
-    return PickupPackage.objects.filter(pickup=pickup).select_related("package__box_type")
+    return PickupPackage.objects.filter(pickup=pickup).select_related(
+        "package__box_type", "package__location"
+    )

@@ -6,7 +6,7 @@ from django_fsm import FSMField, transition
 
 from fulfillment.core.codes import parcel_codes
 from fulfillment.core.ids import uuid7
-from fulfillment.core.models import Article, Facility
+from fulfillment.core.models import Article, Facility, StorageLocation
 from fulfillment.core.models.base import LockingQuerySet, Stateful
 from orders.models import Order, OrderLine
 from picking.models import LoadUnit, PickJob, PickLine, PickRunJob
@@ -237,6 +237,14 @@ class Package(models.Model):
         blank=True,
         related_name="packages",
         verbose_name=_("box"),
+    )
+    location = models.ForeignKey(
+        StorageLocation,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="packages",
+        verbose_name=_("stands at"),
     )
     weight_g = models.PositiveIntegerField(_("weight (g)"), null=True, blank=True)
     length_mm = models.PositiveIntegerField(_("length (mm)"), null=True, blank=True)

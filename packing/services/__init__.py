@@ -17,7 +17,7 @@ from .contents import (
 )
 from .lines import Split, check_recorded, record, split
 from .locks import check_packer, lock_for_status
-from .packages import MOST_PACKAGES, add_package, choose_box, remove_package, set_code
+from .packages import MOST_PACKAGES, add_package, choose_box, put_at, remove_package, set_code
 from .parts import go_on, stay
 from .reactions import on_order_cancelled, on_pick_job_closed, on_pick_job_reopened
 from .refusals import (
@@ -125,6 +125,7 @@ __all__ = [
     "pack_as_proposed",
     "pause",
     "put",
+    "put_at",
     "record",
     "remove_package",
     "scan",

@@ -9,10 +9,10 @@ from django.utils.translation import get_language
 from fulfillment.core import attributes
 from fulfillment.core.models.facility import ScanRule
 
-from ..models import PackageItem, PackJob, PackLine
+from ..models import PackageItem, PackLine
 from .contents import check_goes_on
-from .locks import check_packer, lock_for_status, touch
-from .refusals import LineNotToBeSplit, NotALine, PackingEnded
+from .locks import lock_kept, touch
+from .refusals import LineNotToBeSplit, NotALine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +24,6 @@ class Split:
     packed: int | None = None
 
 
-def _lock_kept(job_id, by, version):
-    """Lock a job that is to be packed or was: shipments go on with its lines. One in work is its packer's."""
-    job = lock_for_status(job_id, version)
-    if job.status == PackJob.Status.IN_PROGRESS:
-        check_packer(job, by)
-    elif job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
-        raise PackingEnded(job=job, status=job.get_status_display())
-    return job
-
-
 @transaction.atomic
 def split(job_id, splits, *, package_id=None, by, now, version=None):
     """Let units of lines go on as lines of their own, with what is packed of them; all or nothing.
@@ -41,7 +31,7 @@ def split(job_id, splits, *, package_id=None, by, now, version=None):
     The last packages hold the part that leaves, or the named one. Refuses a job that was given up, lines of other jobs,
     parts without a unit or with more packed than there is, and a job that another packer has in hand.
     """
-    job = _lock_kept(job_id, by, version)
+    job = lock_kept(job_id, by, version)
     lines = {line.pk: line for line in job.lines.with_packed()}
     for one in splits:
         line = lines.get(one.line_id)
@@ -109,7 +99,7 @@ def record(job_id, changes, *, by, now, version=None):
         changes: ``{attribute id: {"value", ...}}``.
     Refuses a job that was given up or that another packer has in hand, and attributes that none of its lines has.
     """
-    job = _lock_kept(job_id, by, version)
+    job = lock_kept(job_id, by, version)
     attributes.record(job, "recordable_attributes", changes)
     return touch(job, "record", by=by, now=now)
 

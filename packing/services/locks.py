@@ -7,7 +7,7 @@ from orders.models import Order
 
 from ..events import PackJobUpdated
 from ..models import PackJob
-from .refusals import NotInProgress, PackedBySomeoneElse
+from .refusals import NotInProgress, PackedBySomeoneElse, PackingEnded
 
 
 def lock_for_status(job_id, version=None):
@@ -37,6 +37,16 @@ def lock_to_announce(job_id, by, version=None):
     """Lock a job for a packer's change that others hear of; what a scan changes they hear of when the job is closed."""
     job = lock_for_status(job_id, version)
     check_packer(job, by)
+    return job
+
+
+def lock_kept(job_id, by, version):
+    """Lock a job that is to be packed or was: shipments go on with its lines. One in work is its packer's."""
+    job = lock_for_status(job_id, version)
+    if job.status == PackJob.Status.IN_PROGRESS:
+        check_packer(job, by)
+    elif job.status in {PackJob.Status.CANCELED, PackJob.Status.OBSOLETE}:
+        raise PackingEnded(job=job, status=job.get_status_display())
     return job
 
 

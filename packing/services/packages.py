@@ -9,7 +9,7 @@ from fulfillment.core.codes import new_code
 
 from .. import queries
 from ..models import BoxType, Package
-from .locks import lock_for_packing, lock_to_announce, raise_version, touch
+from .locks import lock_for_packing, lock_kept, lock_to_announce, raise_version, touch
 from .refusals import (
     CodeNotUsable,
     PackageCodeTaken,
@@ -106,3 +106,16 @@ def set_code(job_id, package_id, code, *, by, now, version=None):
     package.code = code
     package.save(update_fields=["code"])
     return touch(job, "set code", by=by, now=now)
+
+
+@transaction.atomic
+def put_at(job_id, package_id, location, *, by, now, version=None):
+    """Note at which storage location a package stands, also when it is packed.
+
+    Refuses a job that was given up or that another packer has in hand, and an old version.
+    """
+    job = lock_kept(job_id, by, version)
+    package = package_of(job, package_id)
+    package.location = location
+    package.save(update_fields=["location"])
+    return touch(job, "put package", by=by, now=now)

@@ -108,3 +108,8 @@ class PickupPackage(models.Model):
 
     def __str__(self):
         return self.package.code
+
+    @property
+    def stands_at(self):
+        """The place that was noted here, else the storage location that packing noted."""
+        return self.place or (self.package.location.name if self.package.location else "")

@@ -1,7 +1,7 @@
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -9,12 +9,13 @@ from fulfillment.core.api.assigned import read_assigned
 from fulfillment.core.api.schema import validate
 from fulfillment.core.models import ApiToken, Permission
 from fulfillment.core.services import signin
+from orders.events import OrderCancelled
 from packing import services as packing
 from packing import wire
 from packing.models import PackJob
 from picking.events import PickJobClosed
 from tests.apiclient import Api, described
-from tests.factories.core import ArticleFactory, FacilityFactory, api_token, staff
+from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, api_token, staff
 from tests.factories.packing import box, closed_pick_job, pack_job, started_pack_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("closings")]
@@ -398,8 +399,56 @@ def test_packages_are_target_containers(api):
     full = api.delete(url(job, f"/targetcontainers/{first['id']}"))
     assert (full.status_code, full.json()[0]["summary"]) == (422, "PACKAGE_NOT_EMPTY")
     assert job.packages.count() == 1
-    elsewhere = api.post(url(job, "/targetcontainers"), {"storageLocationRef": "X"})
-    assert elsewhere.json()[0]["summary"] == "NOT_SUPPORTED_YET"
+    elsewhere = api.post(
+        url(job, "/targetcontainers"), {"storageLocationRef": str(StorageLocationFactory().pk)}
+    )
+    assert (elsewhere.status_code, described(elsewhere)) == (
+        400,
+        ["storageLocationRef: is no storage location of this facility"],
+    )
+
+
+def test_container_has_its_box_and_its_place(api):
+    job = started_pack_job(None, 1)
+    small = box("Small")
+    shelf, floor = (StorageLocationFactory(facility=job.facility) for _n in range(2))
+    body = {"operativeContainerTypeRef": str(small.pk), "storageLocationRef": str(shelf.pk)}
+
+    made = api.post(url(job, "/targetcontainers"), body)
+    package = job.packages.get(pk=made.json()["id"])
+    action = {
+        "action": "UpdatePackingTargetContainerStorageLocation",
+        "storageLocationRef": str(floor.pk),
+        "version": current(job).version,
+    }
+    moved = container_patch(api, job, package, action)
+
+    validate(wire.container, moved.json())
+    assert (made.json()["packingContainerTypeRef"], made.json()["storageLocationRef"]) == (
+        str(small.pk),
+        str(shelf.pk),
+    )
+    assert (moved.status_code, moved.json()["storageLocationRef"]) == (200, str(floor.pk))
+    old = container_patch(api, job, package, {**action, "version": 1})
+    assert old.status_code == 409
+
+
+def test_packed_container_is_put_somewhere_else_but_not_one_of_a_cancelled_job(api):
+    job, other = started_pack_job(None, 1), started_pack_job(None, 1, number="1002")
+    patch(api, job, packed(line_ids(job)[0], 1), set_status("CLOSED"))
+    with transaction.atomic():
+        packing.on_order_cancelled(OrderCancelled(other.order_id), by=None, now=timezone.now())
+
+    def put(job):
+        package, shelf = job.packages.get(), StorageLocationFactory(facility=job.facility)
+        action = {
+            "action": "UpdatePackingTargetContainerStorageLocation",
+            "storageLocationRef": str(shelf.pk),
+            "version": current(job).version,
+        }
+        return container_patch(api, job, package, action)
+
+    assert [put(job).status_code, put(other).json()[0]["summary"]] == [200, "PACKING_ENDED"]
 
 
 def test_container_is_made_with_box_code_and_units(api):
@@ -485,7 +534,6 @@ def test_change_of_a_container_that_fails_changes_nothing(api):
 
     for action, code in [
         (add, "TOO_MANY_UNITS"),
-        ({"action": "UpdatePackingTargetContainerStorageLocation", "x": 1}, "NOT_SUPPORTED_YET"),
         ({"action": "RemoveLineItemFromPackingTargetContainer", "lineItemRef": "nothing"}, "NOT_A_LINE"),
         ({"action": "ReplaceCodesInPackingTargetContainer", "codes": [other.code]}, "PACKAGE_CODE_TAKEN"),
     ]:

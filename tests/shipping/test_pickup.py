@@ -8,10 +8,11 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.models import Document, StatusChange
 from fulfillment.core.services import documents
 from orders.events import OrderCancelled
+from packing import services as packing
 from picking.models import RestowItem
 from shipping import pickup, pickup_packages, services
 from shipping.models import HandoverJob, Load, Pickup, PickupSettings
-from tests.factories.core import FacilityFactory, staff
+from tests.factories.core import FacilityFactory, StorageLocationFactory, staff
 from tests.factories.shipping import collected, labelled, work
 from tests.shipping.test_loads import signature
 
@@ -383,6 +384,17 @@ def test_package_opens_its_handover(clerk, facility):
 
     assert answer.url == address("handover-detail", job.pk)
     assert not Load.objects.exists()
+
+
+def test_place_that_packing_noted_is_shown_at_the_counter(clerk, facility):
+    job = collected(1, facility=facility)
+    package = job.pick_job.pack_job.packages.get()
+    location = StorageLocationFactory(facility=facility, name="K-07")
+    packing.put_at(package.job_id, package.pk, location, by=None, now=timezone.now())
+
+    page = clerk.get(address("handover-detail", job.pk))
+
+    assert "K-07" in page.content.decode()
 
 
 def test_one_package_stands_elsewhere(clerk, facility):

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
 
-from ..models import Facility
+from ..models import Facility, StorageLocation
 from .paging import as_uuid
 
 URN = Facility.URN
@@ -54,3 +54,15 @@ def facility_in_body(view, body, path=""):
     if facility is None:
         raise ValidationError({f"{path}{field}": [f"There is no facility {reference!r} that you may use."]})
     return facility
+
+
+def location_in_body(facility_id, reference, path="storageLocationRef"):
+    """The storage location of a facility that a body names by its id.
+
+    Raises:
+        ValidationError: the facility has none with this id.
+    """
+    found = StorageLocation.objects.filter(facility=facility_id, pk=as_uuid(reference)).first()
+    if found is None:
+        raise ValidationError({path: ["is no storage location of this facility"]})
+    return found
