@@ -13,12 +13,12 @@ from fulfillment.core.api import paging
 from fulfillment.core.api.access import PICK, READ, SUPERVISE, reach
 from fulfillment.core.api.assigned import meant_for, read_assigned
 from fulfillment.core.api.document import operation
-from fulfillment.core.api.facility_wire import read_picking_methods
+from fulfillment.core.api.facility_wire import PICKING_METHODS, read_picking_methods
 from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
-from fulfillment.core.api.search import SEARCH, Field, payload, search
+from fulfillment.core.api.search import SEARCH, Field, Items, payload, search
 from fulfillment.core.api.views import ApiView
 from fulfillment.core.errors import NotSupportedYet
 from fulfillment.core.models import ApiToken, Permission
@@ -111,7 +111,9 @@ class PickJobList(PickJobView):
         "Pick jobs, the newest first",
         query={
             **lists.QUERY,
-            **dict.fromkeys(("pickJobRefs", "zoneRefs", "consumerName", "assignedUser"), Text(500)),
+            **dict.fromkeys(
+                ("pickJobRefs", "zoneRefs", "consumerName", "assignedUser", "carrierKeys"), Text(500)
+            ),
         },
         answers={200: wire.stripped_pick_jobs},
     )
@@ -123,6 +125,8 @@ class PickJobList(PickJobView):
         if zones is not None:
             lines = PickLine.objects.filter(allocations__stock__location__zone__in=zones)
             jobs = jobs.filter(pk__in=lines.values("job"))
+        if keys := paging.values(request, "carrierKeys"):
+            jobs = jobs.preferring(*keys)
         rows, total = lists.job_page(request, jobs, {"pickJobRefs": "pk"})
         return Response({"pickjobs": [wire.represent_stripped(job) for job in rows], "total": total})
 
@@ -138,6 +142,7 @@ class PickJobSearch(PickJobView):
         "facilityRef": Field("facility", "id"),
         "lastModified": Field("modified_at", "time", is_sortable=True),
         "orderRef": Field("order", "id"),
+        "preferredPickingMethods": Items("picking_methods", values=PICKING_METHODS),
         "status": Field("status"),
         "targetTime": Field("due_at", "time", is_sortable=True),
         "tenantArticleIds": Field("lines__order_line__sku"),

@@ -93,8 +93,7 @@ def find_jobs(facility, *, text="", status="", kind="", zone=None, carrier=None,
         places = Allocation.objects.filter(line__job=OuterRef("pk"), stock__location__zone=zone)
         jobs = jobs.filter(Exists(places))
     if carrier:
-        wish = "order__delivery_preferences__shipping__preferredCarriers__icontains"
-        jobs = jobs.filter(**{wish: f'"{carrier.key}"'})
+        jobs = jobs.preferring(carrier.key)
     assigned = PickJob.assigned_users.through.objects.filter(pickjob=OuterRef("pk"))
     if whose == "mine":
         jobs = jobs.filter(Q(editor=user) | Exists(assigned.filter(user=user)))

@@ -1,3 +1,6 @@
+from functools import reduce
+from operator import or_
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
@@ -18,6 +21,11 @@ class PickJobQuerySet(LockingQuerySet):
 
     def open(self):
         return self.filter(status__in=PickJob.UNFINISHED)
+
+    def preferring(self, *carriers):
+        """Those whose order prefers one of these carriers, by their keys."""
+        wish = "order__delivery_preferences__shipping__preferredCarriers__icontains"
+        return self.filter(reduce(or_, (Q(**{wish: f'"{key}"'}) for key in carriers)))
 
     def for_list(self):
         """Most urgent first; jobs without a target time on top."""

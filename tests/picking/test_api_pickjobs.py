@@ -496,6 +496,8 @@ def test_list_takes_several_values_in_all_forms(api):
 
 def test_list_is_filtered_by_what_is_stored(api):
     job, other = pick_job(1), pick_job(1, address={"firstName": "Bert", "lastName": "Bos"})
+    other.order.delivery_preferences = {"shipping": {"preferredCarriers": ["demo"]}}
+    other.order.save(update_fields=["delivery_preferences"])
     line = other.lines.get()
     zone_free = uuid.uuid4()
     found, none = [str(other.pk)], []
@@ -512,6 +514,8 @@ def test_list_is_filtered_by_what_is_stored(api):
         ({"searchTerm": line.article.sku}, found),
         ({"zoneRefs": str(zone_free)}, none),
         ({"channel": "COLLECT"}, none),
+        ({"carrierKeys": ["dem", "demo"]}, found),
+        ({"carrierKeys": "dem"}, none),
         ({"endOrderDate": "2020-01-01T00:00:00Z"}, none),
         ({"startTargetTime": "2099-01-01T00:00:00Z"}, none),
         ({"modifiedByUsername": "nobody@example.com"}, none),
@@ -661,4 +665,10 @@ def test_preferred_methods_of_a_job_are_kept(api):
     answer = patch(api, job, {"action": "ModifyPickJob", "preferredPickingMethods": ["BATCH_PICKING"]})
 
     assert answer.json()["preferredPickingMethods"] == ["BATCH"]
+    for wanted, number in [("BATCH", 1), ("BATCH_PICKING", 1), ("MULTI_ORDER", 0)]:
+        query = {"preferredPickingMethods": {"contains": {"eq": wanted}}}
+        found = api.post("/api/pickjobs/search", {"query": query, "options": {"withTotal": True}})
+        assert found.json()["total"] == number
+    query = {"preferredPickingMethods": {"contains": {"eq": "ZONE"}}}
+    assert api.post("/api/pickjobs/search", {"query": query}).status_code == 400
     assert current(job).picking_methods == ["BATCH"]

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fulfillment.core.errors import VersionConflict
-from fulfillment.core.models import Role, StatusChange
+from fulfillment.core.models import Role, StatusChange, User
 from picking import assignments, runs
 from picking import services as picking
 from picking.assignments import HoldTooLate
@@ -73,11 +73,13 @@ def test_pickers_are_those_who_may_pick_here(facility, picker, supervisor):
     everywhere, elsewhere = staff("supervisor"), staff("picker", FacilityFactory())
     packer = staff("packer", facility)
     Role.objects.filter(key="packer").update(permissions=["PACK"])
+    owner = User.objects.create_superuser("owner@example.com", "a-long-password")
+    gone = User.objects.create_superuser("gone@example.com", "a-long-password", is_active=False)
 
     found = set(assignments.pickers_at(facility))
 
-    assert found == {picker, supervisor, everywhere}
-    assert not found & {elsewhere, packer}
+    assert found == {picker, supervisor, everywhere, owner}
+    assert not found & {elsewhere, packer, gone}
 
 
 # Hold

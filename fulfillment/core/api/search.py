@@ -85,13 +85,15 @@ class Field:
 class Items:
     """A list that is stored as JSON in one column: its elements are objects with these properties, or plain texts.
 
-    ``within`` names the property of the column that is the list; ``is_a`` keeps to elements with such values.
+    ``within`` names the property of the column that is the list; ``is_a`` keeps to elements with such values;
+    ``values`` maps words of the wire format to what is stored, where the two differ.
     """
 
     path: str
     names: tuple[str, ...] = ()
     within: str = ""
     is_a: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    values: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _elements(items, value, path):
             raise ValidationError({own: [f"cannot be searched; there are {', '.join(items.names)}"]})
         comparisons += [
             (name, OPERATORS[operation], read, operation in NEGATED)
-            for operation, read in _read(filters, TEXT, own)
+            for operation, read in _read(filters, Field("", values=items.values), own)
         ]
     return Q(AnyElement(items.path, items.within, comparisons))
 
