@@ -12,7 +12,7 @@ from fulfillment.core.devices import for_devices
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import PickingMethod
 
-from . import floor, floor_map, run_queries, run_scans, runs, scans
+from . import floor, floor_map, run_queries, run_scans, runs, scan_checks, scans
 from .forms import ActionForm, RunForm
 from .models import PickRun
 from .rules import rules_of
@@ -158,7 +158,7 @@ def run_detail(request, pk):
         "job_data": run_queries.screen_data(
             walk,
             run,
-            may_override=scans.may_override(request.user, request.facility),
+            may_override=scan_checks.may_override(request.user, request.facility),
             choices=choices,
         )
         if is_mine

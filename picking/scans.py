@@ -12,38 +12,27 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fulfillment.core import codes
-from fulfillment.core.access import permissions_at
 from fulfillment.core.errors import Refused
 from fulfillment.core.exactly_once import BOOKED, REFUSED, STALE, Answer, act_once, stale
-from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import ScanRule
 from fulfillment.core.queries import find_article, find_article_id, find_location
 
-from . import floor, load_units, queries, recordables, services, substitutes, tails
+from . import floor, load_units, queries, recordables, scan_checks, services, substitutes, tails
 from .models import LoadUnit, PickJob, PickLine, ScanEvent, ShortReason
 from .refusals import (
-    AttributeMissing,
-    LocationFirst,
     MayReplace,
-    MustScan,
-    MustScanEach,
     NoSubstitute,
     NotALine,
     NothingToUndo,
     QuantityMissing,
     ReasonMissing,
-    RecordMissing,
-    SerialOneByOne,
-    SerialTwice,
     TooFewFree,
-    TooMany,
     ToteOfOthers,
     UnknownCode,
-    WeightOff,
     WrongArticle,
     WrongLocation,
 )
-from .screen import attributes_data
+from .screen import line_state
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,11 +233,19 @@ class Work:
                 raise MayReplace(scanned=scanned.local_title, expected=wanted.shown_title)
             raise WrongArticle(scanned=scanned.local_title, expected=wanted.shown_title if wanted else "–")
         line = next((line for line in [wanted, *rest] if line in matching), matching[-1])
-        self.check_units(line, units)
-        self.check_place(line)
+        scan_checks.check_units(line, units)
+        scan_checks.check_place(line, self.facility)
         of_a_scale = codes.of_a_scale(scan.code)
         weight = scan.weight_g or (of_a_scale[1] if of_a_scale else 0)
-        self.record(line, units, scan.lot, scan.serial, scan.expires_on, weight)
+        scan_checks.record(
+            self.event,
+            line,
+            units,
+            lot=scan.lot,
+            serial=scan.serial,
+            expires_on=scan.expires_on,
+            weight=weight,
+        )
         line.is_scanned = True
         self.book(line, picked=units)
         return (*self.outcome(line), line)
@@ -286,14 +283,18 @@ class Work:
         line, action = self.line(), self.action
         if action.quantity < 1:
             raise QuantityMissing
-        self.check_units(line, action.quantity)
-        if not may_override(self.by, self.facility):
-            if self.facility.article_scan == ScanRule.EACH:
-                raise MustScanEach(title=line.shown_title)
-            if self.facility.article_scan == ScanRule.FIRST and not line.is_scanned:
-                raise MustScan(title=line.shown_title)
-            self.check_place(line)
-        self.record(line, action.quantity, action.lot, action.serial, action.expires_on, action.weight)
+        scan_checks.check_units(line, action.quantity)
+        if not scan_checks.may_override(self.by, self.facility):
+            scan_checks.check_entering(line, self.facility)
+        scan_checks.record(
+            self.event,
+            line,
+            action.quantity,
+            lot=action.lot,
+            serial=action.serial,
+            expires_on=action.expires_on,
+            weight=action.weight,
+        )
         self.book(line, picked=action.quantity)
         return (*self.outcome(line), line)
 
@@ -305,7 +306,7 @@ class Work:
             reason = reason or ShortReason.OTHER
         elif reason not in self.facility.short_reasons:
             raise ReasonMissing
-        self.check_units(line, 1)
+        scan_checks.check_units(line, 1)
         line.short_reason = reason
         self.count_left(line)
         self.book(line, short=line.open_units)
@@ -317,7 +318,7 @@ class Work:
 
     def count_left(self, line):
         """Keep what the picker counted at the place, for its stock when the job is closed."""
-        if self.action.left is not None and may_count(self.by, self.facility):
+        if self.action.left is not None and scan_checks.may_count(self.by, self.facility):
             line.left = self.action.left
             line.left_at = next(iter(queries.open_stocks(line)), None)
 
@@ -348,7 +349,7 @@ class Work:
     def choice_for(self, line):
         """What is taken instead of a line, and how many units of it. Refuses what is not offered or not there."""
         action = self.action
-        self.check_units(line, action.quantity or 1)
+        scan_checks.check_units(line, action.quantity or 1)
         today = timezone.localdate(self.now)
         offered = substitutes.choices_for([line], self.facility, today).get(line.article_id, [])
         choice = next((one for one in offered if one.article.sku == action.code), None)
@@ -418,44 +419,6 @@ class Work:
             raise NotALine
         return line
 
-    @staticmethod
-    def check_units(line, units):
-        if units > line.open_units or not line.open_units:
-            raise TooMany(open=line.open_units, title=line.shown_title)
-
-    def check_place(self, line):
-        """Refuse when the rule wants the place scanned from which the next unit comes."""
-        if self.facility.location_scan == ScanRule.NOT_REQUIRED:
-            return
-        here = next(iter(queries.places_of(line)), None)
-        if here is not None and line.place_id != here.pk:
-            raise LocationFirst(expected=here.name)
-
-    def record(self, line, units, lot, serial, expires_on, weight):
-        """Keep what the article wants recorded of its units; refuses when it is not known."""
-        article, event = line.article, self.event
-        if units >= line.open_units and (names := recordables.missing(line)):
-            raise AttributeMissing(title=line.shown_title, parts=", ".join(names))
-        asked = [
-            (article.records_lot, lot, _("lot")),
-            (article.records_expiry, expires_on, _("expiry date")),
-            (article.records_serial, serial, _("serial number")),
-            (article.is_weighed, weight, _("weight")),
-        ]
-        if missing := [str(name) for is_asked, value, name in asked if is_asked and not value]:
-            raise RecordMissing(title=line.shown_title, parts=", ".join(missing))
-        if article.is_weighed:
-            least, most = article.weight_range(units)
-            if not least <= weight <= most:
-                raise WeightOff(title=line.shown_title, weight=weight, least=least, most=most)
-            event.weight_g = weight
-        event.lot, event.serial, event.expires_on = lot[:20], serial[:20], expires_on
-        if article.records_serial:
-            if units != 1:
-                raise SerialOneByOne(title=line.shown_title)
-            if queries.recorded(line.order_line).filter(serial=event.serial).exists():
-                raise SerialTwice(serial=event.serial)
-
     def book(self, line, *, picked=0, short=0):
         """Change a line's figures under its job's lock, and note what undo has to take back.
 
@@ -482,28 +445,3 @@ CHANGES_STATUS = {ScanEvent.Kind.PAUSE, ScanEvent.Kind.CLOSE}
 
 def _lock(job_id):
     return PickJob.objects.lock(pk=job_id)
-
-
-def line_state(line):
-    """The figures of a line as the screen keeps them."""
-    return {
-        "id": str(line.pk),
-        "quantity": line.quantity,
-        "picked": line.picked,
-        "short": line.short,
-        "status": line.status,
-        "reason": line.short_reason,
-        "place": str(line.place_id or ""),
-        "is_scanned": line.is_scanned,
-        "attributes": attributes_data(line),
-    }
-
-
-def may_count(user, facility):
-    """Whether what a user counts at a place corrects its stock."""
-    return facility.counts_on_short_pick or Permission.STOCK in permissions_at(user, facility)
-
-
-def may_override(user, facility):
-    """Whether a user may enter units where the rules ask for scans."""
-    return Permission.SUPERVISE in permissions_at(user, facility)

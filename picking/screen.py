@@ -106,6 +106,21 @@ def attributes_data(line):
     return [[one.id, one.name, one.value, one.is_mandatory] for one in recordables.shown(line)]
 
 
+def line_state(line):
+    """The figures of a line as the screen keeps them."""
+    return {
+        "id": str(line.pk),
+        "quantity": line.quantity,
+        "picked": line.picked,
+        "short": line.short,
+        "status": line.status,
+        "reason": line.short_reason,
+        "place": str(line.place_id or ""),
+        "is_scanned": line.is_scanned,
+        "attributes": attributes_data(line),
+    }
+
+
 def _choice_data(choice, parts):
     codes = _by_code(choice.article, choice.listing.scannable_codes)
     rows = [row for row in choice.rows if row.free > 0]

@@ -20,7 +20,7 @@ from fulfillment.core.services import documents
 from fulfillment.core.sheets import MOST_LABELS
 from fulfillment.core.sheets import location_labels as location_sheet
 
-from . import photos, restow, scans, services, sheets
+from . import photos, restow, scan_checks, scans, services, sheets
 from . import practice as practices
 from .forms import ActionForm, PhotoForm, RestowForm, ScanForm, new_action_id
 from .models import LinePhoto, LoadUnit, PickJob, PickRun, RestowItem
@@ -63,7 +63,7 @@ def job_detail(request, pk):
         "job_data": screen_data(
             walk,
             job,
-            may_override=scans.may_override(request.user, request.facility),
+            may_override=scan_checks.may_override(request.user, request.facility),
             history=history_of(job),
             choices=choices,
         )
@@ -89,7 +89,7 @@ def loop_context(request, walk, choices, *, is_mine):
         "scan_form": ScanForm(),
         "reasons": reasons_at(request.facility),
         "choices": choices.get(line.article_id, []) if line and not line.replaces_id else [],
-        "may_count": scans.may_count(request.user, request.facility),
+        "may_count": scan_checks.may_count(request.user, request.facility),
         "parts": asked_parts(walk),
         "scan_texts": screen_texts(),
         "action_ids": {kind: new_action_id() for kind in kinds},
@@ -151,7 +151,7 @@ def practice(request):
         **loop_context(request, made_up.walk, made_up.choices, is_mine=True),
         "job": made_up.job,
         "act_url": request.path,
-        "job_data": made_up.screen_data(may_override=scans.may_override(request.user, request.facility)),
+        "job_data": made_up.screen_data(may_override=scan_checks.may_override(request.user, request.facility)),
         "map": made_up.map,
     }
     return render(request, "picking/practice.html", context)

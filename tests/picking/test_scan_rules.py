@@ -13,7 +13,7 @@ from django.utils import timezone
 from fulfillment.core.codes import ALPHABET, check_character
 from fulfillment.core.models import ArticleCode, Permission, Role
 from picking import commands, queries, services
-from picking.scans import may_override
+from picking.scan_checks import may_override
 from tests.factories.core import ArticleFactory, StorageLocationFactory, put_stock, staff
 from tests.factories.orders import OrderFactory
 from tests.factories.picking import act, code_of, ean, route, started_pick_job
