@@ -3,7 +3,6 @@
 import dataclasses
 from collections import defaultdict
 
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from routing.models import RoutingPlan
@@ -79,6 +78,10 @@ def _fate(plan):
         )
         return Fate(text % words, "info", "loader", is_open=True)
     if plan.status == Status.NOT_ROUTABLE:
-        text = _("%(units)s units: no facility has them. The office decides.")
+        text = ngettext(
+            "%(units)s unit: no facility has it. The office decides.",
+            "%(units)s units: no facility has them. The office decides.",
+            units,
+        )
         return Fate(text % words, "warn", "triangle-alert")
     return None
