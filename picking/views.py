@@ -151,7 +151,9 @@ def practice(request):
         **loop_context(request, made_up.walk, made_up.choices, is_mine=True),
         "job": made_up.job,
         "act_url": request.path,
-        "job_data": made_up.screen_data(may_override=scan_checks.may_override(request.user, request.facility)),
+        "job_data": made_up.screen_data(
+            may_override=scan_checks.may_override(request.user, request.facility)
+        ),
         "map": made_up.map,
     }
     return render(request, "picking/practice.html", context)

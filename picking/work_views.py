@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -43,7 +44,8 @@ def job_list(request):
         "restow_count": RestowItem.objects.at(request.facility).open().count(),
     }
     if not is_filtered:
-        context["in_hand"] = next_work.in_hand(request.facility, request.user)
+        context["in_hand"] = work = next_work.in_hand(request.facility, request.user)
+        context["in_hand_url"] = work and _page_of(work, request.facility)
         context["next_job"] = next_work.with_progress(
             next_work.waiting(request.facility, request.user)
         ).first()
@@ -59,8 +61,12 @@ def next_job(request):
     if work is None:
         messages.info(request, _("Nothing to pick now. New orders appear here."))
         return redirect("picking:job-list", request.facility.slug)
+    return redirect(_page_of(work, request.facility))
+
+
+def _page_of(work, facility):
     page = "picking:run-detail" if isinstance(work, PickRun) else "picking:job-detail"
-    return redirect(page, request.facility.slug, work.pk)
+    return reverse(page, args=[facility.slug, work.pk])
 
 
 def _job(request, pk):

@@ -79,6 +79,7 @@ SHELL = [
     "js/queue.js",
     "js/reach.js",
     "js/scaninput.js",
+    "js/tasks.js",
     "js/ui.js",
     "js/waiting.js",
     "django_htmx/htmx-2.min.js",

@@ -3,6 +3,7 @@
 import { show, showObstacle } from "./feedback.js";
 import { ActionQueue } from "./queue.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
+import { listTasks } from "./tasks.js";
 
 const script = document.querySelector("script[data-url]");
 const feedback = document.getElementById("feedback");
@@ -38,6 +39,7 @@ async function refresh() {
 
 function onAnswer(item, answer, isOfAnotherTab = false) {
   if (!isOfAnotherTab) connection.replaceChildren();
+  if (item.url !== script.dataset.url) listTasks(queue); // scanned on another page
   if (item.load !== work().dataset.load) return;
   if (!isOfAnotherTab) {
     document.querySelectorAll("#content > .notice[role=status]:not(#waiting)").forEach((said) => said.remove()); // of the scan before
@@ -55,8 +57,9 @@ async function onWait(kind, answer) {
 }
 
 function onRejected(item) {
+  if (item.url !== script.dataset.url) return listTasks(queue);
   show(feedback, { kind: "rejected", text: texts().rejected.replace("{what}", `${item.place.name}: ${item.code}`) });
-  queue.drop(item);
+  return queue.drop(item);
 }
 
 if (navigator.locks && crypto.randomUUID && document.getElementById("scan-form")) {
@@ -72,4 +75,5 @@ if (navigator.locks && crypto.randomUUID && document.getElementById("scan-form")
     if (code) take(code);
     focusScan();
   }, true);
+  listTasks(queue);
 } // else http without a certificate: the plain form does it

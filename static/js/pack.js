@@ -3,6 +3,7 @@
 import { show, showObstacle } from "./feedback.js";
 import { ActionQueue } from "./queue.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
+import { listTasks } from "./tasks.js";
 
 const script = document.querySelector("script[data-url]");
 const feedback = document.getElementById("feedback");
@@ -77,6 +78,7 @@ async function load() {
 
 function onAnswer(item, answer, isOfAnotherTab = false) {
   if (!isOfAnotherTab) connection.replaceChildren();
+  if (item.url !== script.dataset.url) listTasks(queue); // scanned on another page
   const { job, run } = work().dataset;
   if (item.job !== job || item.run !== run) return;
   if (!isOfAnotherTab) show(feedback, answer);
@@ -94,8 +96,9 @@ async function onWait(kind, answer) {
 
 function onRejected(item) {
   const texts = JSON.parse(document.getElementById("scan-texts").textContent);
+  if (item.url !== script.dataset.url) return listTasks(queue);
   show(feedback, { kind: "rejected", text: texts.rejected.replace("{what}", `${item.place.name}: ${item.code ?? ""}`) });
-  queue.drop(item);
+  return queue.drop(item);
 }
 
 if (find) {
@@ -123,4 +126,5 @@ if (find) {
     lead();
   });
   lead();
+  listTasks(queue);
 } // else http without a certificate: the plain forms do it

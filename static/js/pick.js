@@ -6,6 +6,7 @@ import { Practice } from "./practice.js";
 import { ActionQueue } from "./queue.js";
 import { isReachable } from "./reach.js";
 import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
+import { listTasks, nameOf } from "./tasks.js";
 
 const script = document.querySelector("script[data-url]");
 const isPractice = !script.dataset.url;
@@ -69,6 +70,7 @@ function paint() {
   for (const part of document.querySelectorAll("#closing [data-leaving]")) part.hidden = part.dataset.leaving !== job.leaving;
   document.getElementById("close-form").hidden = Boolean(current || job.leaving);
   document.getElementById("tools").hidden = Boolean(job.leaving);
+  document.getElementById("go-on")?.toggleAttribute("hidden", !job.leaving);
   for (const tool of document.querySelectorAll("[data-open]")) tool.hidden = !current;
   document.getElementById("undo").hidden = !job.history.length;
   for (const pad of document.querySelectorAll(".pad")) pad.hidden = false;
@@ -248,7 +250,7 @@ function say(answer, options) {
 async function act(action) {
   if (!job) return;
   const { kind, text, words, effect, opened } = job.judge(action);
-  const item = { id: newId(), ...action, job: job.data.id, told: kind, effect, opened, place: place() };
+  const item = { id: newId(), ...action, job: job.data.id, told: kind, effect, opened, place: place(action.kind) };
   latest = item.id;
   const mark = { ...item, isNew: true };
   job.pending.push(mark); // the next scan may come before this one is kept
@@ -271,7 +273,7 @@ function newId() {
 /** A photo goes the way of the actions, made small: it is kept without a connection too. */
 async function keepPhoto(form, line, photo) {
   await queue.add({
-    kind: "photo", told: "photo", job: job.data.id, line, photo: await shrink(photo), url: form.dataset.photos, place: place(),
+    kind: "photo", told: "photo", job: job.data.id, line, photo: await shrink(photo), url: form.dataset.photos, place: place("photo"),
   });
   await readPending();
 }
@@ -285,14 +287,14 @@ async function shrink(photo) {
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
 }
 
-/** Where an action was done, to find the way back to it. */
-function place() {
-  return { name: document.getElementById("work").dataset.name, path: location.pathname };
+/** Where an action was done and what it was, to find the way back to it. */
+function place(kind) {
+  return { name: document.getElementById("work").dataset.name, path: location.pathname, what: texts.kinds[kind] };
 }
 
 async function onAnswer(item, answer, isOfAnotherTab = false) {
   if (!isOfAnotherTab) paintConnection();
-  if (item.rejected || (answer.kind && item.effect && !isBooked(answer))) listTasks();
+  if (!isBooked(answer)) showTasks();
   if (!job || item.job !== job.data.id) return;
   job.confirm(item, answer);
   await queue.keepJob(job.data);
@@ -326,7 +328,7 @@ function isBooked({ kind }) {
 
 async function onRejected(item) {
   say({ kind: "rejected", text: texts.rejected.replace("{what}", nameOf(item)) });
-  await listTasks();
+  await showTasks();
   await readPending();
 }
 
@@ -340,36 +342,9 @@ function isEntering() {
   return Boolean(document.querySelector("#card:not([hidden]) > details[open]"));
 }
 
-/** What the server did not take, for the picker to decide: none vanishes. */
-async function listTasks() {
-  const box = document.getElementById("tasks");
-  const items = await queue.rejected();
-  box.hidden = !items.length;
-  box.querySelector("ul").replaceChildren(...items.map((item) => {
-    const task = document.getElementById("task").content.cloneNode(true).firstElementChild;
-    const link = task.querySelector("a");
-    link.textContent = nameOf(item);
-    link.href = item.place.path;
-    task.querySelector("p").textContent = item.refusal ?? "";
-    task.querySelector("[data-again]").addEventListener("click", async () => {
-      const { n, rejected, refusal, effect, ...action } = item;
-      await queue.drop(item);
-      if (refusal) delete action.id; // its answer is stored: only as a new one it may be taken
-      if (job && item.job === job.data.id) await act(action);
-      else await queue.add(action);
-      await listTasks();
-    });
-    task.querySelector("[data-drop]").addEventListener("click", async () => {
-      await queue.drop(item);
-      await listTasks();
-      focusScan();
-    });
-    return task;
-  }));
-}
-
-function nameOf({ kind, code, place }) {
-  return `${place.name}: ${code ?? texts.kinds[kind]}`;
+/** What the server did not take; what is of this job is judged and shown anew when it is sent again. */
+async function showTasks() {
+  await listTasks(queue, (action) => (job && action.job === job.data.id ? act(action) : queue.add(action)));
 }
 
 function onCode(code, isTyped) {
@@ -399,7 +374,7 @@ function commandShort(reason) {
 
 /** On to the next line; with none open any more, on to the next job. */
 function next() {
-  if (isPractice && job.leaving) return location.reload();
+  if (job?.leaving) return isPractice ? location.reload() : document.getElementById("go-on").click();
   if (!job) {
     const button = document.querySelector("[data-command=next]");
     return button ? button.click() : location.assign(document.querySelector(".back").href);
@@ -554,7 +529,7 @@ if (isSecureContext || isPractice) {
   addEventListener("online", () => paintConnection());
   load();
   paintConnection();
-  listTasks();
+  showTasks();
   focusScan();
 } else {
   document.getElementById("insecure").hidden = false;

@@ -81,6 +81,14 @@ export class ActionQueue {
     await this.transaction("actions", "readwrite", (store) => store.put({ ...item, ...why }));
   }
 
+  /**
+   * Whether nobody knows yet that an action is refused: it was told to be booked, and the goods are in somebody's hands,
+   * or its screen was left before it was answered. So it does not just vanish.
+   */
+  isUntold({ effect, told, url }) {
+    return Boolean(effect) || (!told && url !== this.url);
+  }
+
   async send(item) {
     const { n, url, user, place, rejected, refusal, told, effect, opened, ...body } = item;
     const isFile = body.photo instanceof Blob;
@@ -108,8 +116,7 @@ export class ActionQueue {
       return false;
     }
     if (answer?.scan === item.id) {
-      // Told to be booked, and refused: the goods are in somebody's hands, so it does not just vanish.
-      if (response.status >= 400 && item.effect) await this.reject(item, { rejected: response.status, refusal: answer.text });
+      if (response.status >= 400 && this.isUntold(item)) await this.reject(item, { rejected: response.status, refusal: answer.text });
       else await this.drop(item);
       this.tabs.postMessage({ item, answer });
       await this.onAnswer(item, answer);

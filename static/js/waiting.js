@@ -3,19 +3,41 @@
 
 import { ActionQueue } from "./queue.js";
 import { isReachable } from "./reach.js";
+import { listTasks } from "./tasks.js";
 
 const strip = document.getElementById("waiting");
 
 /** The scan pages have a queue of their own and say more. */
 if (strip && isSecureContext && !document.getElementById("connection")) {
-  const queue = new ActionQueue("", strip.dataset.user, { onAnswer: paint, onRejected: paint, onWait: paint, onChange: paint });
+  const queue = new ActionQueue("", strip.dataset.user, { onAnswer, onRejected: paint, onWait: paint, onChange: paint });
+
+  /** With the last answer the lists of this page are old. */
+  async function onAnswer(item, answer, isOfAnotherTab = false) {
+    if (!isOfAnotherTab && answer.kind?.startsWith("closed")) strip.after(closing(item, answer));
+    await paint();
+    if ((await queue.waiting()).length) return;
+    for (const list of document.querySelectorAll("[hx-trigger*=refresh]")) htmx.trigger(list, "refresh");
+  }
+
+  /** What a screen tells that was left before its work was closed; its page says what becomes of missing units. */
+  function closing({ place }, { kind, text }) {
+    const notice = Object.assign(document.createElement("p"), { className: "notice notice-good" });
+    notice.setAttribute("role", "status");
+    notice.append(Object.assign(document.createElement("span"), { textContent: text }));
+    if (kind !== "closed_short") return notice;
+    const link = { className: "btn", href: place.path, textContent: strip.dataset.fate };
+    notice.append(Object.assign(document.createElement("a"), link));
+    return notice;
+  }
 
   async function paint() {
+    const isHere = await isReachable(); // first: it may take a while, and the queue goes on meanwhile
     const waiting = (await queue.waiting()).length;
-    const refused = (await queue.rejected()).length;
-    const { waiting: waits, refused: asks, offline } = strip.dataset;
-    strip.hidden = !waiting && !refused && await isReachable();
-    strip.textContent = waiting ? waits.replace("{n}", waiting) : refused ? asks.replace("{n}", refused) : offline;
+    const { waiting: waits, offline } = strip.dataset;
+    const said = [!isHere && offline, waiting && waits.replace("{n}", waiting)].filter(Boolean);
+    strip.hidden = !said.length;
+    strip.textContent = said.join(" ");
+    await listTasks(queue);
   }
 
   const asked = new WeakSet();

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 from fulfillment.core.middleware import DEVICE_COOKIE
 from fulfillment.core.services import pairing
 from picking import services as picking
+from picking.commands import CODES, REASON_CODES
 from picking.models import ScanEvent
 from tests.browser.phone import Phone
 from tests.factories.core import staff
@@ -93,7 +94,7 @@ def test_what_was_done_without_a_connection_is_sent_from_the_list_too(phone, job
     waiting = phone.page.locator("#waiting")
     expect(waiting).to_contain_text("Waiting to be sent: 1.")
     phone.inspect()
-    phone.page.locator(".btn-primary").first.click()
+    phone.page.get_by_role("button", name="Search").click()
     expect(waiting).to_be_visible()
     assert phone.page.url.endswith("/f/here/pick/")
     go_offline(phone, False)
@@ -126,7 +127,62 @@ def test_what_is_refused_while_the_list_is_shown_is_told_there(phone, job, picke
 
     go_offline(phone, False)
 
-    expect(phone.page.locator("#waiting")).to_contain_text("Not taken by the server: 1.")
+    tasks = phone.page.locator("#tasks")
+    expect(tasks.locator("li")).to_have_count(1)
+    expect(tasks).to_contain_text(job.short_id)
+    phone.inspect()
+    tasks.get_by_role("button", name="Drop").click()
+    expect(tasks).to_be_hidden()
+
+
+def test_job_in_hand_is_gone_on_with_from_the_list_and_its_end_is_told_there(phone, job):
+    first, second = job.lines.all()
+    phone.scan(code_of(first))
+    phone.expect_sent()
+    phone.open("picking:job-list", "here")
+    go_offline(phone)
+    phone.page.reload()
+    expect(phone.page.locator("#waiting")).to_contain_text("No connection")
+
+    phone.page.get_by_role("link", name="Continue picking").click()
+    phone.expect_progress("1/3")
+    phone.scan(code_of(first))
+    phone.scan(code_of(second))
+    phone.scan(CODES["undo"])
+    phone.scan(CODES["short"])
+    phone.scan(REASON_CODES["NOT_FOUND"])
+    phone.scan(CODES["close"])
+    expect(phone.page.get_by_role("link", name="To the list")).to_be_visible()
+    phone.inspect()
+    phone.scan(CODES["next"])
+    phone.page.wait_for_url("**/pick/")
+    expect(phone.page.locator("#waiting")).to_contain_text("No connection")
+    expect(phone.page.locator("#waiting")).to_contain_text("Waiting to be sent: 5.")
+    go_offline(phone, False)
+
+    expect(phone.page.get_by_text(f"{job.short_id} is closed and goes to packing.")).to_be_visible()
+    phone.inspect()
+    phone.page.get_by_role("link", name="What becomes of the missing units").click()
+    expect(phone.page.locator("#fate")).to_contain_text("1 unit will not come.")
+
+
+def test_list_is_new_as_soon_as_everything_is_sent(phone, job):
+    for line in job.lines.all():
+        for _unit in range(line.quantity):
+            phone.scan(code_of(line))
+    phone.expect_sent()
+    go_offline(phone)
+    phone.scan(CODES["close"])
+    phone.scan(CODES["next"])
+    phone.page.wait_for_url("**/pick/")
+    expect(phone.page.locator("#next-job")).to_contain_text("Continue picking")
+    phone.page.evaluate("document.getElementById('jobs').setAttribute('hx-trigger', 'refresh')")
+    phone.page.evaluate("htmx.process(document.getElementById('jobs'))")  # no clock refreshes it any more
+
+    go_offline(phone, False)
+
+    expect(phone.page.locator("#next-job")).to_have_count(0)
+    expect(phone.page.locator("#jobs")).to_contain_text("Nothing to pick")
 
 
 def test_undo_works_without_a_connection(phone, job):

@@ -5,11 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from fulfillment.core.models import Role
 from packing import services as packing
 from tests.browser.phone import PASSWORD
 from tests.factories.core import ArticleFactory, staff
 from tests.factories.packing import box, pack_job, started_pack_job
-from tests.factories.picking import ean
+from tests.factories.picking import ean, started_pick_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PHONE = {"width": 360, "height": 640}
@@ -145,6 +146,38 @@ def test_expired_login_is_told_and_the_scan_is_kept(phone, job, packer, code):
     phone.inspect()
     phone.page.context.add_cookies(cookies)
     expect_packed(phone, 1)
+
+
+def test_scan_that_is_refused_after_the_station_was_left_is_a_task(phone, job):
+    phone.page.route(SCANS, lambda route: route.abort("connectionreset"))
+    phone.scan("4006381333931")
+    phone.expect_connection("waiting")
+    phone.open("packing:job-list", "here")
+
+    phone.page.unroute(SCANS)
+
+    tasks = phone.page.locator("#tasks")
+    expect(tasks).to_contain_text("No article has the code 4006381333931.")
+    phone.inspect()
+    tasks.get_by_role("button", name="Drop").click()
+    expect(tasks).to_be_hidden()
+
+
+def test_what_a_picker_scanned_and_no_server_takes_is_a_task_at_the_station_too(phone, job, facility, packer):
+    facility.memberships.create(user=packer, role=Role.objects.get(key="picker"))
+    picked = started_pick_job(packer, 1, facility=facility)
+    phone.page.route(SCANS, lambda route: route.abort("connectionreset"))
+    phone.open("picking:job-detail", "here", picked.pk)
+    phone.scan("4006381333931")
+    phone.expect_connection("waiting")
+    phone.open("packing:job-detail", "here", job.pk)
+
+    phone.page.route(SCANS, lambda route: route.fulfill(status=413, body="too large"))
+
+    expect(phone.page.locator("#tasks")).to_contain_text(f"{picked.short_id}: 4006381333931")
+    phone.page.reload()
+    expect(phone.page.locator("#tasks li")).to_have_count(1)
+    phone.inspect()
 
 
 def test_last_scan_is_undone(phone, job, code):

@@ -30,8 +30,8 @@ def text(response):
 
 
 def primary(response):
-    """The words of the one primary button of the page."""
-    button = r"<(?:button|a)\b[^>]*class=\"btn btn-primary[^>]*>(.*?)</(?:button|a)>"
+    """The words of the one primary button of the page; a hidden one is for later."""
+    button = r"<(?:button|a)\b[^>]*class=\"btn btn-primary[^>]*(?<!hidden)>(.*?)</(?:button|a)>"
     [words] = re.findall(button, response.content.decode(), re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", "", words).split())
 
