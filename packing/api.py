@@ -17,7 +17,7 @@ from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.models import Permission
 from fulfillment.core.status import check_version
 from orders import wire as orders_wire
@@ -167,7 +167,7 @@ def _patch_steps(job, actions, *, by, now):
                     partial(CLOSE if status == PackJob.Status.CLOSED else services.pause, job.pk, **who)
                 )
             else:
-                raise NotSupportedYet(feature=f"Setting the status {status}")
+                raise NotOffered(feature=f"Setting the status {status}", instead=wire.STATUS_INSTEAD[status])
     counts = {_line_id(item, job): item["packed"] for item in packed if "packed" in item}
     if counts:
         change.append(partial(services.count, job.pk, counts, **who))

@@ -168,6 +168,12 @@ def _named(key, name, required=None, optional=None, *, closed=True):
     return Object({key: Text(choices=[name]), **(required or {})}, optional, closed=closed)
 
 
+# Which statuses a pack job gets by something else, and by what.
+STATUS_INSTEAD = {
+    "OPEN": "A job that was begun is put aside: set PAUSED.",
+    "CANCELED": "A pack job is cancelled with its order: CANCEL that.",
+    "OBSOLETE": "A pack job becomes obsolete when its goods are picked again: RESET or RESTART its pick job.",
+}
 packed_units = Object({"id": short, "packed": Integer(0, MOST_UNITS)}, name="PackLineItemForUpdate")
 patch = Object(
     {

@@ -20,7 +20,7 @@ from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, Items, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.models import ApiToken, Permission
 from fulfillment.core.status import check_version
 
@@ -50,9 +50,9 @@ PATCH_STEPS = {"RestartPickJob": "RESTART", "ResetPickJob": "RESET", "AbortPickJ
 
 def read_count(item):
     """A line of a client's body as ``services.Count``."""
-    for name in wire.UNSUPPORTED_LINE_PARTS:
+    for name, instead in wire.LINE_PARTS_NOT_OFFERED.items():
         if item.get(name):
-            raise NotSupportedYet(feature=name)
+            raise NotOffered(feature=name, instead=instead)
     line_id = paging.as_uuid(item["id"])
     if line_id is None:
         raise services.NotOnThisJob(line=item["id"], job="")
@@ -203,10 +203,10 @@ def _patch_steps(job, actions, *, by, now):
         if name in PATCH_STEPS:
             begin.append(partial(STEPS[PATCH_STEPS[name]], job.pk, **who))
         elif name == "ModifyPickJobLastEditor":
-            raise NotSupportedYet(feature=name)
+            raise NotOffered(feature=name, instead="Whoever starts a job has it in hand.")
         elif name == "ModifyPickJob":
             if action.get("paymentInformation"):
-                raise NotSupportedYet(feature="paymentInformation")
+                raise NotOffered(feature="paymentInformation", instead="paymentInfo of the order says it.")
             if "customAttributes" in action:
                 change.append(
                     partial(services.modify, job.pk, custom_attributes=action["customAttributes"], **who)
@@ -220,7 +220,9 @@ def _patch_steps(job, actions, *, by, now):
             elif status in STATUS_STEPS and status != job.status:
                 end.append(partial(STATUS_STEPS[status], job.pk, **who))
             elif status not in {None, job.status}:
-                raise NotSupportedYet(feature=f"Setting the status {status}")
+                raise NotOffered(
+                    feature=f"Setting the status {status}", instead="POST the step to the actions of the job."
+                )
     if counts:
         change.append(partial(services.book, job.pk, counts, **who))
     return [*begin, *change, *end]

@@ -13,7 +13,7 @@ from fulfillment.core.api.idempotency import once
 from fulfillment.core.api.references import location_in_body
 from fulfillment.core.api.schema import Text, validate
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 
 from . import load_unit_wire as wire
 from . import load_units
@@ -86,7 +86,9 @@ class LoadUnitDetail(LoadUnitView):
         data = validate(wire.patch, request.data)
         unit = self.unit(pk)
         if data.get("actions"):
-            raise NotSupportedYet(feature="ReplaceLoadUnitLineItems")
+            raise NotOffered(
+                feature="ReplaceLoadUnitLineItems", instead=wire.PARTS_NOT_OFFERED["loadUnitLineItems"]
+            )
         reference = data.get("storageLocationRef")
         location = location_in_body(unit.facility_id, reference) if reference else None
         load_units.put(pk, location, version=data["version"], **self.who())
@@ -134,11 +136,13 @@ class PickJobLoadUnits(LoadUnitView):
     def post(self, request, pk):
         data = validate(wire.for_creation, request.data)
         job = self.job(pk)
-        for name in wire.UNSUPPORTED_PARTS:
+        for name, instead in wire.PARTS_NOT_OFFERED.items():
             if data.get(name):
-                raise NotSupportedYet(feature=name)
+                raise NotOffered(feature=name, instead=instead)
         if len(data["codes"]) > 1:
-            raise NotSupportedYet(feature="More than one code of a load unit")
+            raise NotOffered(
+                feature="More than one code of a load unit", instead="Name the one that stands on it."
+            )
         reference = data.get("storageLocationRef")
         location = location_in_body(job.facility_id, reference) if reference else None
 

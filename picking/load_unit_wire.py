@@ -36,10 +36,15 @@ load_unit = Object(
 load_units = Object({"loadUnits": List(load_unit), "total": Integer(0)}, name="LoadUnits")
 
 # A load unit holds what is picked of its jobs; it has no lines of its own.
-UNSUPPORTED_PARTS = ("loadUnitLineItems", "loadUnitTypeRef", "operativeContainerTypeRef", "stackRef")
+PARTS_NOT_OFFERED = {
+    "loadUnitLineItems": "What a load unit holds follows from the picking.",
+    "loadUnitTypeRef": "Load units are of one kind.",
+    "operativeContainerTypeRef": "Load units are of one kind.",
+    "stackRef": "Where it stands is said by storageLocationRef.",
+}
 for_creation = Object(
     {"codes": List(Text(80), most=100, least=1)},
-    {"customAttributes": free, "storageLocationRef": short, **dict.fromkeys(UNSUPPORTED_PARTS, anything)},
+    {"customAttributes": free, "storageLocationRef": short, **dict.fromkeys(PARTS_NOT_OFFERED, anything)},
     name="PickingLoadUnitForCreation",
 )
 patch = Object(

@@ -15,7 +15,7 @@ from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.references import facility_in_body
 from fulfillment.core.api.schema import validate
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.status import check_version
 
 from . import run_wire, runs
@@ -70,7 +70,9 @@ class PickRunList(PickRunView):
         facility = facility_in_body(self, data)
         status = data.get("status", PickRun.Status.OPEN)
         if status not in {PickRun.Status.OPEN, PickRun.Status.IN_PROGRESS}:
-            raise NotSupportedYet(feature=f"Creating a run with the status {status}")
+            raise NotOffered(
+                feature=f"A new run with the status {status}", instead="It begins as OPEN or IN_PROGRESS."
+            )
         jobs = [paging.as_uuid(reference) for reference in data["pickJobRefs"]]
         if None in jobs:
             raise runs.JobNotThere

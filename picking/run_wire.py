@@ -4,7 +4,7 @@ from fulfillment.core.api.schema import Choice, List, Map, Object, Text, anythin
 from fulfillment.core.models.facility import PickingMethod
 from orders.wire import short, text, time, versioned
 from picking.wire import (
-    UNSUPPORTED_LINE_PARTS,
+    LINE_PARTS_NOT_OFFERED,
     editor,
     localized_reason,
     named,
@@ -68,7 +68,7 @@ modify_line = named(
         "shortPickReason": localized_reason,
         "shortPickReasonLocalized": Map(text),
         "status": Text(choices=PickLine.Status.values),
-        **dict.fromkeys(UNSUPPORTED_LINE_PARTS, anything),
+        **dict.fromkeys(LINE_PARTS_NOT_OFFERED, anything),
     },
     closed=False,
 )

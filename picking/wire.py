@@ -118,20 +118,20 @@ def named(key, name, required=None, optional=None, *, closed=True):
     return Object({key: Text(choices=[name]), **(required or {})}, optional, closed=closed)
 
 
-# Parts of the wire format without a mechanism here: they are read, and refused when they ask for something.
-UNSUPPORTED_LINE_PARTS = (
-    "customAttributes",
-    "partialStockLocations",
-    "secondaryPicked",
-    "stickers",
-    "stockEmptied",
-    "substituteLineItems",
-)
+# Parts of the wire format without a mechanism here: they are read, and refused with what says it in their place.
+LINE_PARTS_NOT_OFFERED = {
+    "customAttributes": "Those of a line are the order's: change them there.",
+    "partialStockLocations": "Units are taken from the places of the line in their order.",
+    "secondaryPicked": "A line is counted in its units.",
+    "stickers": "Tags of the order say it.",
+    "stockEmptied": "Report what is missing: the facility says whether that empties the place.",
+    "substituteLineItems": "Substitutes are picked on the pick screen, where they are proposed.",
+}
 line_count = {
     "picked": units,
     "pickedAt": moment,
     "scannedCodes": List(Object({"code": short, "quantity": units}), most=50),
-    **dict.fromkeys(UNSUPPORTED_LINE_PARTS, anything),
+    **dict.fromkeys(LINE_PARTS_NOT_OFFERED, anything),
 }
 localized_reason = Object(optional={"reasonLocalized": words})
 line_update = Object(

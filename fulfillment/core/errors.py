@@ -44,10 +44,10 @@ class WrongStatus(Refused):
     text = _("%(thing)s is %(status)s; “%(action)s” is not possible now.")
 
 
-class NotSupportedYet(Refused):
-    """A part of the wire format that has no mechanism here; nothing is changed."""
+class NotOffered(Refused):
+    """A part of the wire format that this system has no use for, with what to use in its place; nothing is changed."""
 
-    text = _("%(feature)s is not supported yet.")
+    text = _("%(feature)s is not offered. %(instead)s")
 
 
 class VersionConflict(Refused):

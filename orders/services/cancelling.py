@@ -16,7 +16,6 @@ class ForceCancelOff(Refused):
 
 
 class ForceCancelTooFar(Refused):
-    code = "NOT_SUPPORTED_YET"
     text = _("Order %(order)s cannot be cancelled by force: %(why)s")
 
 

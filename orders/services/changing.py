@@ -44,7 +44,6 @@ class OtherArticle(Refused):
 class LineNotRemovable(Refused):
     """A line stands in plans and their history, so it cannot go."""
 
-    code = "NOT_SUPPORTED_YET"
     text = _(
         "orderLineItems[%(index)s].quantity: a line cannot be removed. Cancel the order and place it anew."
     )

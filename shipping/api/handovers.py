@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +19,7 @@ from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.models import Permission
 from orders import wire as orders_wire
 
@@ -128,21 +129,23 @@ class HandoverDetail(HandoverView):
     )
     def patch(self, request, pk):
         data = validate(wire.handover_patch, request.data)
-        get_object_or_404(self.jobs(), pk=pk)
+        job = get_object_or_404(self.jobs(), pk=pk)
         who = {"by": request.user, "now": timezone.now()}
-        steps = [step for action in data["actions"] for step in _steps(pk, action, who)]
+        steps = [step for action in data["actions"] for step in _steps(job, action, who)]
         apply_together(steps, data["version"])
         return self.answer(pk)
 
 
-def _steps(pk, action, who):
+def _steps(job, action, who):
     """The services that one action of a PATCH asks for."""
+    pk = job.pk
     if action["action"] == "CancelHandoverjob":
         yield partial(services.cancel_handover, pk, action["handoverJobCancelReason"], **who)
         return
-    for name in ("invoiceAddress", "recipientAddress"):
-        if action.get(name):
-            raise NotSupportedYet(feature=name)
+    for name, instead in wire.ADDRESSES_NOT_OFFERED.items():
+        # A program may send back what it read.
+        if action.get(name) and action[name] != wire.represent_handover(job).get(name):
+            raise NotOffered(feature=name, instead=instead)
     if {"customAttributes", "fullIdentifier"} & action.keys():
         yield partial(
             services.modify_handover,
@@ -158,8 +161,8 @@ def _steps(pk, action, who):
         yield partial(services.reopen_handover, pk, reason="API", **who)
     elif status == HandoverJob.Status.WAITING_FOR_INPUT:
         yield partial(services.wait_for_input, pk, **who)
-    elif status is not None:
-        raise NotSupportedYet(feature=f"Setting the status {status}")
+    elif status not in {None, job.status}:
+        raise NotOffered(feature=f"Setting the status {status}", instead=wire.STATUS_INSTEAD[status])
 
 
 class HandoverActions(HandoverView):
@@ -201,7 +204,7 @@ class HandoverActions(HandoverView):
                     users = read_assigned(data["assignedUsers"], job.facility, Permission.HAND_OVER)
                     services.assign_handover(pk, users, **who)
                 case name:
-                    raise NotSupportedYet(feature=name)
+                    raise NotOffered(feature=name, instead=wire.ACTIONS_NOT_OFFERED[name])
             return self.answer(pk)
 
         return once(request, step)
@@ -221,36 +224,40 @@ def _words(note):
     return note.get("comment") or note.get("reason") or localized[:200]
 
 
+@transaction.atomic
 def _decide(job, entry, who):
-    if entry.get("substituteItems"):
-        raise NotSupportedYet(feature="lineItem.substituteItems")
-    line = _line(job, entry["id"], "lineItem.id")
-    refused = entry.get("refused")
-    services.decide_line(
-        job.pk,
-        line.pk,
-        refused=None
-        if refused is None
-        else [
-            {"quantity": note["quantity"], "reason": _words(note), "comment": note.get("comment", "")}
-            for note in refused
-        ],
-        is_decided={"CLOSED": True, "OPEN": False}.get(entry.get("status")),
-        **who,
-    )
+    """Decide a line, and those that were picked in its place: they are lines of their own."""
+    is_decided = {"CLOSED": True, "OPEN": False}.get(entry.get("status"))
+    entries = [("lineItem", entry)]
+    entries += [
+        (f"lineItem.substituteItems[{index}]", one)
+        for index, one in enumerate(entry.get("substituteItems", []))
+    ]
+    for path, one in entries:
+        line, refused = _line(job, one["id"], f"{path}.id"), one.get("refused")
+        if refused is not None:
+            refused = [
+                {"quantity": note["quantity"], "reason": _words(note), "comment": note.get("comment", "")}
+                for note in refused
+            ]
+        services.decide_line(job.pk, line.pk, refused=refused, is_decided=is_decided, **who)
+        who = {**who, "version": None}
 
 
 def _refused(job, items):
     """What of each line is not handed over, with the reason: ``{line id: (units, reason)}``."""
     found = {}
-    for index, entry in enumerate(items):
-        if entry.get("substituteLineItems"):
-            raise NotSupportedYet(feature=f"lineItems[{index}].substituteLineItems")
-        line = _line(job, entry["id"], f"lineItems[{index}].id")
+    # What was picked in place of a line is a line of its own.
+    entries = [(f"lineItems[{index}]", entry) for index, entry in enumerate(items)]
+    entries += [
+        (f"{path}.substituteLineItems[{index}]", one)
+        for path, entry in entries
+        for index, one in enumerate(entry.get("substituteLineItems", []))
+    ]
+    for path, entry in entries:
+        line = _line(job, entry["id"], f"{path}.id")
         if entry["handedOverQuantity"] > line.quantity:
-            raise ValidationError(
-                {f"lineItems[{index}].handedOverQuantity": [f"must be at most {line.quantity}"]}
-            )
+            raise ValidationError({f"{path}.handedOverQuantity": [f"must be at most {line.quantity}"]})
         words = [_words(note) for note in entry.get("refused") or line.refused]
         found[line.pk] = (line.quantity - entry["handedOverQuantity"], ", ".join(filter(None, words)))
     return found

@@ -21,7 +21,7 @@ from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.status import check_version
 from orders import wire as orders_wire
 
@@ -37,7 +37,7 @@ from .reading import (
     millimetres,
     read_splits,
     recipient_of,
-    refuse_unsupported,
+    refuse_not_offered,
 )
 from .shipments import ShipmentView
 
@@ -54,7 +54,7 @@ class ShipmentParcels(ShipmentView):
     )
     def post(self, request, pk):
         data = validate(wire.parcel_for_creation, request.data)
-        refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
+        refuse_not_offered(data, wire.PARCEL_NOT_OFFERED)
         get_object_or_404(self.shipments(), pk=pk)
         who = {"by": request.user, "now": timezone.now()}
 
@@ -73,7 +73,7 @@ class ParcelCreation(ShipmentView):
     )
     def post(self, request):
         data = validate(wire.parcel_for_direct_creation, request.data)
-        refuse_unsupported(data, wire.PARCEL_UNSUPPORTED)
+        refuse_not_offered(data, wire.PARCEL_NOT_OFFERED)
         who = {"by": request.user, "now": timezone.now()}
         return once(request, lambda is_second: _create(self._shipment(data).pk, data, who, is_one=True))
 
@@ -238,7 +238,7 @@ def _steps(parcel, action, who):
     if action["action"] == "ModifyParcelLoadUnit":
         yield partial(services.put_into_load_units, parcel.pk, action["loadUnitRefs"], **who)
         return
-    refuse_unsupported(action, wire.PARCEL_UNSUPPORTED)
+    refuse_not_offered(action, wire.PARCEL_NOT_OFFERED)
     attributes = action.get("customAttributes")
     if own := action.get("tenantParcelId"):
         kept = parcel.custom_attributes if attributes is None else attributes
@@ -256,7 +256,10 @@ def _steps(parcel, action, who):
     elif status in {Parcel.Status.OPEN, Parcel.Status.PROCESSING} and "status" in action:
         yield partial(services.request_again, parcel.pk, **who)
     elif status != parcel.status:
-        raise NotSupportedYet(feature=f"Setting the status {status}")
+        raise NotOffered(
+            feature=f"Setting the status {status}",
+            instead="ADD_LABELS_TO_PARCEL brings a label, or says why there is none.",
+        )
     if number := (action.get("result") or {}).get("carrierTrackingNumber"):
         yield partial(booking.enter_number, parcel.pk, number, **who)
 
@@ -333,7 +336,10 @@ def _track(parcel, entries, who):
     tracks = []
     for index, entry in enumerate(entries):
         if entry["type"] != "SEND_LABEL":
-            raise NotSupportedYet(feature=f"trackingData[{index}].type RETURN_LABEL")
+            raise NotOffered(
+                feature=f"trackingData[{index}].type RETURN_LABEL",
+                instead="What comes back is announced as a return of /api/itemreturnjobs.",
+            )
         if entry["trackingNumber"] != parcel.tracking_number:
             raise ValidationError(
                 {f"trackingData[{index}].trackingNumber": [f"is not {parcel.tracking_number or 'known yet'}"]}

@@ -9,7 +9,7 @@ from fulfillment.core.api import paging
 from fulfillment.core.api.document import PAGE
 from fulfillment.core.api.references import at_facilities
 from fulfillment.core.api.schema import Text, moment
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.models import Carrier
 from orders.models import Address
 
@@ -110,12 +110,16 @@ def millimetres(data):
     return found | ({"weight_g": round(data["weight"])} if "weight" in data else {})
 
 
-def refuse_unsupported(data, names):
-    """Empty objects and false are not given: there are clients that always send them."""
-    for name in names:
+def refuse_not_offered(data, parts):
+    """Refuse parts that ask for something. Empty objects and false do not: there are clients that always send them.
+
+    Args:
+        parts: ``{name: what to use instead}``.
+    """
+    for name, instead in parts.items():
         value = data.get(name)
         if any(value.values()) if isinstance(value, dict) else value:
-            raise NotSupportedYet(feature=name)
+            raise NotOffered(feature=name, instead=instead)
 
 
 def read_splits(entries):

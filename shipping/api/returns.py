@@ -18,7 +18,7 @@ from fulfillment.core.api.patching import apply_together
 from fulfillment.core.api.references import at_facilities, facility_in_body
 from fulfillment.core.api.schema import Integer, Text, boolean, validate
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.ids import uuid7
 
 from .. import returns
@@ -166,7 +166,10 @@ class ReturnJobActions(ReturnView):
         def step(is_second):
             name = data["name"]
             if name == wire.REPLACE:
-                raise NotSupportedYet(feature=wire.REPLACE)
+                raise NotOffered(
+                    feature=wire.REPLACE,
+                    instead=f"The lines are what was handed over; {wire.ALLOW} and its counterpart say what may come back.",
+                )
             if name in JOB_STEPS:
                 JOB_STEPS[name](pk, **who)
             else:
@@ -327,9 +330,15 @@ def _reason(entry):
 def _entries(given):
     """The entries of a new return, those that came first; refuses what contradicts its status."""
     if given.get("returnedNotReturnableLineItems"):
-        raise NotSupportedYet(feature="returnedNotReturnableLineItems")
+        raise NotOffered(
+            feature="returnedNotReturnableLineItems",
+            instead=f"Let the line come back with {wire.ALLOW}, and reject the unit.",
+        )
     if given["status"] != ItemReturn.Status.ANNOUNCED and given["status"] not in UNTIL:
-        raise NotSupportedYet(feature=f"A new return with the status {given['status']}")
+        raise NotOffered(
+            feature=f"A new return with the status {given['status']}",
+            instead=f"It begins as ANNOUNCED, {', '.join(UNTIL)}.",
+        )
     is_announced = given["status"] == ItemReturn.Status.ANNOUNCED
     base = "itemReturnForCreation.returnedLineItems"
     entries = given["returnedLineItems"]

@@ -16,13 +16,13 @@ from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.schema import Text, read_moment, validate
 from fulfillment.core.api.search import SEARCH, Field, payload, search
 from fulfillment.core.api.views import ApiView
-from fulfillment.core.errors import NotSupportedYet
+from fulfillment.core.errors import NotOffered
 from fulfillment.core.status import check_version
 
 from .. import services
 from ..models import Shipment
 from ..wire import shipments as wire
-from .reading import CHANGED, LIST, carrier_of, filtered, read_splits, recipient_of, refuse_unsupported
+from .reading import CHANGED, LIST, carrier_of, filtered, read_splits, recipient_of, refuse_not_offered
 
 
 class ShipmentView(ApiView):
@@ -121,17 +121,25 @@ class ShipmentDetail(ShipmentView):
         who = {"by": request.user, "now": timezone.now()}
         steps = []
         for index, action in enumerate(data["actions"]):
-            refuse_unsupported(action, wire.SHIPMENT_UNSUPPORTED)
+            if action.get("pickJobRef") == str(shipment.pick_job_id):
+                del action["pickJobRef"]
+            refuse_not_offered(action, wire.SHIPMENT_NOT_OFFERED)
             status = action.get("status", shipment.status)
             if status not in {Shipment.Status.REQUEST, shipment.status}:
-                raise NotSupportedYet(feature=f"Setting the status {status}")
+                raise NotOffered(
+                    feature=f"Setting the status {status}",
+                    instead="Set REQUEST for the labels; cancel parcels, or the order.",
+                )
             if "targetAddress" in action:
                 steps.append(
                     partial(services.correct_recipient, pk, recipient_of(action["targetAddress"]), **who)
                 )
             asks = "carrierRef" in action or status != shipment.status
             if action.get("carrierProduct") and not asks:
-                raise NotSupportedYet(feature="carrierProduct without carrierRef or status REQUEST")
+                raise NotOffered(
+                    feature="carrierProduct alone",
+                    instead="Send it with carrierRef or the status REQUEST, or change it at the parcel.",
+                )
             if asks:
                 carrier = carrier_of(action.get("carrierRef"), f"actions[{index}].carrierRef")
                 wanted = {"carrier": carrier, "product": action.get("carrierProduct", "")}

@@ -99,10 +99,19 @@ handover_patch = Object(
 refused = Object(
     {"quantity": Integer(0)}, {"comment": Text(200), "reason": Text(200), "reasonLocalized": free}
 )
-UNSUPPORTED_ACTIONS = (
-    "MOVE_HANDOVER_JOB_LINE_ITEMS",
-    "MODIFY_PICKUP_SERVICES",
-)
+# What a handover does not have, and what says it in its place.
+ACTIONS_NOT_OFFERED = {
+    "MOVE_HANDOVER_JOB_LINE_ITEMS": "A handover has what is packed: UPDATE_LINEITEM says what of it stays here, and why.",
+    "MODIFY_PICKUP_SERVICES": "What a customer must show is set in the pick-up settings of the facility.",
+}
+ADDRESSES_NOT_OFFERED = {
+    "invoiceAddress": "It is that of the order: change it there.",
+    "recipientAddress": "It is that of the label or the order: change it at the shipment or the order.",
+}
+STATUS_INSTEAD = {
+    "CANCELED": "Use CANCEL, which has a reason.",
+    "OBSOLETE": "A handover becomes obsolete when the label of its parcel is cancelled.",
+}
 SPLIT, RECORD = "SPLIT_LINES_HANDOVER_JOB", "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES"
 split_info = Object(
     {"lineItemId": short, "quantity": Integer(1)},
@@ -111,6 +120,8 @@ split_info = Object(
     closed=True,
     name="HandoverJobSplitLineItemsInfo",
 )
+substitute_refused = Object({"id": short}, {"refused": List(refused)})
+substitute_finished = Object({"id": short, "handedOverQuantity": Integer(0)}, {"refused": List(refused)})
 handover_action = Choice(
     "name",
     {
@@ -132,7 +143,10 @@ handover_action = Choice(
                 "lineItems": List(
                     Object(
                         {"id": short, "handedOverQuantity": Integer(0)},
-                        {"refused": List(refused), "substituteLineItems": List(free)},
+                        {
+                            "refused": List(refused),
+                            "substituteLineItems": List(substitute_finished, most=100),
+                        },
                         closed=True,
                     )
                 ),
@@ -149,7 +163,7 @@ handover_action = Choice(
                     {
                         "refused": List(refused),
                         "status": Text(choices=["OPEN", "CLOSED"]),
-                        "substituteItems": List(free),
+                        "substituteItems": List(substitute_refused, most=100),
                     },
                     closed=True,
                 ),
@@ -182,7 +196,7 @@ handover_action = Choice(
             closed=True,
             name="UpdateHandoverLineItemRecordableAttributesActionParameter",
         ),
-        **{name: Object({"name": short, "version": version}) for name in UNSUPPORTED_ACTIONS},
+        **{name: Object({"name": short, "version": version}) for name in ACTIONS_NOT_OFFERED},
     },
 )
 

@@ -89,13 +89,17 @@ def _content_or_error(data, prefix, errors):
     )
 
 
-PARCEL_UNSUPPORTED = {
-    **dict.fromkeys(
-        ("carrierInformation", "paymentInformation", "pickUpInformation", "services"),
-        free,
-    ),
-    "customProductValue": Number(0),
-    "productValue": Number(0),
+# What a carrier would do differently, and where it is said here; nothing is booked as if it had not been asked for.
+PARCEL_NOT_OFFERED = {
+    "carrierInformation": "The connection of the facility has the account at the carrier.",
+    "paymentInformation": "paymentInfo of the order says the currency.",
+    "pickUpInformation": "The carrier comes at the cut-off times of the facility.",
+    "services": "A carrierProduct of the connection brings its services.",
+    "customProductValue": "shopPrice of the order lines says the value.",
+    "productValue": "shopPrice of the order lines says the value.",
+}
+_not_offered = {
+    name: Number(0) if name.lower().endswith("productvalue") else free for name in PARCEL_NOT_OFFERED
 }
 item_for_creation = Object({"quantity": Integer(1)}, {"article": free})
 creation = {
@@ -113,7 +117,7 @@ creation = {
         ),
         free,
     ),
-    **PARCEL_UNSUPPORTED,
+    **_not_offered,
     "productValueCurrency": short,
     "productValueType": short,
     "items": List(item_for_creation),
@@ -155,7 +159,7 @@ parcel_patch = Object(
                     "ModifyParcel": Object(
                         {"action": short},
                         {
-                            **PARCEL_UNSUPPORTED,
+                            **_not_offered,
                             "carrierProduct": short,
                             "customAttributes": free,
                             "dimensions": dimensions,

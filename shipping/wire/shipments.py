@@ -60,8 +60,10 @@ shipment_page = Object(
     name="ShipmentPaginatedResult",
 )
 shipment_for_creation = Object({"pickJobRef": short}, name="ShipmentForCreation")
-# What a carrier would do differently; nothing is booked as if it had not been asked for.
-SHIPMENT_UNSUPPORTED = ("paymentInformation", "pickJobRef")
+SHIPMENT_NOT_OFFERED = {
+    "paymentInformation": "paymentInfo of the order says the currency.",
+    "pickJobRef": "A shipment stays with its pick job.",
+}
 shipment_patch = Object(
     {
         "version": version,

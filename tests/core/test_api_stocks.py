@@ -312,8 +312,8 @@ def test_what_would_change_what_may_be_sold_is_not_dropped(api, facility, part):
 
     single, (row,) = api.post("/api/stocks", body), api.put("/api/stocks", {"stocks": [body]}).json()
 
-    assert (single.status_code, single.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
-    assert (row["status"], row["errors"][0]["summary"]) == ("FAILED", "NOT_SUPPORTED_YET")
+    assert (single.status_code, single.json()[0]["summary"]) == (422, "NOT_OFFERED")
+    assert (row["status"], row["errors"][0]["summary"]) == ("FAILED", "NOT_OFFERED")
     assert not Stock.objects.exists()
 
 

@@ -363,7 +363,7 @@ def test_lines_are_not_changed_once_picking_has_begun(api, article, facility):
     ("item", "status", "code"),
     [
         ({"id": "nobody", "quantity": 1}, 400, "UNKNOWN_LINE"),
-        ({"quantity": 0}, 422, "NOT_SUPPORTED_YET"),
+        ({"quantity": 0}, 422, "LINE_NOT_REMOVABLE"),
         ({"article": {"tenantArticleId": "OTHER", "title": "Other"}}, 400, "OTHER_ARTICLE"),
     ],
 )

@@ -151,7 +151,7 @@ def test_patch_that_fails_changes_nothing(api):
         (packed(str(uuid.uuid4()), 1), "NOT_A_LINE"),
         (packed("nothing", 1), "NOT_A_LINE"),
         (set_status("CLOSED"), "UNITS_LEFT"),
-        (set_status("CANCELED"), "NOT_SUPPORTED_YET"),
+        (set_status("CANCELED"), "NOT_OFFERED"),
     ],
 )
 def test_patch_refuses_what_cannot_be_done(api, action, code):

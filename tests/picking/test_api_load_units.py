@@ -114,10 +114,8 @@ def test_deleted_unit_holds_nothing_and_the_second_time_it_is_retired(api, facil
 
 
 def test_job_without_goods_and_unknown_parts_are_refused(api, facility, job):
-    assert api.post(of_job(job), {"codes": ["A", "B"]}).json()[0]["summary"] == "NOT_SUPPORTED_YET"
-    assert (
-        api.post(of_job(job), {"codes": ["A"], "stackRef": "S"}).json()[0]["summary"] == "NOT_SUPPORTED_YET"
-    )
+    assert api.post(of_job(job), {"codes": ["A", "B"]}).json()[0]["summary"] == "NOT_OFFERED"
+    assert api.post(of_job(job), {"codes": ["A"], "stackRef": "S"}).json()[0]["summary"] == "NOT_OFFERED"
     picking.cancel(job.pk, by=None, now=timezone.now())
     assert api.post(of_job(job), {"codes": ["A"]}).json()[0]["summary"] == "NOTHING_TO_HOLD"
 

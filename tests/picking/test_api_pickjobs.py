@@ -128,8 +128,8 @@ def test_patch_that_fails_changes_nothing(api):
     [
         ({"action": "ModifyPickLineItem", "id": str(uuid.uuid4()), "picked": 1}, "NOT_ON_THIS_JOB"),
         ({"action": "ModifyPickLineItem", "id": "nothing", "picked": 1}, "NOT_ON_THIS_JOB"),
-        ({"action": "ModifyPickJob", "status": "REJECTED"}, "NOT_SUPPORTED_YET"),
-        ({"action": "ModifyPickJobLastEditor"}, "NOT_SUPPORTED_YET"),
+        ({"action": "ModifyPickJob", "status": "REJECTED"}, "NOT_OFFERED"),
+        ({"action": "ModifyPickJobLastEditor"}, "NOT_OFFERED"),
         ({"action": "RestartPickJob"}, "WRONG_STATUS"),
     ],
 )
@@ -141,12 +141,14 @@ def test_patch_refuses_what_cannot_be_done(api, action, code):
     assert (response.status_code, response.json()[0]["summary"]) == (422, code)
 
 
-def test_unsupported_part_of_a_line_is_refused(api):
+def test_part_of_a_line_that_is_not_offered_says_what_to_do_instead(api):
     job = picking.start(pick_job(1).pk, by=None, now=timezone.now())
 
     response = patch(api, job, picked(line_ids(job)[0], 0, stockEmptied=True))
 
-    assert described(response) == ["stockEmptied is not supported yet."]
+    assert described(response) == [
+        "stockEmptied is not offered. Report what is missing: the facility says whether that empties the place."
+    ]
 
 
 def test_unknown_action_is_named_with_the_allowed_ones(api):

@@ -116,7 +116,7 @@ def test_run_is_refused_with_the_reason(api, facility, two):
     assert refusal(pickJobRefs=["x"]) == (422, "JOB_NOT_THERE")
     assert refusal(pickJobRefs=[]) == (400, "VALIDATION_FAILED")
     assert refusal(facilityRef="nowhere") == (400, "VALIDATION_FAILED")
-    assert refusal(status="CLOSED") == (422, "NOT_SUPPORTED_YET")
+    assert refusal(status="CLOSED") == (422, "NOT_OFFERED")
 
 
 def test_actions_walk_a_run_to_its_end(api, two):

@@ -139,7 +139,7 @@ def test_shipment_is_not_booked_when_something_else_is_asked_for(api):
     for changes in ({"status": "CANCELED"}, {"carrierProduct": "EXPRESS"}):
         assert (patch(**changes).status_code, patch(**changes).json()[0]["summary"]) == (
             422,
-            "NOT_SUPPORTED_YET",
+            "NOT_OFFERED",
         )
     unchanged = patch(status="INITIAL", carrierProduct="", paymentInformation={})
     assert (unchanged.status_code, unchanged.json()["status"]) == (200, "INITIAL")
@@ -154,7 +154,7 @@ def test_parcel_without_the_service_that_is_asked_for_is_not_booked(api):
         f"/api/shipments/{row.pk}/parcels", {"carrierRef": "demo", "services": {"signature": True}}
     )
 
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_OFFERED")
     empty = {"services": {"signature": False}, "pickUpInformation": {}, "customAttributes": {"a": 1}}
     made = api.post(f"/api/shipments/{row.pk}/parcels", {"carrierRef": "demo", **empty})
     assert (made.status_code, made.json()["customAttributes"]["a"]) == (201, 1)

@@ -201,4 +201,4 @@ def test_change_of_a_parcel_without_a_mechanism_says_so(api, sent, body):
 
     answer = api.patch(f"/api/parcels/{parcel.pk}", {"version": parcel.version, "actions": [body]})
 
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_OFFERED")

@@ -132,7 +132,6 @@ def test_what_is_refused_of_a_line_counts_when_the_rest_is_handed_over(api):
     [
         ({"refused": [{"quantity": 4, "comment": "x"}]}, "TOO_MANY_REFUSED"),
         ({"refused": [{"quantity": 1}]}, "REASON_MISSING"),
-        ({"substituteItems": [{"id": "x"}]}, "NOT_SUPPORTED_YET"),
     ],
 )
 def test_line_is_not_decided_with_what_cannot_be(api, entry, code):
@@ -144,6 +143,34 @@ def test_line_is_not_decided_with_what_cannot_be(api, entry, code):
     assert (answer.status_code, answer.json()[0]["summary"]) == (422, code)
     line.refresh_from_db()
     assert (line.refused, line.is_decided) == ([], False)
+
+
+def test_what_was_picked_instead_is_decided_and_handed_over_as_a_line_of_its_own(api):
+    job = collected(2, 3)
+    first, second = job.lines.all()
+    refused = [{"quantity": 1, "reason": "torn"}]
+    entry = {"id": str(first.pk), "substituteItems": [{"id": str(second.pk), "refused": refused}]}
+
+    said = act(api, job, "UPDATE_LINEITEM", lineItem=entry)
+    other = {**entry, "substituteItems": [{"id": "x"}]}
+    unknown = act(api, job, "UPDATE_LINEITEM", lineItem=other)
+    second.refresh_from_db()
+    assert (said.status_code, second.refused_units) == (200, 1)
+    assert described(unknown) == ["lineItem.substituteItems[0].id: There is no line 'x'."]
+
+    substitutes = [{"id": str(second.pk), "handedOverQuantity": 1, "refused": refused}]
+    lines = [{"id": str(first.pk), "handedOverQuantity": 2, "substituteLineItems": substitutes}]
+    done = act(api, job, "FINISH_HANDOVER_JOB", lineItems=lines)
+
+    assert [line["handedOverQuantity"] for line in done.json()["handoverJobLineItems"]] == [2, 1]
+
+
+def test_address_that_was_read_is_taken_back_and_changes_nothing(api):
+    done = labelled()
+    job = HandoverJob.objects.get(parcel=done)
+    read = api.get(f"/api/handoverjobs/{job.pk}").json()["recipientAddress"]
+
+    assert modify(api, job, recipientAddress=read).status_code == 200
 
 
 def test_line_of_another_handover_or_of_one_that_is_ended_is_not_decided(api):
@@ -200,13 +227,13 @@ def test_replacing_assigned_users_says_who_hands_over(api):
     assert late.json()[0]["summary"] == "HANDOVER_ENDED"
 
 
-@pytest.mark.parametrize("name", handovers.UNSUPPORTED_ACTIONS)
+@pytest.mark.parametrize("name", handovers.ACTIONS_NOT_OFFERED)
 def test_action_of_a_handover_without_a_mechanism_says_so(api, name):
     job = collected(1)
 
     answer = act(api, job, name)
 
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_OFFERED")
 
 
 @pytest.mark.parametrize("given", [{"status": "OBSOLETE"}, {"recipientAddress": {"city": "Paris"}}])
@@ -215,7 +242,7 @@ def test_handover_is_not_changed_where_there_is_no_mechanism(api, given):
 
     answer = modify(api, job, **given)
 
-    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NOT_OFFERED")
 
 
 def test_creation_of_a_handover_leads_to_the_one_of_the_pick_job(api):

@@ -348,7 +348,7 @@ def test_job_is_moved_by_its_actions(api, job):
     assert statuses == ["IN_PROGRESS", "FINISHED", "IN_PROGRESS"]
     assert [line["id"] for line in forbidden["notReturnableLineItems"]] == lines
     assert allowed["notReturnableLineItems"] == []
-    assert (replaced.status_code, replaced.json()[0]["summary"]) == (422, "NOT_SUPPORTED_YET")
+    assert (replaced.status_code, replaced.json()[0]["summary"]) == (422, "NOT_OFFERED")
 
 
 # Who may

@@ -20,7 +20,11 @@ stock_options = {
 }
 STOCK_EXTRA = ("receiptDate", "tenantStockId")
 # They would change what may be sold of one stock row; here its place and its expiry decide that.
-STOCK_UNSUPPORTED = ("availableUntil", "traitConfig")
+# What a stock row does not have, and what says it in its place.
+STOCK_NOT_OFFERED = {
+    "availableUntil": "Say until when units are good by properties.expiry.",
+    "traitConfig": "Whether units may be picked is said by the traits of their storage location.",
+}
 properties = Map(short)  # ``expiry`` is one that counts; the others are the client's own
 stock_for_creation = Object(
     {"tenantArticleId": Text(100), "value": units},

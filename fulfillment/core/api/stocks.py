@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from ..errors import NotSupportedYet, Refused
+from ..errors import NotOffered, Refused
 from ..models import Article, Facility, Listing, Stock, StorageLocation
 from ..services import stock as stock_service
 from . import paging
@@ -45,10 +45,10 @@ def _expiry(data, path):
         ) from None
 
 
-def _refuse_unsupported(data):
-    for name in wire.STOCK_UNSUPPORTED:
+def _refuse_not_offered(data):
+    for name, instead in wire.STOCK_NOT_OFFERED.items():
         if data.get(name):
-            raise NotSupportedYet(feature=name)
+            raise NotOffered(feature=name, instead=instead)
 
 
 class StockView(ApiView):
@@ -108,7 +108,7 @@ class StockList(StockView):
     )
     def post(self, request):
         data = validate(wire.stock_for_creation, request.data)
-        _refuse_unsupported(data)
+        _refuse_not_offered(data)
         selector = data.get("facility")
         facility = facility_in_body(self, selector or data, "facility." if selector else "")
         location = None
@@ -185,9 +185,10 @@ class _Plan:
         by_id = self._named_by_id([row["id"] for _index, row in good if "id" in row])
         known = self._references([row for _index, row in good if "id" not in row])
         for index, row in good:
-            unsupported = next((name for name in wire.STOCK_UNSUPPORTED if row.get(name)), None)
-            if unsupported:
-                self._refuse(index, "NOT_SUPPORTED_YET", f"{unsupported} is not supported yet.")
+            asked = next((name for name in wire.STOCK_NOT_OFFERED if row.get(name)), None)
+            if asked:
+                refusal = NotOffered(feature=asked, instead=wire.STOCK_NOT_OFFERED[asked])
+                self._refuse(index, refusal.code, refusal.english)
             elif "id" in row:
                 self._take_stock(index, row, by_id)
             else:
@@ -232,7 +233,7 @@ class _Plan:
         if place is None:
             self._refuse(index, "NOT_FOUND", f"id: there is no stock {row['id']!r}.")
         elif is_defective:
-            self._refuse(index, "NOT_SUPPORTED_YET", "id: defective stock is counted one by one.")
+            self._refuse(index, "NOT_OFFERED", "id: defective stock is counted one by one.")
         elif row.get("locationRef", str(place.location_id)) != str(place.location_id):
             self._refuse(index, "VALIDATION_FAILED", "locationRef: a stock row keeps its place.")
         else:
@@ -251,7 +252,7 @@ class _Plan:
         elif reference and owner != facility:
             self._refuse(index, "FOREIGN_LOCATION", "locationRef: not a location of the facility.")
         elif row.get("conditions"):
-            self._refuse(index, "NOT_SUPPORTED_YET", "conditions: count defective units one by one.")
+            self._refuse(index, "NOT_OFFERED", "conditions: count defective units one by one.")
         else:
             try:
                 expires_on = _expiry(row, f"stocks[{index}].")
@@ -329,9 +330,11 @@ class StockDetail(StockView):
     def put(self, request, pk):
         row = get_object_or_404(self.stocks(), pk=pk)
         data = validate(wire.stock_for_update, request.data)
-        _refuse_unsupported(data)
+        _refuse_not_offered(data)
         if "conditions" in data and bool(data["conditions"]) != row.is_defective:
-            raise NotSupportedYet(feature="conditions")
+            raise NotOffered(
+                feature="Another condition of counted units", instead="Count them to 0 and open another row."
+            )
         if data.get("locationRef", str(row.location_id)) != str(row.location_id):
             raise ValidationError(
                 {"locationRef": ["a stock row keeps its place; count it to 0 and open another"]}
