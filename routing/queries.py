@@ -28,6 +28,11 @@ class Configuration:
         return "orders" in self.needs
 
     @property
+    def asks_for_prices(self):
+        """Whether anything looks at what the shop said of the lines."""
+        return self.asks_of_orders or "prices" in self.needs
+
+    @property
     def watches_clock(self):
         """Whether an order may find a facility later although nothing but the time has changed."""
         return not self.needs.isdisjoint({"capacity", "today", "clock"})

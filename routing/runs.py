@@ -99,7 +99,7 @@ class Wanted:
     pk: uuid.UUID
     article_id: uuid.UUID | None
     sku: str
-    wire: dict
+    wire: dict | None = None  # read where a price may be asked for
 
 
 @dataclasses.dataclass
@@ -169,11 +169,12 @@ class Run:
         # Asked under the lock: whoever held it before has perhaps routed them.
         is_routed = Exists(RoutingPlan.objects.filter(order=OuterRef("order")))
         lines_of, routed = {pk: {} for pk in live}, set()
+        wire = ["wire"] if self.configuration.asks_for_prices else []
         lines = (
             OrderLine.objects.filter(order_id__any=list(live))
             .annotate(is_routed=is_routed)
             .order_by("order_id", "position")
-            .values_list("order_id", "quantity", "is_routed", "pk", "article_id", "sku", "wire")
+            .values_list("order_id", "quantity", "is_routed", "pk", "article_id", "sku", *wire)
         )
         for order_id, quantity, is_routed, *line in lines if live else ():
             lines_of[order_id][Wanted(*line)] = quantity
@@ -354,6 +355,8 @@ class Run:
     @staticmethod
     def drafts(task):
         """Which order lines go where: ``[(facility key, {order line: units})]``, last what is left, with None."""
+        if len(task.parts) == 1 and not task.reason:
+            return [(task.parts[0].facility, dict(task.wanted))]  # all of it
         left, drafts = dict(task.wanted), []
         lines_of = defaultdict(list)
         for line in left:

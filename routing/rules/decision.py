@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from itertools import compress
 from random import Random
 
@@ -144,6 +144,7 @@ def decide(
     return Decision(survivors, made, seed, lambda: _exclusions(demand, candidates, missed))
 
 
+@lru_cache(maxsize=200)  # the same few policies for every order
 def active_fences(policy: Policy) -> tuple[Fence, ...]:
     """In the order of their classes, whatever the order of the configuration."""
     uses = [use for use in sorted(policy.fences) if find(FENCES, use)]
@@ -151,6 +152,7 @@ def active_fences(policy: Policy) -> tuple[Fence, ...]:
     return tuple([find(FENCES, use).bound(use, policy.rules.get(use)) for use in uses])
 
 
+@lru_cache(maxsize=200)
 def active_ratings(policy: Policy) -> tuple[Rating, ...]:
     """Those with a weight, in the order of their classes."""
     uses = [use for use in sorted(policy.weights) if policy.weights[use] > 0 and find(RATINGS, use)]

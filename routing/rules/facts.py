@@ -159,7 +159,7 @@ class Policy:
     """
 
     fences: frozenset[str]
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(hash=False)
     may_split: bool = True
     max_split_count: int = 1
     is_exact: bool = True
