@@ -74,7 +74,8 @@ def prepare():
     from django.core.management import call_command
     from django.utils import timezone
 
-    from fulfillment.core.models import Article, Channel, Facility, Listing, Stock
+    from fulfillment.core.models import Article, Channel, Facility
+    from fulfillment.core.services import stock
     from orders import services as orders
 
     call_command("migrate", verbosity=0)
@@ -93,9 +94,9 @@ def prepare():
             longitude=4.9,
         )
         for article in articles:
-            listing = Listing.objects.create(facility=site, article=article)
             # About four fifths of what is wanted: the end of the soak fights for the last units.
-            Stock.objects.create(listing=listing, value=ORDERS * 3 * 4 // (5 * SITES * ARTICLES))
+            units = ORDERS * 3 * 4 // (5 * SITES * ARTICLES)
+            stock.receive(site, article.sku, units, by=None, now=timezone.now())
     channel, draw = Channel.objects.create(key="soak", name="Soak"), random.Random(1)
     for number in range(ORDERS):
         chosen = draw.sample(articles, draw.randint(1, 2))

@@ -142,7 +142,7 @@ def _stock_everywhere(articles):
 
 def _list(pairs):
     listings = Listing.objects.bulk_create(
-        (Listing(id=uuid.uuid4(), facility=site, article=article) for site, article in pairs),
+        (Listing(id=uuid.uuid4(), facility=site, article=article, plain_units=50) for site, article in pairs),
         batch_size=2000,
     )
     Stock.objects.bulk_create((Stock(listing=listing, value=50) for listing in listings), batch_size=2000)

@@ -1,11 +1,16 @@
+import contextlib
 import datetime
+import random
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.db.models import Sum
 
 from fulfillment.core.models import Listing, OutboxEntry, Stock, StockMovement
+from fulfillment.core.queries import listings_off_their_stock
 from fulfillment.core.services import stock
 from fulfillment.core.services.stock import Count, Take
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
@@ -208,7 +213,105 @@ def test_check_stock_finds_rows_that_left_the_ledger(facility, article, capsys):
     call_command("check_stock")
     Stock.objects.filter(pk=row.pk).update(value=4)
 
-    with pytest.raises(CommandError, match="1 stock rows differ"):
+    with pytest.raises(CommandError, match="1 stock rows differ from their movements, 1 listings"):
         call_command("check_stock")
 
-    assert f"{article.sku} -: 4 units, 5 by its movements" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        f"{facility.tenant_facility_id} {article.sku} -: 4 units, 5 by its movements",
+        f"{facility.tenant_facility_id} {article.sku}: plain units 5, 4 by its stock rows",
+    ]
+
+
+@pytest.mark.parametrize(("kept", "counted"), [(None, 5), (6, 5)])
+def test_check_stock_finds_listings_that_left_their_rows(facility, article, capsys, kept, counted):
+    put_stock(facility, article, counted)
+    Listing.objects.update(plain_units=kept)
+
+    with pytest.raises(CommandError, match="0 stock rows differ from their movements, 1 listings"):
+        call_command("check_stock")
+
+    assert f"plain units {kept}, {counted} by its stock rows" in capsys.readouterr().err
+
+
+def test_listing_says_its_units_while_they_have_neither_place_nor_date(facility, article):
+    def said():
+        return Listing.objects.get().plain_units
+
+    plain = put_stock(facility, article, 5)
+    stock.receive(facility, article.sku, 9, is_defective=True, by=None, now=NOON)
+    assert said() == 5
+    dated = put_stock(facility, article, 2, expires_on=datetime.date(2027, 1, 1))
+    assert said() is None
+    stock.correct(dated.pk, 0, reason="Gone", by=None, now=NOON)
+    assert said() == 5
+    placed = put_stock(facility, article, 1, location=StorageLocationFactory(facility=facility))
+    assert said() is None
+    stock.remove(placed.pk, by=None, now=NOON)
+    assert said() == 5
+    with transaction.atomic():
+        stock.take([Take(plain.pk, 2)], by=None, now=NOON)
+    assert said() == 3
+    stock.remove(plain.pk, by=None, now=NOON)
+    assert said() == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_listing_agrees_with_its_rows_after_every_change(facility, seed):
+    draw = random.Random(seed)
+    articles = [ArticleFactory() for _number in range(2)]
+    places = [None, StorageLocationFactory(facility=facility)]
+    days = [None, datetime.date(2027, 1, 1)]
+
+    def place():
+        return {"location": draw.choice(places), "expires_on": draw.choice(days)}
+
+    def receive():
+        is_defective = draw.random() < 0.2
+        sku = draw.choice(articles).sku
+        stock.receive(facility, sku, 2, **place(), is_defective=is_defective, by=None, now=NOON)
+
+    def open_stock():
+        sku, value = draw.choice(articles).sku, draw.randint(0, 3)
+        with contextlib.suppress(stock.StockExists):
+            stock.open_stock(facility, sku, value, **place(), by=None, now=NOON)
+
+    def count():
+        counts = [
+            Count(facility.pk, article.pk, draw.randint(0, 3), draw.choice(places) and places[1].pk, day)
+            for article in articles
+            for day in draw.sample(days, draw.randint(1, 2))
+        ]
+        stock.count_many(counts, by=None, now=NOON)
+
+    def correct():
+        stock.correct(row().pk, draw.randint(0, 3), reason="Count", by=None, now=NOON)
+
+    def take():
+        with contextlib.suppress(stock.NotEnoughStock), transaction.atomic():
+            stock.take([Take(row().pk, draw.randint(-1, 2)), Take(row().pk, 1)], by=None, now=NOON)
+
+    def remove():
+        stock.remove(row().pk, by=None, now=NOON)
+
+    def row():
+        return draw.choice(list(Stock.objects.order_by("pk")))
+
+    receive()
+    for _step in range(25):
+        draw.choice(
+            [receive, open_stock, count, correct, take, remove] if Stock.objects.exists() else [receive]
+        )()
+        assert list(listings_off_their_stock()) == []
+
+
+def test_migration_counts_the_units_that_are_there(facility):
+    plain, dated, damaged = articles = [ArticleFactory() for _number in range(3)]
+    stock.count_many([Count(facility.pk, article.pk, 3) for article in articles[:2]], by=None, now=NOON)
+    put_stock(facility, dated, 1, expires_on=datetime.date(2027, 1, 1))
+    stock.receive(facility, damaged.sku, 2, is_defective=True, by=None, now=NOON)
+    Listing.objects.update(plain_units=0)
+
+    import_module("fulfillment.core.migrations.0022_plain_units").count_plain_units(apps, None)
+
+    said = dict(Listing.objects.values_list("article", "plain_units"))
+    assert said == {plain.pk: 3, dated.pk: None, damaged.pk: 0}

@@ -6,8 +6,9 @@ from django.test.utils import CaptureQueriesContext
 
 from fulfillment.core import events, outbox
 from fulfillment.core.events import delivery_for
-from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange, Stock
+from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange
 from fulfillment.core.services import facilities
+from fulfillment.core.services.stock import Count, count_many, receive
 from orders import services as orders
 from orders.models import Order
 from routing import configurations, reroutes, runs
@@ -181,13 +182,10 @@ def test_expired_stock_is_not_promised(article):
 
 
 def test_stock_out_of_reach_or_damaged_or_not_offered_is_not_promised(article):
-    for _ in range(3):
-        put_stock(FacilityFactory(), article, 5)
-    shut, damaged, unlisted = Stock.objects.select_related("listing__facility")
-    shut.location = StorageLocationFactory(facility=shut.listing.facility, is_pickable=False)
-    damaged.is_defective = True
-    for stock in (shut, damaged):
-        stock.save()
+    shut, damaged = FacilityFactory(), FacilityFactory()
+    put_stock(shut, article, 5, location=StorageLocationFactory(facility=shut, is_pickable=False))
+    receive(damaged, article.sku, 5, is_defective=True, by=None, now=NOON)
+    unlisted = put_stock(FacilityFactory(), article, 5)
     Listing.objects.filter(pk=unlisted.listing_id).update(status="INACTIVE")
 
     (plan,) = route(OrderFactory((article, 1)))
@@ -207,10 +205,7 @@ def test_fixed_facility_that_takes_no_orders_is_named_as_the_reason(article):
 def test_order_with_the_most_lines_is_routed():
     facility = FacilityFactory()
     articles = [ArticleFactory() for _ in range(500)]
-    listings = Listing.objects.bulk_create(
-        Listing(facility=facility, article=article) for article in articles
-    )
-    Stock.objects.bulk_create(Stock(listing=listing, value=2) for listing in listings)
+    count_many([Count(facility.pk, article.pk, 2) for article in articles], by=None, now=NOON)
 
     (plan,) = route(OrderFactory(*((article, 2) for article in articles)))
 

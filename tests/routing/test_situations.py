@@ -1,14 +1,21 @@
 """What the rules are told of the facilities is what the database has."""
 
 import datetime
+import random
+import secrets
 import zoneinfo
 
 import pytest
+from django.db import transaction
 
 from fulfillment.core.models import Carrier, FacilityCarrier, Listing, SafetyStock, Zone
+from fulfillment.core.services.stock import receive
+from routing import services as routing
 from routing import situations
+from routing.models import DecisionLog
 from routing.rules import Batch, Line
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock
+from tests.factories.orders import OrderFactory
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime.datetime(2026, 3, 2, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
@@ -115,3 +122,67 @@ def test_units_in_several_places_are_promised_less_what_is_reserved_and_kept_bac
     assert available == {str(two_places.pk): 7 - 2 - 1, str(one_place.pk): 6 - 2 - 3, str(short.pk): 0}
     for row in Listing.objects.with_available(MONDAY.date()):
         assert available[str(row.facility_id)] == row.available
+
+
+def some_stock(draw, facility, article):
+    """Units as they may be there: plain, at a place that is shut or not, expired or not, damaged; twice perhaps."""
+    for _row in range(draw.choice([0, 1, 1, 1, 2])):
+        receive(
+            facility,
+            article.sku,
+            draw.randint(1, 4),
+            location=draw.choice(
+                [None, None, StorageLocationFactory(facility=facility, is_pickable=draw.random() < 0.7)]
+            ),
+            expires_on=draw.choice([None, None, None, datetime.date(2026, 3, 1), datetime.date(2026, 3, 9)]),
+            is_defective=draw.random() < 0.1,
+            by=None,
+            now=MONDAY,
+        )
+
+
+def routed(order):
+    """The parts that an order would get and all that its decision keeps; nothing stays of it."""
+    with transaction.atomic():
+        plans = routing.route_order(order.pk, by=None, now=MONDAY)
+        parts = [
+            (
+                plan.status,
+                plan.reason,
+                plan.facility_id,
+                list(plan.lines.values_list("order_line", "quantity")),
+            )
+            for plan in plans
+        ]
+        logs = list(DecisionLog.objects.values_list("outcome", "seed", "data", "figures"))
+        transaction.set_rollback(True)
+    return parts, logs
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_orders_are_decided_alike_where_listings_say_their_units_and_where_rows_are_added_up(
+    seed, monkeypatch
+):
+    draw = random.Random(seed)
+    monkeypatch.setattr(secrets, "randbits", lambda bits: seed)
+    articles, facilities = [ArticleFactory() for _number in range(4)], []
+    for _number in range(6):
+        facilities.append(FacilityFactory(latitude=draw.uniform(51, 53), longitude=draw.uniform(4, 6)))
+        for article in articles:
+            some_stock(draw, facilities[-1], article)
+    for listing in Listing.objects.all():
+        status = draw.choice(["ACTIVE"] * 5 + ["INACTIVE"])
+        Listing.objects.filter(pk=listing.pk).update(reserved=draw.randint(0, 2), status=status)
+    for facility in draw.sample([None, *facilities], 2):
+        SafetyStock.objects.create(article=draw.choice(articles), facility=facility, value=draw.randint(1, 3))
+    orders = [
+        OrderFactory(
+            *[(article, draw.randint(1, 5)) for article in draw.sample(articles, draw.randint(1, 3))]
+        )
+        for _number in range(8)
+    ]
+
+    said = [routed(order) for order in orders]
+    Listing.objects.update(plain_units=None)
+
+    assert [routed(order) for order in orders] == said

@@ -6,7 +6,7 @@ from biip.gtin import Gtin
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -190,6 +190,17 @@ class ListingQuerySet(LockingQuerySet):
             ),
         ).annotate(available=Greatest(F("usable") - F("reserved") - F("safety"), Value(0)))
 
+    def with_counted(self):
+        """Annotate ``counted``: what ``plain_units`` has to be."""
+        sound = Stock.objects.filter(listing=OuterRef("pk"), is_defective=False).order_by()
+        special = sound.filter(value__gt=0).exclude(location=None, expires_on=None)
+        plain = sound.filter(location=None, expires_on=None)  # one row at most, see stock_once
+        return self.annotate(
+            counted=Case(
+                When(Exists(special), then=None), default=Coalesce(Subquery(plain.values("value")), Value(0))
+            )
+        )
+
 
 class Listing(Entity):
     """An article at a facility: the lock of its stock there, and the counter of what is reserved."""
@@ -204,7 +215,9 @@ class Listing(Entity):
         PREORDER = "PREORDER", _("Pre-order")
         RESTOCK = "RESTOCK", _("Restock")
 
-    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="listings")
+    facility = models.ForeignKey(
+        Facility, on_delete=models.CASCADE, db_index=False, related_name="listings"
+    )  # listing_once begins with it
     article = models.ForeignKey(
         Article, on_delete=models.PROTECT, db_index=False, related_name="listings"
     )  # listing_offer begins with it
@@ -219,6 +232,9 @@ class Listing(Entity):
         default=OutOfStock.NONE,
     )
     reserved = models.PositiveIntegerField(_("reserved"), default=0, editable=False)
+    # What is there of goods that lie at no place and never expire: routing reads it at thousands of facilities at
+    # once. None where some have a place or a date: then the rows are added up. Kept by ``core.services.stock``.
+    plain_units = models.PositiveIntegerField(null=True, default=0, editable=False)
     # What a program sent beside this (legal notes, units ...), kept and shown as it came.
     extra = models.JSONField(default=dict, blank=True, editable=False)
 
@@ -236,7 +252,10 @@ class Listing(Entity):
         ]
         indexes = [
             # Who offers an article, read for every order from the index alone, in a network of thousands.
-            models.Index(fields=["article", "status", "facility", "id", "reserved"], name="listing_offer")
+            models.Index(
+                fields=["article", "status", "facility", "id", "reserved", "plain_units"],
+                name="listing_offer",
+            )
         ]
         verbose_name = _("listing")
         verbose_name_plural = _("listings")

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import F, ProtectedError
 from django.utils.translation import gettext_lazy as _
 
 from .. import rows
@@ -95,6 +95,13 @@ def _note(deltas, kind, *, by, now, reason="", order_id=None):
     )
 
 
+def _recount(listing_ids):
+    """Set what the listings say of their units. Called under their locks, after the stock rows are written."""
+    if listing_ids:
+        listings = Listing.objects.filter(pk__any=list(listing_ids))
+        listings.with_counted().update(plain_units=F("counted"))
+
+
 def _announce(event, facility_ids, *, by, now):
     emit_all([event(facility_id=pk) for pk in sorted(facility_ids)], by=by, now=now)
 
@@ -135,6 +142,7 @@ def receive(
         listing=listing, location=location, expires_on=expires_on, is_defective=is_defective
     )
     _book({stock.pk: units}, kind, by=by, now=now, reason=reason, order_id=order_id)
+    _recount([listing.pk])
     if not is_defective:
         _announce(StockIncreased, [facility.pk], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
@@ -176,6 +184,7 @@ def open_stock(
         raise StockExists(sku=sku, existing=existing.pk)
     stock = Stock.objects.create(**place, **(details or {}), value=value, created_at=now)
     _note({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
+    _recount([listing.pk])
     if value:
         _announce(StockIncreased, [facility.pk], by=by, now=now)
     return stock
@@ -192,6 +201,7 @@ def remove(stock_id, *, by, now):
         with transaction.atomic():
             stock.movements.all().delete()
             stock.delete()
+            _recount([stock.listing_id])
     except ProtectedError as error:
         raise StockInUse(sku=stock.listing.article.sku) from error
 
@@ -224,6 +234,8 @@ def correct(
     noted = {stock.pk: details} if details and _differ(details, stock) else {}
     if delta or noted:
         rows.add(Stock, "value", {stock.pk: delta}, changed_at=now)
+    if delta:
+        _recount([stock.listing_id])
     _note({stock.pk: delta}, kind, by=by, now=now, reason=reason)
     _describe(noted)
     if delta > 0:
@@ -284,6 +296,7 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
         for place, value in wanted.items()
     }
     _write_counted(before, after, details, kind, by=by, now=now, reason=reason)
+    _recount({place[0] for place, row in after.items() if row.value != (row.before or 0)})
     facility_of = {pk: facility for (facility, _article), (pk, _reserved) in listings.items()}
     more = {facility_of[place[0]] for place, row in after.items() if row.value > (row.before or 0)}
     less = {facility_of[place[0]] for place, row in after.items() if row.value < (row.before or 0)}
@@ -406,3 +419,4 @@ def take(takes, *, kind=StockMovement.Kind.PICK, order_id=None, by, now, reason=
         reason=reason,
         order_id=order_id,
     )
+    _recount({stock.listing_id for stock in stocks.values()})

@@ -1,10 +1,13 @@
 from django.core.management.base import BaseCommand, CommandError
 
-from fulfillment.core.queries import stock_off_the_ledger
+from fulfillment.core.queries import listings_off_their_stock, stock_off_the_ledger
 
 
 class Command(BaseCommand):
-    help = "Check that the value of every stock row is the sum of its movements; fails and names those that are not."
+    help = (
+        "Check that the value of every stock row is the sum of its movements, and that listings say what their rows "
+        "say; fails and names those that do not."
+    )
 
     def handle(self, *args, **options):
         wrong = list(stock_off_the_ledger())
@@ -13,6 +16,14 @@ class Command(BaseCommand):
                 f"{stock.listing.facility.tenant_facility_id} {stock.listing.article.sku} "
                 f"{stock.location or '-'}: {stock.value} units, {stock.ledger} by its movements"
             )
-        if wrong:
-            raise CommandError(f"{len(wrong)} stock rows differ from their movements.")
-        self.stdout.write("Every stock row agrees with its movements.")
+        astray = list(listings_off_their_stock())
+        for listing in astray:
+            self.stderr.write(
+                f"{listing.facility.tenant_facility_id} {listing.article.sku}: "
+                f"plain units {listing.plain_units}, {listing.counted} by its stock rows"
+            )
+        if wrong or astray:
+            raise CommandError(
+                f"{len(wrong)} stock rows differ from their movements, {len(astray)} listings from their stock rows."
+            )
+        self.stdout.write("Every stock row agrees with its movements, every listing with its stock rows.")
