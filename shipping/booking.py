@@ -389,7 +389,7 @@ def _store_booking(parcel_id, booking, *, attempt, by, stores=True):
         ParcelCode.objects.bulk_create(
             [ParcelCode(parcel=parcel, code=code) for code in codes], ignore_conflicts=True
         )
-        _record(parcel, now)
+        record(parcel, now)
         emit(ParcelBooked(parcel_id=parcel.pk), by=by, now=now)
         services.await_carrier(parcel, by=by, now=now)
         _confirm(parcel.shipment, by=by, now=now)
@@ -426,7 +426,8 @@ def store_doc(parcel, doc, now, *, template=labels.VERSION):
     )
 
 
-def _record(parcel, now):
+def record(parcel, now):
+    """Note for the shop what it must hear of a parcel. Runs in the transaction of its step."""
     items = parcel.package.items.values_list("line__order_line_id", "quantity")
     orders.record_parcel(
         parcel.pk,

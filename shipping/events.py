@@ -42,7 +42,7 @@ class ParcelCreated(Event):
 
 @dataclasses.dataclass(frozen=True)
 class ParcelBooked(Event):
-    """It has its label and number."""
+    """It has its label and number, or another number than before."""
 
     parcel_id: uuid.UUID
 

@@ -140,6 +140,36 @@ class NumberForm(forms.Form):
             raise forms.ValidationError(str(refusal.message)) from refusal
 
 
+class CorrectNumbersForm(forms.Form):
+    """Other numbers for a finished parcel."""
+
+    number = forms.CharField(
+        label=_("Tracking number"), max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    return_number = forms.CharField(
+        label=_("Return number"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    tracking_url = forms.URLField(
+        label=_("Tracking page"), max_length=500, required=False, assume_scheme="https"
+    )
+    reason = forms.CharField(label=_("Why is it corrected?"), max_length=200)
+
+    def clean_number(self):
+        return self._number("number")
+
+    def clean_return_number(self):
+        return self._number("return_number")
+
+    def _number(self, name):
+        text = self.cleaned_data[name]
+        if text and not NUMBER.fullmatch(text):
+            raise forms.ValidationError(NumberNotUsable.text)
+        return text
+
+
 class SettleForm(forms.Form):
     """The day of the comparison that somebody saw."""
 

@@ -1,20 +1,21 @@
 from django.urls import path
 
-from . import load_views, pickup_views, return_views, views
+from . import load_views, parcel_views, pickup_views, return_views, views
 
 app_name = "shipping"
 urlpatterns = [
     path("shipping/", views.shipment_list, name="shipment-list"),
-    path("shipping/problems/", views.problem_list, name="problem-list"),
-    path("shipping/strays/<uuid:pk>/settle/", views.strays_settle, name="strays-settle"),
+    path("shipping/problems/", parcel_views.problem_list, name="problem-list"),
+    path("shipping/strays/<uuid:pk>/settle/", parcel_views.strays_settle, name="strays-settle"),
     path("shipping/packed/<uuid:pk>/", views.pack_done, name="pack-done"),
     path("shipping/packed/<uuid:pk>/documents/", views.pack_documents, name="pack-documents"),
     path("shipping/packed/<uuid:pk>/print/", views.pack_print, name="pack-print"),
     path("shipping/<uuid:pk>/request/", views.shipment_request, name="shipment-request"),
-    path("shipping/parcels/<uuid:pk>/", views.parcel_detail, name="parcel-detail"),
-    path("shipping/parcels/<uuid:pk>/request/", views.parcel_request, name="parcel-request"),
-    path("shipping/parcels/<uuid:pk>/number/", views.parcel_number, name="parcel-number"),
-    path("shipping/parcels/<uuid:pk>/cancel/", views.parcel_cancel, name="parcel-cancel"),
+    path("shipping/parcels/<uuid:pk>/", parcel_views.parcel_detail, name="parcel-detail"),
+    path("shipping/parcels/<uuid:pk>/request/", parcel_views.parcel_request, name="parcel-request"),
+    path("shipping/parcels/<uuid:pk>/number/", parcel_views.parcel_number, name="parcel-number"),
+    path("shipping/parcels/<uuid:pk>/numbers/", parcel_views.parcel_numbers, name="parcel-numbers"),
+    path("shipping/parcels/<uuid:pk>/cancel/", parcel_views.parcel_cancel, name="parcel-cancel"),
     path("shipping/documents/<uuid:pk>/", views.document, name="document"),
     path("shipping/documents/<uuid:pk>/print/", views.document_print, name="document-print"),
     path("returns/", return_views.return_list, name="return-list"),

@@ -207,6 +207,7 @@ STEPS = {
     "refund": gettext_lazy("Refunded"),
     "reject": gettext_lazy("Rejected"),
     "remove_job": gettext_lazy("Job taken out"),
+    "correct_numbers": gettext_lazy("Numbers corrected"),
     "seen_by_carrier": gettext_lazy("Seen by the carrier"),
     "set code": gettext_lazy("Code set"),
     "set_target_time": gettext_lazy("Other target time"),
