@@ -15,6 +15,8 @@ if "sqlite3" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}
 else:
     DATABASES["default"]["TEST"] = {"NAME": f"test_fulfillment_{SUFFIX}"}
+    # What a test wrote need not outlive a power cut.
+    DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
 TIME_ZONE = "UTC"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True  # or every test client would look through all static files

@@ -2,7 +2,7 @@
 
 import { show, showObstacle } from "./feedback.js";
 import { ActionQueue } from "./queue.js";
-import { focusScan, keepTyping, ScanInput } from "./scaninput.js";
+import { focusScan, isTyping, keepTyping, ScanInput } from "./scaninput.js";
 import { listTasks } from "./tasks.js";
 
 const script = document.querySelector("script[data-url]");
@@ -29,6 +29,7 @@ function press(selector) {
 /** Put the focus where the next thing is done: scan, else type what is asked for, else press the button. */
 function lead() {
   if (document.querySelector("[data-scan]")) return focusScan();
+  if (isTyping()) return;
   const field = document.querySelector("#work [autofocus]");
   if (field) {
     field.focus({ preventScroll: true });

@@ -85,18 +85,33 @@ export class ScanInput {
   }
 }
 
-/** A scanner does not wait for the page: what it typed into the old field goes on in the new one. */
+/** A scanner does not wait for the page: what it typed into the old field goes on in the new one. So does what a person types. */
 export function keepTyping(input) {
   let begun = "";
-  document.addEventListener("htmx:beforeSwap", () => {
+  let typed = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     begun = input.begun();
+    const { id, value, selectionStart } = document.activeElement;
+    typed = id && isTyping() && detail.requestConfig.verb === "get" ? { id, value, selectionStart } : null;
   });
   document.addEventListener("htmx:afterSwap", () => {
     const field = document.querySelector("[data-scan]");
-    if (!field) return;
-    field.value = begun;
-    focusScan();
+    if (field) {
+      field.value = begun;
+      return focusScan();
+    }
+    const open = typed && document.getElementById(typed.id);
+    if (!open) return;
+    open.value = typed.value;
+    open.focus({ preventScroll: true });
+    if (typed.selectionStart !== null) open.setSelectionRange(typed.selectionStart, typed.selectionStart);
   });
+}
+
+/** Whether somebody types into an open field: then nothing takes the focus, and nothing is marked to be typed over. */
+export function isTyping() {
+  const field = document.activeElement;
+  return field.matches("input:not([data-scan]), textarea") && field.value !== field.defaultValue;
 }
 
 export function focusScan() {

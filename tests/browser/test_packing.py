@@ -16,6 +16,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PHONE = {"width": 360, "height": 640}
 DESK = {"width": 1280, "height": 800}
 SCANS = "**/scans/"
+SHOW_AGAIN = (
+    """() => htmx.ajax("GET", location.pathname, { source: "#work", target: "#work", swap: "outerHTML" })"""
+)
 
 
 @pytest.fixture
@@ -73,6 +76,20 @@ def test_last_scan_leads_to_the_weight_and_the_weight_to_the_end(phone, job, cod
     phone.page.keyboard.press("Enter")
 
     expect(phone.page.get_by_role("button", name="Close and print label")).to_be_focused()
+
+
+def test_weight_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
+    for scanned in (code, code, code, code_of(job.lines.all()[1])):
+        phone.scan(scanned)
+    weight = phone.page.locator("[data-weight]")
+    expect(weight).to_be_focused()
+    phone.page.keyboard.type("12", delay=20)
+
+    phone.page.evaluate(SHOW_AGAIN)
+    phone.page.keyboard.type("00", delay=20)
+
+    expect(weight).to_be_focused()
+    expect(weight).to_have_value("1200")
 
 
 def test_scan_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
