@@ -64,6 +64,10 @@ class AddressTooLong(Refused):
     text = _("The address of %(parcel)s does not fit on a label. Shorten it.")
 
 
+class NotDeclared(Refused):
+    text = _("%(parcel)s cannot leave yet: %(why)s")
+
+
 class LabelTooEarly(Refused):
     text = _("The shop lets the label of %(order)s be made from %(time)s on.")
 
@@ -338,8 +342,8 @@ def _note_not_cancelled(parcel, message):
 def enter_number(parcel_id, number, *, by, now, version=None):
     """Store the tracking number a person got from the carrier; the label is then drawn by us.
 
-    Refuses a number that no barcode holds, an address that no label holds, a parcel that does not wait for one, and
-    an old version.
+    Refuses a number that no barcode holds, an address that no label holds, goods that customs must know more of, a
+    parcel that does not wait for a number, and an old version.
     """
     number = number.strip()
     if not NUMBER.fullmatch(number):
@@ -348,7 +352,10 @@ def enter_number(parcel_id, number, *, by, now, version=None):
         pk=parcel_id
     )
     check_version(parcel, version)
-    data = parcel_data(parcel, number)
+    try:
+        data = parcel_data(parcel, number)
+    except CarrierError as error:
+        raise NotDeclared(parcel=parcel, why=error.message) from error
     try:
         docs = (
             Doc("label", "PDF", labels.render_label(data, number)),

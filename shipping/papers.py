@@ -126,7 +126,7 @@ def _as_zpl(label, parcel, is_return, *, now):
     if known is not None:
         return known
     number = parcel.return_tracking_number if is_return else parcel.tracking_number
-    data = parcel_data(parcel, parcel.tracking_number)
+    data = parcel_data(parcel, parcel.tracking_number, declares=False)
     number = number or parcel.tracking_number
     return documents.store(
         labels.render_zpl(data, number, is_return=is_return),

@@ -22,8 +22,12 @@ CONSENT = "carrierContactConsent"
 LANGUAGES = {"DE": "de", "AT": "de", "CH": "de"}
 
 
-def parcel_data(parcel, reference):
-    """A parcel as adapters and labels take it."""
+def parcel_data(parcel, reference, *, declares=True):
+    """A parcel as adapters and labels take it. Raises CarrierError when it declares goods of which data is missing.
+
+    Args:
+        declares: whether goods are declared that cross a customs border; nothing of them stands on a label.
+    """
     shipment = parcel.shipment
     packages = list(
         Package.objects.filter(job=parcel.package.job_id).order_by("number").values_list("pk", flat=True)
@@ -48,7 +52,7 @@ def parcel_data(parcel, reference):
         product=parcel.product,
         ship_date=timezone.localdate(timezone=shipment.facility.tz),
         return_to=Contact(**parcel.return_address) if parcel.return_address else None,
-        customs=_customs_of(parcel, sender, recipient),
+        customs=_customs_of(parcel, sender, recipient) if declares else (),
     )
 
 

@@ -14,6 +14,11 @@ item = Object(
 dimensions = Object(
     optional={"length": Number(0), "width": Number(0), "height": Number(0), "weight": Number(0)}
 )
+# What is sent: a parcel has a weight, and sides, as in the form that corrects it.
+side = Number(0.1, 10_000)
+dimensions_for_update = Object(
+    optional={"length": side, "width": side, "height": side, "weight": Number(1, 1_000_000)}
+)
 version = Integer(0, 2**31 - 1)
 
 

@@ -11,6 +11,7 @@ from ..models import Parcel, TrackingStatus
 from .entity import (
     contact_to_wire,
     dimensions,
+    dimensions_for_update,
     entity_to_wire,
     item,
     load_units_to_wire,
@@ -106,7 +107,7 @@ creation = {
     "carrierRef": short,
     "carrierProduct": short,
     "recipient": loose_address,
-    "dimensions": dimensions,
+    "dimensions": dimensions_for_update,
     **dict.fromkeys(
         (
             "sender",
@@ -162,7 +163,7 @@ parcel_patch = Object(
                             **_not_offered,
                             "carrierProduct": short,
                             "customAttributes": free,
-                            "dimensions": dimensions,
+                            "dimensions": dimensions_for_update,
                             "result": Object(optional={"carrierTrackingNumber": short, "summary": text}),
                             "status": Text(choices=Parcel.Status.values),
                             "tenantParcelId": short,

@@ -189,6 +189,29 @@ def test_parcel_is_asked_for_once_per_key(api):
     assert api.post(f"/api/shipments/{row.pk}/parcels", body).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"weight": 0}, "weight: must be at least 1"),
+        ({"weight": 0.4}, "weight: must be at least 1"),
+        ({"weight": 1e12}, "weight: must be at most 1000000"),
+        ({"length": 0}, "length: must be at least 0.1"),
+        ({"height": 1e12}, "height: must be at most 10000"),
+    ],
+)
+def test_parcel_without_weight_or_of_impossible_size_is_refused(api, given, words):
+    row = shipment(1, carrier="")
+    FacilityCarrierFactory(facility=row.facility, carrier=CarrierFactory(adapter="demo", key="demo"))
+
+    created = api.post(f"/api/shipments/{row.pk}/parcels", {"carrierRef": "demo", "dimensions": given})
+
+    assert (created.status_code, described(created)) == (400, [f"dimensions.{words}"])
+    waiting = parcel(1, number="1002")
+    action = {"action": "ModifyParcel", "dimensions": given}
+    changed = api.patch(f"/api/parcels/{waiting.pk}", {"version": waiting.version, "actions": [action]})
+    assert described(changed) == [f"actions[0].dimensions.{words}"]
+
+
 def test_labels_of_goods_that_are_not_packed_yet_are_refused(api):
     row = shipment(1, carrier="")
     PackJob.objects.filter(pick_job=row.pick_job_id).delete()

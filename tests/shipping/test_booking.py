@@ -606,6 +606,19 @@ def test_goods_for_a_country_with_customs_need_their_data(facility, calls):
     assert (goods.quantity, goods.value, goods.currency, goods.hs_code) == (2, "12.50", "EUR", "691200")
 
 
+def test_number_is_not_entered_for_goods_that_customs_must_know_more_of(facility, packer):
+    waiting = parcel(2, facility=facility, carrier="manual")
+    work()
+    waiting.shipment.recipient |= {"country": "CH", "postal_code": "8001"}
+    waiting.shipment.save(update_fields=["recipient"])
+
+    with pytest.raises(booking.NotDeclared, match="HS code"):
+        booking.enter_number(waiting.pk, "N1", by=packer, now=timezone.now())
+
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.tracking_number) == ("WAITING_FOR_INPUT", "")
+
+
 # Cancellation
 
 

@@ -94,6 +94,17 @@ def test_label_printer_gets_our_own_labels_as_zpl_and_a_reprint_is_the_same(clie
     assert [job.document.format for job in jobs[2:5]] == ["PDF"] * 3
 
 
+def test_label_is_printed_as_zpl_though_data_for_the_customs_were_lost_meanwhile(client, facility):
+    done = labelled(facility=facility)
+    done.shipment.recipient |= {"country": "CH", "postal_code": "8001"}
+    done.shipment.save(update_fields=["recipient"])
+    station(facility, "ZPL", client)
+
+    answer = client.post(address("document-print", done.label_id))
+
+    assert (answer.status_code, PrintJob.objects.get().document.format) == (302, "ZPL")
+
+
 def test_labels_of_a_carrier_are_printed_as_it_sent_them(client, facility):
     done = labelled(facility=facility)
     Document.objects.filter(pk=done.label_id).update(template="")
