@@ -169,7 +169,8 @@ class RunWork(scans.Work):
 
     def close(self):
         self.job = runs.close(self.job.pk, is_tote_needed=True, by=self.by, now=self.now)
-        return "closed", _("Run %(run)s is closed; its orders go to packing.") % {"run": self.job}, None
+        kind = "closed_short" if any(stop.short for stop in self.lines) else "closed"
+        return kind, _("Run %(run)s is closed; its orders go to packing.") % {"run": self.job}, None
 
     # What they have in common
 

@@ -12,12 +12,13 @@ from fulfillment.core.devices import for_devices
 from fulfillment.core.models import Permission
 from fulfillment.core.models.facility import PickingMethod
 
-from . import floor, floor_map, run_queries, run_scans, runs, scan_checks, scans
+from . import commands, floor, floor_map, run_queries, run_scans, runs, scan_checks, scans
 from .forms import ActionForm, RunForm
 from .models import PickRun
 from .rules import rules_of
 from .substitutes import choices_for
 from .views import action_of, answer_action, answer_photo, keep_posted_photo, kept, loop_context
+from .whereabouts import fates_of_run
 
 
 def _methods(facility):
@@ -57,6 +58,7 @@ def run_list(request):
         "units": sum(offer.units for offer in offers if offer.is_suggested),
         "places": len({place.pk for offer in offers if offer.is_suggested for place in offer.places}),
         "limits": rules_of(request.facility).limits,
+        "commands": commands.NAMES,
     }
     return kept(request, render(request, "picking/pickrun_list.html", context))
 
@@ -110,6 +112,7 @@ def run_preview(request):
             ],
             floor.deepest_bays(request.facility),
         ),
+        "commands": commands.NAMES,
     }
     return render(request, "picking/pickrun_preview.html", context)
 
@@ -147,7 +150,10 @@ def run_detail(request, pk):
     walk = run_queries.walk_of(run)
     lines = [line for stop in walk.lines for line in stop.lines]
     choices = choices_for(lines, request.facility, timezone.localdate()) if is_mine else {}
+    found = fates_of_run(run) if run.status == PickRun.Status.CLOSED else []
     context = {
+        "fates": found,
+        "is_looking": any(fate.is_open for fate in found),
         **loop_context(request, walk, choices, is_mine=is_mine),
         "job": run,
         "is_open": run.is_active,
@@ -167,6 +173,8 @@ def run_detail(request, pk):
     }
     context["scan_texts"]["job_done"] = _("Everything is picked. Close the run.")
     template = "picking/pickrun_detail.html"
+    if request.GET.get("part") == "fate":
+        return render(request, "picking/_fate.html", context)
     return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
 
 

@@ -73,7 +73,7 @@ def job_detail(request, pk):
     }
     template = "picking/pickjob_detail.html"
     if request.GET.get("part") == "fate":
-        return render(request, f"{template}#fate", context)
+        return render(request, "picking/_fate.html", context)
     return kept(request, render(request, f"{template}#work" if request.htmx else template, context))
 
 

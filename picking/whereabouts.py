@@ -3,11 +3,12 @@
 import dataclasses
 from collections import defaultdict
 
+from django.db.models import Sum
 from django.utils.translation import ngettext
 
 from routing.models import RoutingPlan
 
-from .models import PickJob
+from .models import PickJob, PickLine
 
 Status = RoutingPlan.Status
 SETTLED = {Status.ROUTED, Status.LOCKED, Status.PROMISED}
@@ -26,11 +27,35 @@ class Fate:
 
 def fates(job):
     """What became of the missing units of a job that has ended; empty when none was missing."""
-    missing = sum(line.short for line in job.lines.all())
-    is_elsewhere = job.status == PickJob.Status.REROUTED
-    if not missing and not is_elsewhere:
-        return []
-    found = [fate for plan in _plans_after(job) if (fate := _fate(plan)) is not None]
+    return _fates_of([job])[job.pk]
+
+
+def fates_of_run(run):
+    """What became of the missing units of a run that is closed, each with the name of its job."""
+    jobs = [one.job for one in run.run_jobs.select_related("job") if one.job.status not in PickJob.UNFINISHED]
+    found = _fates_of(jobs)
+    return [dataclasses.replace(fate, text=f"{job}: {fate.text}") for job in jobs for fate in found[job.pk]]
+
+
+def _fates_of(jobs):
+    """``{job id: [Fate]}``."""
+    short = PickLine.objects.filter(job__in=jobs, short__gt=0).order_by().values_list("job")
+    missing = dict(short.annotate(units=Sum("short")))
+    concerned = [job for job in jobs if job.pk in missing or job.status == PickJob.Status.REROUTED]
+    plans = defaultdict(list)
+    orders = RoutingPlan.objects.filter(order__in=[job.order_id for job in concerned])
+    for plan in (
+        orders.select_related("facility").prefetch_related("lines").order_by("pk") if concerned else ()
+    ):
+        plans[plan.order_id].append(plan)
+    found: dict = {job.pk: [] for job in jobs}
+    for job in concerned:
+        found[job.pk] = _fates(job, missing.get(job.pk, 0), plans[job.order_id])
+    return found
+
+
+def _fates(job, missing, plans):
+    found = [fate for plan in _plans_after(job, plans) if (fate := _fate(plan)) is not None]
     if found:
         return found
     text = ngettext(
@@ -41,13 +66,10 @@ def fates(job):
     return [Fate(text % {"units": missing}, "warn", "circle-x")]
 
 
-def _plans_after(job):
-    """The parts that took over from the part of a job, and from those that did not last."""
+def _plans_after(job, plans):
+    """The parts that took over from the part of a job, and from those that did not last, among those of its order."""
     followers = defaultdict(list)
-    plans = (
-        RoutingPlan.objects.filter(order=job.order_id).select_related("facility").prefetch_related("lines")
-    )
-    for plan in plans.order_by("pk"):
+    for plan in plans:
         if plan.predecessor_id or plan.parent_id:
             followers[plan.predecessor_id or plan.parent_id].append(plan)
     # What the part had to leave to others before it was picked is another story.

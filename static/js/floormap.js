@@ -5,7 +5,9 @@ function follow() {
   const id = card?.dataset.current;
   if (!id) return;
   for (const mark of document.querySelectorAll("[data-stops]")) {
-    mark.classList.toggle("is-next", !card.hidden && mark.dataset.stops.split(" ").includes(id));
+    const isNext = !card.hidden && mark.dataset.stops.split(" ").includes(id);
+    mark.classList.toggle("is-next", isNext);
+    if (isNext && mark.nextElementSibling) mark.parentElement.append(mark); // above its neighbours
   }
 }
 

@@ -1,4 +1,4 @@
-// The list of pick jobs by scanner: “Next” takes the next job, any other code finds its job.
+// The lists of jobs and of runs by scanner: “Next” takes the next work, any other code finds its job.
 
 import { ScanInput } from "./scaninput.js";
 
@@ -8,7 +8,7 @@ const search = document.querySelector("[role=search]");
 function onCode(code) {
   const command = commands[code.toUpperCase()];
   if (command === "next") document.querySelector("[data-command=next]")?.click();
-  if (command) return;
+  if (command || !search) return;
   search.elements.q.value = code;
   search.requestSubmit();
 }
@@ -16,7 +16,7 @@ function onCode(code) {
 new ScanInput(onCode);
 
 // A command that was scanned into the search field is none the less a command.
-search.addEventListener("submit", (event) => {
+search?.addEventListener("submit", (event) => {
   const code = search.elements.q.value.trim();
   if (!commands[code.toUpperCase()]) return;
   event.preventDefault();

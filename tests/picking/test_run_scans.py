@@ -157,6 +157,25 @@ def test_run_is_put_aside_and_closed_by_its_screen(facility, run, two, mug, lamp
     assert PackJob.objects.count() == 2
 
 
+def test_run_that_is_closed_with_missing_units_leads_to_what_becomes_of_them(
+    run, two, mug, lamp, client, facility
+):
+    (tote,) = load_units.create(facility, by=None, now=timezone.now())
+    act(run, "scan", code=tote.code)
+    for article in (mug, mug):
+        act(run, "scan", code=code(article))
+    act(run, "short", line=two[0].lines.get(title="Lamp").pk, reason="NOT_FOUND")
+    act(run, "short", line=two[1].lines.get().pk, reason="NOT_FOUND")
+
+    assert act(run, "close").data["kind"] == "closed_short"
+
+    client.force_login(run.editor)
+    page = client.get(reverse("picking:run-detail", args=["here", run.pk])).content.decode()
+    for job in two:
+        assert f"{job}: 1 unit will not come. The shop knows." in page
+    assert "To the next run" in page
+
+
 def test_paused_run_and_run_of_a_colleague_are_stale(run, two, mug, colleague):
     assert act(run, "scan", by=colleague, code=code(mug)).status_code == 409
     assert act(run, "pause").data["kind"] == "paused"
