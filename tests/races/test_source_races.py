@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.utils import timezone
 
-from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources import NAMES, fake_of
 from orders.models import Order, OrderLine
 from orders.sources import buckets, importing, inbox, polling, reports
 from orders.sources.events import ReportDue
@@ -26,7 +26,7 @@ PLACES = ["database", *(["cache"] if settings.CACHE_URL else [])]  # of the toke
 with_webhooks = kinds(lambda shop: shop.has_webhooks)
 
 
-@pytest.fixture(params=sorted(KINDS))
+@pytest.fixture(params=NAMES)
 def shop(request, monkeypatch):
     return join(fake_of(request.param), monkeypatch)
 

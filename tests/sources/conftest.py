@@ -1,17 +1,13 @@
 """A shop per kind, and a connection to it: a new kind joins every shared test with its name in ``KINDS``."""
 
-import functools
-
 import pytest
 from django.utils import timezone
 
 from fulfillment.core import outbox
 from fulfillment.core.events import delivery_for
-from fulfillment.demo.sources import fake_of
-from fulfillment.demo.sources.salesforce import Management
+from fulfillment.demo.sources import NAMES, fake_of
 from orders.sources import http, inbox, polling
 from orders.sources.models import Connection
-from orders.sources.registry import KINDS
 from tests.factories.core import ChannelFactory
 
 
@@ -21,19 +17,15 @@ def fresh_connections(monkeypatch):
     monkeypatch.setattr(inbox, "KNOWN_FOR", 0)
 
 
-# A shop per kind, and of each variant that a kind has.
-SHOPS = {key: functools.partial(fake_of, key) for key in sorted(KINDS)} | {"management": Management}
-
-
-@pytest.fixture(params=SHOPS)
+@pytest.fixture(params=NAMES)
 def shop(request, monkeypatch):
     """A fake shop of each kind; what leaves the house reaches it, and nobody waits in vain."""
-    return join(SHOPS[request.param](), monkeypatch)
+    return join(fake_of(request.param), monkeypatch)
 
 
 def kinds(has):
     """Run a shared test only for the kinds of which this is true."""
-    able = [name for name, make in SHOPS.items() if has(make())]
+    able = [name for name in NAMES if has(fake_of(name))]
     return pytest.mark.parametrize("shop", able, indirect=True)
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from fulfillment.core.models import OutboxEntry
-from fulfillment.demo.sources import fake_of
+from fulfillment.demo.sources import NAMES, fake_of
 from orders import services
 from orders.models import Order, ShortRecord
 from orders.sources import polling, reports
@@ -16,7 +16,7 @@ from orders.sources.models import Report
 from orders.sources.registry import KINDS
 from tests.factories.core import CarrierFactory, FacilityFactory, staff
 from tests.factories.orders import OrderFactory
-from tests.sources.conftest import SHOPS, join, kinds, work_off
+from tests.sources.conftest import join, kinds, work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -382,10 +382,10 @@ def test_parcel_recorded_again_unchanged_is_not_told_again(shop, arrive):
 # Missing units
 
 
-@pytest.fixture(params=[name for name, make in SHOPS.items() if make().takes_missing_units])
+@pytest.fixture(params=[name for name in NAMES if fake_of(name).takes_missing_units])
 def teller(request, monkeypatch):
     """A shop of each kind that can be told of missing units."""
-    return join(SHOPS[request.param](), monkeypatch)
+    return join(fake_of(request.param), monkeypatch)
 
 
 @pytest.fixture
@@ -466,7 +466,7 @@ def test_units_found_after_they_were_told_missing_leave_the_report(teller, lack)
     assert Report.objects.get().state == "SENT"
 
 
-@pytest.mark.parametrize("kind", [name for name, make in SHOPS.items() if not make().takes_missing_units])
+@pytest.mark.parametrize("kind", [name for name in NAMES if not fake_of(name).takes_missing_units])
 def test_source_that_takes_no_missing_units_is_told_by_a_person(kind, monkeypatch, connect):
     shop = join(fake_of(kind), monkeypatch)
     shop.new_order(("SKU-1", 4))

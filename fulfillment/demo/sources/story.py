@@ -124,7 +124,7 @@ class Story:
         return [
             link.number,
             Order.objects.get(pk=link.order_id).country,
-            f"{sent} of {wanted}",
+            f"{sent} of {wanted}" if self.shop.names_units else "-",
             numbers or "-",
         ]
 

@@ -19,9 +19,9 @@ from fulfillment.core.models import OutboxEntry
 from fulfillment.demo import balance, loader, shop
 from fulfillment.demo.crew import Crew
 from fulfillment.demo.pages import PageError
+from fulfillment.demo.sources import NAMES
 from fulfillment.demo.sources.story import Story, StoryError
 from orders.models import Order
-from orders.sources.registry import KINDS
 from packing.models import PackJob
 from picking.models import PickJob
 from routing.models import DecisionLog, RoutingPlan
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", help="A running system that uses the same database as this command.")
         parser.add_argument(
             "--source",
-            choices=sorted(KINDS),
+            choices=NAMES,
             help="The orders come from a shop of this kind, through its connector, and are reported back to it.",
         )
 
