@@ -14,7 +14,7 @@ from . import services
 from .models import Parcel
 
 CHANGED = gettext_noop(
-    "The shop changed the order after it was packed. See under Order sources what is to happen, then book again."
+    "The shop or the customer wants something else since it was packed. See under Order sources what is to happen, then book again."
 )
 # A source that does not answer for so long holds up no label: what the last poll brought counts.
 GO_ON_AFTER = datetime.timedelta(minutes=15)

@@ -1,29 +1,32 @@
-"""Whether a source still wants an order: asked once more right before its label, where units may be cancelled until then."""
+"""Whether a source still wants an order: looked at once more right before its label. Where units may be cancelled until
+then, the source is asked.
+"""
 
 from fulfillment.core.outbox import RetryLater
 
 from . import http, polling
 from .models import Delivery, ImportedOrder
-from .reasons import TOO_LATE
+from .reasons import TOO_LATE, UNDECIDED
 from .registry import KINDS, kind_of, open_client
 
 ASKED = [kind.key for kind in KINDS.values() if kind.is_asked_before_label]
 
 
 def is_wanted(order_id, *, now):
-    """Read an order anew and bring what changed to it; False when a person has to look before it is shipped.
+    """Whether an order may get its label; False when a person has to decide before it is shipped.
+
+    Where units may be cancelled until they are sent, the order is read anew and what changed is brought to it.
 
     Raises:
         RetryLater: the source does not answer.
     """
-    imported = (
-        ImportedOrder.objects.select_related("connection__channel")
-        .filter(order=order_id, connection__kind__in=ASKED, connection__paused_at=None)
-        .first()
-    )
+    imported = ImportedOrder.objects.select_related("connection__channel").filter(order=order_id).first()
     if imported is None:
         return True
     connection = imported.connection
+    waiting = Delivery.objects.parked().filter(connection=connection, external_id=imported.external_id)
+    if connection.kind not in ASKED or connection.is_paused:
+        return not waiting.filter(reason_code__in=UNDECIDED).exists()
     try:
         with open_client(connection) as client:
             client.be_quick()  # the labels of everybody wait behind it
@@ -38,7 +41,4 @@ def is_wanted(order_id, *, now):
         outcome.draft.is_reserved or (outcome.reason and outcome.reason.code == "NOT_RELEASED")
         for outcome in outcomes
     )
-    waiting = Delivery.objects.parked().filter(
-        connection=connection, external_id=imported.external_id, reason_code__in=TOO_LATE
-    )
-    return not is_announced and not waiting.exists()
+    return not is_announced and not waiting.filter(reason_code__in=UNDECIDED + TOO_LATE).exists()

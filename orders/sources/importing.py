@@ -25,9 +25,7 @@ from .drafts import Action, Draft, repaired
 from .events import ReturnOpened
 from .models import ImportedOrder
 from .reading import iso
-from .reasons import Reason, reason, refused
-
-UNDECIDED = {"ON_HOLD", "CANCEL_ASKED"}  # of a known order: a person has to look
+from .reasons import UNDECIDED, Reason, reason, refused
 
 
 @dataclasses.dataclass(frozen=True)

@@ -107,6 +107,7 @@ ADVICE = {
     ),
     "SOURCE_REFUSED": _("Try again later. If that does not help, an administrator can test the connection."),
 }
+UNDECIDED = ("ON_HOLD", "CANCEL_ASKED")  # of a known order: a person has to look before it goes on
 TOO_LATE = (
     "CHANGE_TOO_LATE",
     "GROUPS_TOO_LATE",

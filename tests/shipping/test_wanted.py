@@ -8,7 +8,7 @@ from django.utils import timezone
 from fulfillment.core.models import OutboxEntry
 from fulfillment.demo.sources import fake_of
 from orders.models import Order
-from orders.sources import importing
+from orders.sources import importing, polling
 from orders.sources import services as sources
 from orders.sources.models import Connection, Delivery
 from orders.sources.registry import KINDS
@@ -26,22 +26,27 @@ def shop(monkeypatch):
     return join(fake_of("otto"), monkeypatch)
 
 
-@pytest.fixture
-def packed(shop):
-    """A parcel with two units of an order of OTTO Market, as the shop has it and as we have it."""
+def packed_of(shop):
+    """A parcel with two units of an order of a shop, as the shop has it and as we have it."""
     waiting = parcel(2)
     line = waiting.order.lines.get()
     order = shop.new_order((line.sku, 2))
+    kind = KINDS[shop.kind]
     connection = Connection(
-        kind="otto", name="OTTO", channel=ChannelFactory(), settings=shop.settings(), watermark=None
+        kind=kind.key, name="Shop", channel=ChannelFactory(), settings=shop.settings(), watermark=None
     )
     connection.credentials = shop.credentials()
     connection.save()
-    (draft,) = KINDS["otto"].mapping.drafts(shop.payload(order), KINDS["otto"].options(connection.settings))
+    (draft,) = kind.mapping.drafts(shop.payload(order), kind.options(connection.settings))
     line.wire = {**line.wire, "customAttributes": {"externalLineId": draft.lines[0].line_id}}
     line.save(update_fields=["wire"])
     importing._link(connection, draft, waiting.order, timezone.now()).save(force_insert=True)
     return order, waiting
+
+
+@pytest.fixture
+def packed(shop):
+    return packed_of(shop)
 
 
 def label(waiting):
@@ -122,3 +127,52 @@ def test_other_orders_are_not_asked_for(shop):
 
     assert label(waiting) == Parcel.Status.DONE
     assert shop.requests == []
+
+
+def test_line_whose_customer_wants_to_cancel_gets_no_label_before_somebody_decided(monkeypatch):
+    amazon = join(fake_of("amazon"), monkeypatch)
+    order, waiting = packed_of(amazon)
+    order.items[0].is_unwanted = True
+    amazon.change(order)
+    polling.run(Connection.objects.get().pk, now=timezone.now())
+    task = Delivery.objects.parked().get()
+    assert task.reason_code == "CANCEL_ASKED"
+
+    assert label(waiting) == Parcel.Status.WAITING_FOR_INPUT
+    sources.close(task.pk, by=None, now=timezone.now())
+    services.request_again(waiting.pk, by=None, now=timezone.now())
+
+    assert label(waiting) == Parcel.Status.DONE
+
+
+def test_order_that_the_shop_put_on_hold_gets_no_label(monkeypatch):
+    shopify = join(fake_of("shopify"), monkeypatch)
+    order, waiting = packed_of(shopify)
+    Delivery.objects.create(
+        connection=Connection.objects.get(),
+        key="hold",
+        body=b"{}",
+        state="PARKED",
+        reason_code="ON_HOLD",
+        external_id=order.id,
+        worked_at=timezone.now(),
+    )
+
+    assert label(waiting) == Parcel.Status.WAITING_FOR_INPUT
+
+
+def test_other_parked_work_of_an_order_holds_no_label_up(monkeypatch):
+    shopify = join(fake_of("shopify"), monkeypatch)
+    order, waiting = packed_of(shopify)
+    Delivery.objects.create(
+        connection=Connection.objects.get(),
+        key="other",
+        body=b"{}",
+        state="PARKED",
+        reason_code="UNREADABLE",
+        external_id=order.id,
+        worked_at=timezone.now(),
+    )
+
+    assert label(waiting) == Parcel.Status.DONE
+    assert shopify.requests == []
