@@ -8,6 +8,7 @@ from fulfillment.demo.sources import fake_of
 from fulfillment.demo.sources.base import ANNA
 from orders.sources import polling
 from orders.sources.registry import KINDS
+from tests.sources.conftest import kinds
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,49 @@ def test_single_order_page_and_webhook_are_read(shop, preview):
     assert page[0] == single
     if shop.has_webhooks and not shop.sends_signals:
         assert preview(shop.kind, shop.webhook(first)[1]) == [single]
+
+
+@kinds(lambda shop: shop.sends_signals)
+def test_message_that_only_names_an_order_says_so(shop, preview):
+    order = shop.new_order()
+
+    (found,) = preview(shop.kind, shop.signal(order)[1])
+
+    assert (found["action"], found["order_id"]) == ("ignore", order.id)
+    assert found["reason"] == "The message only names the order; it is read from the source."
+
+
+def test_commercetools_message_says_whether_its_order_is_read(preview):
+    message = {"id": "m1", "resource": {"typeId": "order", "id": "o1"}, "resourceVersion": 2}
+
+    (needed,) = preview("commercetools", {**message, "type": "OrderStateChanged", "orderState": "Confirmed"})
+    (other,) = preview("commercetools", {**message, "type": "ParcelAddedToDelivery"})
+
+    assert needed["reason"] == "The message only names the order; it is read from the source."
+    assert other["reason"] == "Messages of the kind ParcelAddedToDelivery are not needed."
+
+
+@pytest.mark.parametrize(
+    ("payload", "order_id"),
+    [
+        ({"order_edit": {"id": 1, "order_id": 1001}}, "1001"),
+        ({"fulfillment_order": {"id": "gid://shopify/FulfillmentOrder/5", "status": "open"}}, ""),
+        (
+            {
+                "admin_graphql_api_id": "gid://shopify/Return/7",
+                "id": 7,
+                "order": {"id": 1001, "admin_graphql_api_id": "gid://shopify/Order/1001"},
+            },
+            "1001",
+        ),
+    ],
+    ids=["edit", "fulfilment order", "return"],
+)
+def test_shopify_webhook_that_only_names_an_order_says_so(preview, payload, order_id):
+    (found,) = preview("shopify", payload)
+
+    assert (found["action"], found["order_id"]) == ("ignore", order_id)
+    assert found["reason"] == "The message only names the order; it is read from the source."
 
 
 def test_ship_groups_are_several_objects(preview):

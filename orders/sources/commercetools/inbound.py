@@ -15,16 +15,6 @@ LIMIT = 500
 KEYS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 ISSUERS = ["https://accounts.google.com", "accounts.google.com"]
 KEPT, ASKED_EVERY = 3600, 10  # seconds
-# What follows from our own reports, or says nothing of what is to be shipped.
-NOT_NEEDED = (
-    "Delivery",
-    "Parcel",
-    "OrderShipmentStateChanged",
-    "OrderPaymentStateChanged",
-    "OrderPaymentAdded",
-    "OrderReturn",
-    "ReturnInfo",
-)
 
 
 def verify(connection, headers, body):
@@ -85,7 +75,7 @@ def read(client, topic, payload):
     message = mapping.message_of(payload)
     if message is None:
         return mapping.unwrap(payload)
-    if text(part(message, "resource", "typeId")) != "order" or topic.startswith(NOT_NEEDED):
+    if text(part(message, "resource", "typeId")) != "order" or topic.startswith(mapping.NOT_NEEDED):
         return []
     if topic == mapping.DELETED:
         return mapping.unwrap(payload)

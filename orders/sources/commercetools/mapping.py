@@ -22,6 +22,16 @@ from orders.sources.reading import (
 )
 
 DELETED = "OrderDeleted"
+# Messages that follow from our own reports, or say nothing of what is to be shipped.
+NOT_NEEDED = (
+    "Delivery",
+    "Parcel",
+    "OrderShipmentStateChanged",
+    "OrderPaymentStateChanged",
+    "OrderPaymentAdded",
+    "OrderReturn",
+    "ReturnInfo",
+)
 
 
 def unwrap(payload):
@@ -101,9 +111,10 @@ def drafts(order, options):
         attributes=attributes(*_fields(order)),
     )
     if "is_signal" in order:
-        return [
-            _judge(whole_order.but(Action.IGNORE, "OTHER_TOPIC", topic=order["is_signal"]), order, options)
-        ]
+        topic = order["is_signal"]
+        is_needed = not topic.startswith(NOT_NEEDED)
+        said = ("SIGNAL", {}) if is_needed else ("OTHER_TOPIC", {"topic": topic})
+        return [_judge(whole_order.but(Action.IGNORE, said[0], **said[1]), order, options)]
     shipped = _shipped(order)
     if text(order.get("shippingMode")) == "Multiple":
         groups = _groups(whole_order, order, shipped, options)

@@ -22,11 +22,15 @@ HELD_BY_US = "Not found when it was picked."  # the note of our own holds
 def unwrap(payload):
     """The orders of a webhook body, a REST or GraphQL answer, or a single order.
 
+    A webhook that is not about the order itself gives what it says of one, which may be nothing.
+
     Raises:
         NotOfThisSource
     """
     if not isinstance(payload, dict):
         raise NotOfThisSource
+    if (signal := _signal(payload)) is not None:
+        return [signal]
     inner = payload.get("data") if isinstance(payload.get("data"), dict) else payload
     if "orders" in inner:
         found = items(inner["orders"])
@@ -41,6 +45,19 @@ def unwrap(payload):
     return found
 
 
+def _signal(payload):
+    """What a webhook of fulfilment orders, edits or returns says of its order; None for others."""
+    edit, found = payload.get("order_edit"), payload.get("fulfillment_order")
+    if isinstance(edit, dict):
+        return {"id": edit.get("order_id"), "is_signal": True}
+    if isinstance(found, dict):
+        return {"id": first(part(found, "order", "id"), found.get("order_id")), "is_signal": True}
+    kind = text(payload.get("admin_graphql_api_id") or payload.get("id"))
+    if "/Return/" in kind and isinstance(payload.get("order"), dict):
+        return {"id": payload["order"].get("id"), "is_signal": True}
+    return None
+
+
 def _is_order(order):
     is_own_id = text(order.get("admin_graphql_api_id") or order.get("id")).startswith("gid://shopify/Order/")
     return bool(text(order.get("id"))) and (is_own_id or "line_items" in order or "lineItems" in order)
@@ -53,6 +70,9 @@ def identify(order):
 
 
 def drafts(order, options):
+    if order.get("is_signal") is True:
+        order_id, number = identify(order)
+        return [Draft(order_id=order_id, number=number).but(Action.IGNORE, "SIGNAL")]
     return [_draft(_as_webhook(order), options)]
 
 
