@@ -90,6 +90,17 @@ def test_number_in_the_street_is_parted_and_additions_are_kept(shop):
     assert address.addition == "Hinterhaus, c/o Meier, B, 3"
 
 
+def test_mobile_and_region_stand_for_phone_and_state_and_fees_are_no_stock(shop):
+    order = shop.payload(shop.new_order())
+    order["shippingAddress"] |= {"phone": "", "mobile": " +49 170 1 ", "state": "", "region": "Bayern"}
+    assert order["customLineItems"]
+
+    draft = draft_of(order)
+
+    assert (draft.address.phone, draft.address.state) == ("+49 170 1", "Bayern")
+    assert [line.sku for line in draft.lines] == ["SKU-1"]
+
+
 def test_custom_fields_become_flat_text(shop):
     order = shop.payload(shop.new_order(Item("SKU-1", attributes={"engraving": "Anna"})))
     order["custom"] = {"fields": {"gift": True, "slot": {"from": 9}, "tags": ["a", "b"]}}

@@ -392,3 +392,42 @@ def test_poll_of_250_orders_needs_no_query_per_order(shop, connection):
 
     assert Order.objects.count() == 250
     assert max(counts) < 125, counts
+
+
+# Personal data
+
+
+PERSONAL = ("Müller", "Schönhauser", "anna@example.com", "123456", "Hinterhaus")
+
+
+def test_address_that_the_shop_hides_later_is_kept(shop, connection):
+    order = shop.new_order()
+    poll(connection)
+    before = Order.objects.get().consumer
+
+    shop.change(order, address=None, email="")
+    poll(connection)
+
+    assert Order.objects.get().consumer == before
+    assert not Delivery.objects.parked().exists()
+
+
+def test_no_error_text_and_no_log_line_names_a_customer(shop, connection, caplog):
+    caplog.set_level("DEBUG")
+    for fields in (
+        {"address": {**ANNA, "postal_code": ""}},
+        {"address": {**ANNA, "country": "XX"}},
+        {"items": [Item("")]},
+        {},
+    ):
+        order = shop.new_order(*fields.pop("items", [("SKU-1", 1)]))
+        shop.change(order, **fields)
+    shop.fail(400, body=shop.refusal("It is refused."))
+    poll(connection)
+    poll(connection)
+
+    connection.refresh_from_db()
+    assert Order.objects.exists()
+    said = [caplog.text, connection.last_error, *(str(task.reason) for task in Delivery.objects.parked())]
+    assert len(said) > 4
+    assert [word for word in PERSONAL for text in said if word in text] == []

@@ -251,6 +251,50 @@ def test_lines_are_always_listed(shop, connect):
     assert order.shipments[0]["url"] == "https://track.example/TRACK-1"
 
 
+def split_over(shop, *locations):
+    """Let the lines of an order wait at one location each."""
+    real = shop._fulfillment_orders
+
+    def split(order):
+        (own,) = real(order)
+        lines = own["lineItems"]["nodes"]
+        return [
+            own
+            | {
+                "id": f"{own['id']}?{number}",
+                "assignedLocation": {"location": {"id": f"gid://shopify/Location/{location}"}},
+                "lineItems": {"nodes": [line]},
+            }
+            for number, (location, line) in enumerate(zip(locations, lines, strict=True))
+        ]
+
+    shop._fulfillment_orders = split
+
+
+def test_each_location_gets_a_call_of_its_own(shop, connect):
+    order = arrive(shop, connect(shop), ("SKU-1", 1), ("SKU-2", 1), ("SKU-3", 1))
+    split_over(shop, 1, 2, 1)
+
+    hand_over(Order.objects.get(), (0, 1), (1, 1), (2, 1))
+    work_off()
+
+    first, second, third = (item.id for item in order.items)
+    assert [one["lines"] for one in order.shipments] == [{first: 1, third: 1}, {second: 1}]
+    assert {one["tracking"] for one in order.shipments} == {"TRACK-1"}
+    assert Report.objects.get().state == "SENT"
+
+
+def test_other_locations_are_left_alone(shop, connect):
+    order = arrive(shop, connect(shop, locations=["1"]), ("SKU-1", 1), ("SKU-2", 1))
+    split_over(shop, 1, 2)
+
+    hand_over(Order.objects.get(), (0, 1), (1, 1))
+    work_off()
+
+    assert [one["lines"] for one in order.shipments] == [{order.items[0].id: 1}]
+    assert (Report.objects.get().state, Report.objects.get().reason_code) == ("PARKED", "NOTHING_OPEN")
+
+
 def test_lost_answer_without_tracking_number_is_seen_by_what_is_open(shop, connect):
     order = arrive(shop, connect(shop), ("SKU-1", 3))
     shop.lose_answer()
