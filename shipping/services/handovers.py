@@ -284,7 +284,8 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
             line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
         _check_refused(job, line)
         line.handed_over = line.quantity - line.refused_units
-    if not any(line.handed_over for line in lines):
+    # A box with mere parts of units that are counted in another one has no lines.
+    if (lines or not job.parcel_id) and not any(line.handed_over for line in lines):
         raise EverythingRefused
     for line in lines:
         line.save(update_fields=["handed_over", "refused"])

@@ -1,9 +1,11 @@
 """One unit in several boxes: each box gets a label and a slip, and the shop hears what belongs together."""
 
 import pytest
+from django.utils import timezone
 
 from orders.models import ParcelRecord
-from shipping.models import HandoverJob, Paper, Parcel
+from shipping import services
+from shipping.models import HandoverJob, Paper, Parcel, ReturnJob, Shipment
 from tests.factories.core import FacilityFactory
 from tests.factories.shipping import shipment, work
 
@@ -20,6 +22,26 @@ def sent():
 def test_each_box_gets_its_label_and_leaves_the_house(sent):
     assert list(Parcel.objects.values_list("status", flat=True)) == ["DONE", "DONE"]
     assert HandoverJob.objects.filter(status="OPEN").count() == 2
+
+
+def test_handover_of_every_box_ends_the_shipment_and_opens_the_return(sent):
+    for job in HandoverJob.objects.order_by("parcel__package__number"):
+        services.hand_over(job.pk, by=None, now=timezone.now())
+
+    assert Shipment.objects.get().status == "COMPLETED"
+    assert set(HandoverJob.objects.values_list("status", flat=True)) == {"HANDED_OVER"}
+    assert sum(line.delivered for line in ReturnJob.objects.get().lines.all()) == 3
+
+
+def test_box_of_a_mere_part_may_leave_first_and_come_back(sent):
+    job = HandoverJob.objects.order_by("parcel__package__number").last()
+    services.hand_over(job.pk, by=None, now=timezone.now())
+
+    services.revert(job.pk, reason="Too early", by=None, now=timezone.now())
+
+    job.refresh_from_db()
+    assert job.status == "OPEN"
+    assert set(ParcelRecord.objects.values_list("handed_over_at", flat=True)) == {None}
 
 
 def test_both_records_say_which_unit_is_in_which_boxes(sent):
