@@ -44,8 +44,9 @@ def add_labels(parcel_id, brought, *, closes=False, by, now, version=None):
     Refuses a parcel that is being booked or finished, one that would be closed without label and number, a number
     that no barcode holds, and an old version.
     """
-    if brought.number and not booking.NUMBER.fullmatch(brought.number):
-        raise booking.NumberNotUsable
+    for number in filter(None, (brought.number, brought.return_number)):
+        if not booking.NUMBER.fullmatch(number):
+            raise booking.NumberNotUsable
     for doc in brought.docs:
         documents.keep(doc.data)
     with transaction.atomic():

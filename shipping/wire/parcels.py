@@ -3,7 +3,18 @@
 from django.urls import reverse
 
 from fulfillment.core.api.recording import attribute_updates, represent_attributes
-from fulfillment.core.api.schema import Choice, Integer, List, Number, Object, Text, boolean, free, moment
+from fulfillment.core.api.schema import (
+    Choice,
+    Integer,
+    List,
+    Number,
+    Object,
+    Text,
+    boolean,
+    free,
+    moment,
+    web_page,
+)
 from fulfillment.core.api.search import page_info
 from orders.wire import short, text, versioned
 
@@ -102,10 +113,11 @@ PARCEL_NOT_OFFERED = {
 _not_offered = {
     name: Number(0) if name.lower().endswith("productvalue") else free for name in PARCEL_NOT_OFFERED
 }
+product = Text(60)
 item_for_creation = Object({"quantity": Integer(1)}, {"article": free})
 creation = {
     "carrierRef": short,
-    "carrierProduct": short,
+    "carrierProduct": product,
     "recipient": loose_address,
     "dimensions": dimensions_for_update,
     **dict.fromkeys(
@@ -161,7 +173,7 @@ parcel_patch = Object(
                         {"action": short},
                         {
                             **_not_offered,
-                            "carrierProduct": short,
+                            "carrierProduct": product,
                             "customAttributes": free,
                             "dimensions": dimensions_for_update,
                             "result": Object(optional={"carrierTrackingNumber": short, "summary": text}),
@@ -185,7 +197,7 @@ label_content = Object(
     {
         "labelFile": label_file,
         "trackingNumber": short,
-        "trackingUrl": Text(500),
+        "trackingUrl": web_page,
         "errorCode": short,
         "errorDescription": text,
     },

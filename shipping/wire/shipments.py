@@ -77,7 +77,7 @@ shipment_patch = Object(
                             "carrierRef": short,
                             "status": Text(choices=Shipment.Status.values),
                             "targetAddress": loose_address,
-                            "carrierProduct": short,
+                            "carrierProduct": Text(60),
                             "paymentInformation": free,
                             "pickJobRef": short,
                         },

@@ -443,6 +443,38 @@ def test_file_that_is_no_label_is_refused_by_its_content(api, external_parcel, d
     assert described(answer)[0].startswith(f"labels[0].labelFile.content: {problem}")
 
 
+@pytest.mark.parametrize(
+    "page", ["javascript:alert(1)", "track.example/1", "https://", "https://x.example/a b"]
+)
+def test_page_that_no_browser_should_open_is_refused(api, external_parcel, link):
+    body = brings({**brought(b"%PDF"), "trackingUrl": link}, version=external_parcel.version)
+
+    answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)
+
+    assert answer.status_code == 400
+    assert described(answer)[0].startswith("labels[0].trackingUrl: must be an address like https://")
+
+
+@pytest.mark.parametrize("number", ["1" * 41, "^XA~JA", "<b>"])
+@pytest.mark.parametrize("kind", ["SEND_LABEL", "RETURN_LABEL"])
+def test_number_that_no_barcode_holds_is_refused(api, external_parcel, kind, number):
+    data = b"^XA^FO1,1^BCN,100,N,N,N^FDX^FS^XZ"
+    body = brings(brought(data, kind, "ZPL", number), version=external_parcel.version)
+
+    answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "NUMBER_NOT_USABLE")
+
+
+def test_product_with_a_name_that_is_too_long_is_refused(api):
+    waiting = parcel(1)
+    action = {"action": "ModifyParcel", "carrierProduct": "x" * 61}
+
+    answer = api.patch(f"/api/parcels/{waiting.pk}", {"version": waiting.version, "actions": [action]})
+
+    assert described(answer) == ["actions[0].carrierProduct: must not be longer than 60 characters"]
+
+
 def test_label_needs_file_number_and_page_or_an_error(api, external_parcel):
     body = brings({"labelType": "SEND_LABEL"}, version=external_parcel.version)
     answer = api.post(f"/api/parcels/{external_parcel.pk}/actions", body)

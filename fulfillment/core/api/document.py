@@ -14,6 +14,7 @@ OPERATIONS: dict[str, dict] = {}  # by name: {"body": part or None, "answers": {
 FUNCTIONS = {
     schema.boolean: {"type": "boolean"},
     schema.moment: {"type": "string", "format": "date-time"},
+    schema.web_page: {"type": "string", "format": "uri", "maxLength": 500},
     schema.email: {"type": "string", "format": "email", "maxLength": 254},
     schema.country: {"type": "string", "pattern": "^[A-Z]{2}$"},
     schema.free: {"type": "object"},

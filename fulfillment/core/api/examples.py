@@ -60,6 +60,7 @@ SIMPLE = {
     schema.boolean: True,
     schema.moment: MOMENT,
     schema.email: VALUES["email"],
+    schema.web_page: "https://carrier.example/track/1",
     schema.country: VALUES["country"],
     schema.free: {},
     schema.anything: "text",

@@ -13,6 +13,7 @@ from ..countries import COUNTRIES
 
 MOST_ERRORS = 50
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+WEB_PAGE = re.compile(r"https?://[^\s/]+(/\S*)?", re.IGNORECASE)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -83,6 +84,15 @@ def read_moment(text):
 def email(value, path, errors):
     if type(value) is not str or len(value) > 254 or not EMAIL.fullmatch(value):
         errors.append((path, "must be an e-mail address"))
+    return value
+
+
+def web_page(value, path, errors):
+    """An address that a browser may open: people follow it."""
+    if type(value) is not str or len(value) > 500 or not WEB_PAGE.fullmatch(value):
+        errors.append(
+            (path, "must be an address like https://carrier.example/track, of up to 500 characters")
+        )
     return value
 
 
