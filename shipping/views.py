@@ -214,7 +214,8 @@ def _file(data, format, name, *, as_attachment=False):  # noqa: A002
 @require_safe
 @at_facility(Permission.HAND_OVER)
 def handover_list(request):
-    text = request.GET.get("q", "")[:120]
+    asked = FindForm(request.GET)
+    text = asked.cleaned_data["q"] if asked.is_valid() else ""
     return render(
         request,
         "shipping/handoverjob_list.html",
