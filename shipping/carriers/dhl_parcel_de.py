@@ -4,21 +4,17 @@ The carrier cannot tell whether a reference was booked, so it has no ``find``: t
 the next morning.
 """
 
-import base64
-import binascii
-import datetime
-import re
 import threading
 import time
 
-import pypdfium2
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django_countries import countries
 
-from .base import Adapter, Booking, CarrierError, Credential, Doc, Listed, Outcome, Track
+from .base import Adapter, CarrierError, Credential, Listed, Outcome
 from .calls import body_of, call, classify, url_problems
+from .dhl_answers import booking_of, lists_of, printed, problems_of, track_of
 
 PROFILE = "STANDARD_GRUPPENPROFIL"
 TOKEN, SHIPPING, TRACKING = (
@@ -28,35 +24,6 @@ TOKEN, SHIPPING, TRACKING = (
 )
 LIMITS = {"name": 50, "street": 50, "house": 10, "city": 40, "postal_code": 10}
 PAPER = "910-300-400"
-TRACKING_PAGE = "https://www.dhl.de/de/privatkunden/pakete-empfangen/verfolgen.html?piececode="
-# From the properties of the carrier to the fields of our form.
-FIELDS = {
-    "consignee.name1": "last_name",
-    "consignee.name2": "company",
-    "consignee.name3": "addition",
-    "consignee.additionalAddressInformation1": "addition",
-    "consignee.addressStreet": "street",
-    "consignee.addressHouse": "house_number",
-    "consignee.postalCode": "postal_code",
-    "consignee.city": "city",
-    "consignee.country": "country",
-    "details.weight": "weight_g",
-    "details.dim": "length_mm",
-    "details.dim.length": "length_mm",
-    "details.dim.width": "width_mm",
-    "details.dim.height": "height_mm",
-    "product": "product",
-}
-STATUSES = {
-    "pre-transit": "registered",
-    "transit": "transit",
-    "delivered": "delivered",
-    "failure": "exception",
-    "unknown": "unknown",
-}
-# On the list of a closed day: a shipment number, and beside it our reference (the parcel's code and the attempt).
-LISTED_NUMBER = re.compile(r"(?<![0-9A-Za-z-])\d{12,20}(?![0-9A-Za-z-])")
-LISTED_REFERENCE = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Za-z]{5,30}-\d{1,2}(?![0-9A-Za-z-])")
 EARLY = 60  # seconds before its end that a token is not used any more
 
 _tokens: dict[tuple[str, str, str], tuple[str, float]] = {}
@@ -120,14 +87,14 @@ class DhlParcelDe(Adapter):
         )
         body = body_of(response)
         if response.status_code in {200, 201, 207}:
-            return self._booking(body)
+            return booking_of(body)
         if response.status_code in {401, 403} and not is_fresh:
             # The kept token was withdrawn. Refused at the door, so nothing was booked.
             self._forget()
             raise CarrierError(
                 Outcome.RETRY, gettext_noop("The carrier asks to log in again."), code="401", seconds=0
             )
-        message, fields = _problems(body)
+        message, fields = problems_of(body)
         raise classify(
             response.status_code, books=True, headers=response.headers, message=message, fields=fields
         )
@@ -194,33 +161,6 @@ class DhlParcelDe(Adapter):
             }
         return body
 
-    def _booking(self, body):
-        items = (body or {}).get("items")
-        item = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else None
-        if item is None:
-            raise _no_sense()
-        state = (item.get("sstatus") or {}).get("statusCode", (item.get("sstatus") or {}).get("status"))
-        if isinstance(state, int) and state >= 400:
-            message, fields = _problems({"items": [item]})
-            raise classify(state, books=True, message=message, fields=fields)
-        number, label = item.get("shipmentNo"), _document(item.get("label"))
-        if not number or label is None:
-            raise _no_sense()
-        docs = [Doc("label", *label)]
-        for kind, name in (("return_label", "returnLabel"), ("customs", "customsDoc")):
-            if found := _document(item.get(name)):
-                docs.append(Doc(kind, *found))
-        return Booking(
-            number=str(number),
-            docs=tuple(docs),
-            warnings=tuple(
-                f"{entry.get('property', '')}: {entry.get('validationMessage', '')}".strip(": ")
-                for entry in item.get("validationMessages") or []
-            ),
-            return_number=str(item.get("returnShipmentNo") or ""),
-            tracking_url=f"{TRACKING_PAGE}{number}",
-        )
-
     def cancel(self, number):
         token = self._token()[0]
         response = call(
@@ -248,12 +188,12 @@ class DhlParcelDe(Adapter):
         )
         if response.status_code not in {200, 207}:
             self._refuse_login(response)
-            message, _fields = _problems(body_of(response))
+            message, _fields = problems_of(body_of(response))
             raise classify(response.status_code, headers=response.headers, message=message)
         listed = self._list_of(day)
         if listed.status_code != 200:
             return None  # the day is closed; its list can be had at the carrier's site
-        return next(iter(_lists(body_of(listed))), None)
+        return next(iter(lists_of(body_of(listed))), None)
 
     def listed(self, day):
         response = self._list_of(day)
@@ -272,8 +212,8 @@ class DhlParcelDe(Adapter):
             if isinstance(entry, dict) and entry.get("shipmentNo")
         }
         accounts = {product.billing_number for product in self.account.products}
-        for data in _lists(body):
-            for number, reference in _printed(data, accounts):
+        for data in lists_of(body):
+            for number, reference in printed(data, accounts):
                 found[number] = found.get(number) or reference
         return [Listed(number, reference) for number, reference in found.items()]
 
@@ -299,7 +239,7 @@ class DhlParcelDe(Adapter):
             if response.status_code != 200:
                 raise classify(response.status_code, headers=response.headers)
             for shipment in (body_of(response) or {}).get("shipments") or []:
-                tracks += [_track(number, event) for event in shipment.get("events") or [] if event]
+                tracks += [track_of(number, event) for event in shipment.get("events") or [] if event]
         return [track for track in tracks if track is not None]
 
     # The login
@@ -419,91 +359,6 @@ def _check_lengths(parcel):
             code="limits",
             fields=fields,
         )
-
-
-def _problems(body):
-    """(words, [(field of ours, words)]) of a refusal."""
-    body = body or {}
-    items = body.get("items") if isinstance(body.get("items"), list) else []
-    entries = [
-        entry
-        for item in items
-        if isinstance(item, dict)
-        for entry in item.get("validationMessages") or []
-        if entry.get("validationState", "Error") == "Error"
-    ]
-    fields, rest = [], []
-    for entry in entries:
-        words = str(entry.get("validationMessage", ""))
-        name = FIELDS.get(str(entry.get("property", "")).removeprefix("shipments[0]."))
-        if name:
-            fields.append((name, words))
-        else:
-            rest.append(f"{entry.get('property', '')}: {words}".strip(": "))
-    status = body.get("status") if isinstance(body.get("status"), dict) else {}
-    words = status.get("detail") or status.get("title") or body.get("detail") or body.get("title") or ""
-    return "; ".join(filter(None, [str(words), *rest])), fields
-
-
-def _document(entry):
-    """(format, bytes) of one paper in the answer, None when it is not there."""
-    if not isinstance(entry, dict):
-        return None
-    if entry.get("zpl2"):
-        return "ZPL", str(entry["zpl2"]).encode()
-    try:
-        data = base64.b64decode(entry.get("b64") or "", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return ("PDF", data) if data.startswith(b"%PDF") else None
-
-
-def _lists(body):
-    """The lists of a closed day as PDF."""
-    found = (body or {}).get("manifest")
-    documents = [_document(entry) for entry in (found if isinstance(found, list) else [found])]
-    return [data for form, data in filter(None, documents) if form == "PDF"]
-
-
-def _printed(data, accounts):
-    """[(shipment number, our reference or "")] of a printed list. Its columns are told apart by what stands in them."""
-    try:
-        pdf = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        raise classify(500) from error
-    try:
-        lines = [line for page in pdf for line in page.get_textpage().get_text_range().splitlines()]
-    finally:
-        pdf.close()
-    found = []
-    for line in lines:
-        references = LISTED_REFERENCE.findall(line)
-        numbers = [number for number in LISTED_NUMBER.findall(line) if number not in accounts]
-        own = references[0] if len(numbers) == 1 == len(references) else ""
-        found += [(number, own) for number in numbers]
-    return found
-
-
-def _no_sense():
-    return CarrierError(
-        Outcome.UNKNOWN, gettext_noop("The carrier's answer has no number or no label."), code="no_label"
-    )
-
-
-def _track(number, event):
-    try:
-        at = datetime.datetime.fromisoformat(event["timestamp"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    address = (event.get("location") or {}).get("address") or {}
-    return Track(
-        number=number,
-        status=STATUSES.get(event.get("statusCode", ""), "unknown"),
-        at=(at if at.tzinfo else at.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC),
-        carrier_status=str(event.get("statusCode", ""))[:60],
-        description=str(event.get("description") or event.get("status") or ""),
-        location=str(address.get("addressLocality") or ""),
-    )
 
 
 ADAPTER = DhlParcelDe

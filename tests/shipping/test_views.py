@@ -638,7 +638,10 @@ def test_parcel_scanned_twice_is_loaded_once(client, facility):
 def test_list_of_handovers_survives_any_question(client, facility):
     labelled(facility=facility)
 
-    assert [client.get(address("handover-list"), {"q": text}).status_code for text in ("\0", "x" * 999)] == [200, 200]
+    assert [client.get(address("handover-list"), {"q": text}).status_code for text in ("\0", "x" * 999)] == [
+        200,
+        200,
+    ]
 
 
 def test_list_says_what_is_loaded_already(client, facility):
