@@ -3,11 +3,15 @@
 import pytest
 from django.utils import timezone
 
+from fulfillment.demo.sources import fake_of
 from orders.models import ParcelRecord
+from orders.sources.models import Report
 from shipping import services
 from shipping.models import HandoverJob, Paper, Parcel, ReturnJob, Shipment
 from tests.factories.core import FacilityFactory
 from tests.factories.shipping import shipment, work
+from tests.shipping.test_wanted import come_from
+from tests.sources.conftest import join, work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +76,19 @@ def test_slip_of_a_box_with_a_part_says_so(sent):
             "quantity": "–",
         }
     ]
+
+
+def test_otto_hears_of_both_boxes_in_one_call(monkeypatch):
+    shop = join(fake_of("otto"), monkeypatch)
+    sent = shipment(1, facility=FacilityFactory(), goes_on=1)
+    order = come_from(shop, sent.order)
+    work()
+
+    for job in HandoverJob.objects.all():
+        services.hand_over(job.pk, by=None, now=timezone.now())
+    work_off()
+
+    numbers = list(Parcel.objects.order_by("package__number").values_list("tracking_number", flat=True))
+    assert shop.numbers(order) == numbers
+    assert [call.url.path for call in shop.requests if shop.is_write(call)] == ["/v1/multiparcel-shipments"]
+    assert Report.objects.get().state == "SENT"

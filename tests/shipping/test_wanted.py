@@ -29,8 +29,13 @@ def shop(monkeypatch):
 def packed_of(shop):
     """A parcel with two units of an order of a shop, as the shop has it and as we have it."""
     waiting = parcel(2)
-    line = waiting.order.lines.get()
-    order = shop.new_order((line.sku, 2))
+    return come_from(shop, waiting.order), waiting
+
+
+def come_from(shop, ours):
+    """Let an order of one line be one of a shop; returns it as the shop has it."""
+    line = ours.lines.get()
+    order = shop.new_order((line.sku, line.quantity))
     kind = KINDS[shop.kind]
     connection = Connection(
         kind=kind.key, name="Shop", channel=ChannelFactory(), settings=shop.settings(), watermark=None
@@ -40,8 +45,8 @@ def packed_of(shop):
     (draft,) = kind.mapping.drafts(shop.payload(order), kind.options(connection.settings))
     line.wire = {**line.wire, "customAttributes": {"externalLineId": draft.lines[0].line_id}}
     line.save(update_fields=["wire"])
-    importing._link(connection, draft, waiting.order, timezone.now()).save(force_insert=True)
-    return order, waiting
+    importing._link(connection, draft, ours, timezone.now()).save(force_insert=True)
+    return order
 
 
 @pytest.fixture
