@@ -418,6 +418,11 @@ class ParcelRecord(models.Model):
     def __str__(self):
         return self.tracking_number or str(self.parcel_id)
 
+    @property
+    def is_collected(self):
+        """Whether the customer took the goods along: no carrier has them, and there are no numbers."""
+        return not self.carrier_key
+
 
 class ShortRecord(models.Model):
     """Units of an order line that will not come, with the reason. Written by picking and handover."""

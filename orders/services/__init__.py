@@ -37,12 +37,14 @@ from .promises import (
     extend_promise,
 )
 from .records import (
+    record_collected,
     record_handed_over,
     record_handover_reverted,
     record_parcel,
     record_return,
     record_short,
     record_tracking,
+    withdraw_collected,
     withdraw_parcel,
     withdraw_short,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "moment",
     "place",
     "place_many",
+    "record_collected",
     "record_handed_over",
     "record_handover_reverted",
     "record_parcel",
@@ -82,6 +85,7 @@ __all__ = [
     "refuse_number_in_use",
     "replace_addresses",
     "unlock",
+    "withdraw_collected",
     "withdraw_parcel",
     "withdraw_short",
 ]

@@ -59,6 +59,29 @@ def record_parcel(
     return record
 
 
+def record_collected(handover_id, *, order_id, facility_id, items, now):
+    """Note for the shop that the customer took goods along: as of a parcel without a carrier that left at once.
+
+    Args:
+        items: as of ``record_parcel``.
+    """
+    require_transaction()
+    facts = {"order_id": order_id, "facility_id": facility_id, "carrier_key": "", "items": items}
+    ParcelRecord.objects.update_or_create(
+        parcel_id=handover_id, defaults=facts | {"recorded_at": now, "handed_over_at": now}
+    )
+    emit(ParcelRecorded(order_id=order_id, parcel_id=handover_id), by=None, now=now)
+    emit(ParcelHandedOver(order_id=order_id, parcel_id=handover_id), by=None, now=now)
+
+
+def withdraw_collected(handover_id, *, now):
+    """Take back ``record_collected``."""
+    require_transaction()
+    for record in ParcelRecord.objects.filter(parcel_id=handover_id, carrier_key=""):
+        record.delete()
+        emit(ParcelWithdrawn(order_id=record.order_id, parcel_id=handover_id), by=None, now=now)
+
+
 def record_tracking(parcel_id, status, *, at, now):
     """Note for the shop where a parcel is on its way. Parcels without a record are left out."""
     require_transaction()

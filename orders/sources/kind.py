@@ -225,6 +225,11 @@ class Job:
     boxes: tuple[Box, ...] = ()  # of SHIPPED: its parcel and those that share units with it
 
     @property
+    def is_collected(self):
+        """Whether the customer took the goods along: nothing of a parcel can be told then."""
+        return self.parcel is not None and self.parcel.is_collected
+
+    @property
     def goes_on(self):
         """The boxes in which units of the parcel go on."""
         own = str(self.parcel.package_id)

@@ -302,8 +302,18 @@ def hand_over(job_id, *, refused=None, by, now, version=None):
         job.parcel.load_units.clear()
         orders.record_handed_over(job.parcel_id, now=now)
         _complete_shipment(job.parcel.shipment, by=by, now=now)
+    else:
+        _record_collected(job, lines, now)
     emit(HandedOver(handover_job_id=job.pk), by=by, now=now)
     return job
+
+
+def _record_collected(job, lines, now):
+    taken: Counter[uuid.UUID] = Counter()  # lines may have been split
+    for line in lines:
+        taken[line.order_line_id] += line.handed_over
+    items = [{"line": str(line_id), "quantity": units} for line_id, units in (+taken).items()]
+    orders.record_collected(job.pk, order_id=job.order_id, facility_id=job.facility_id, items=items, now=now)
 
 
 def _complete_shipment(shipment, *, by, now):
@@ -343,6 +353,8 @@ def take_back(job, *, reason, by, now):
         if shipment.status == Shipment.Status.COMPLETED:
             transit(shipment.reopen, by=by, now=now, reason=reason)
             emit(ShipmentUpdated(shipment_id=shipment.pk), by=by, now=now)
+    else:
+        orders.withdraw_collected(job.pk, now=now)
     emit(HandoverReverted(handover_job_id=job.pk), by=by, now=now)
     return job
 

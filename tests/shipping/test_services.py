@@ -385,3 +385,20 @@ def test_kind_of_the_order_decides_the_way_out(facility):
     labelled(1, facility=facility, number="2")
 
     assert sorted(HandoverJob.objects.values_list("channel", flat=True)) == ["COLLECT", "DELIVERY"]
+
+
+def test_shop_is_told_what_a_customer_took_along_and_that_it_was_taken_back(facility):
+    job = collected(2, 1, facility=facility)
+    first, second = job.lines.order_by("order_line__position")
+    services.hand_over(job.pk, refused={first.pk: (1, "Too small")}, by=None, now=timezone.now())
+
+    record = ParcelRecord.objects.get()
+    assert (record.parcel_id, record.is_collected) == (job.pk, True)
+    assert record.handed_over_at is not None
+    assert sorted((item["line"], item["quantity"]) for item in record.items) == sorted(
+        [(str(first.order_line_id), 1), (str(second.order_line_id), 1)]
+    )
+
+    services.revert(job.pk, reason="The wrong customer", by=None, now=timezone.now())
+
+    assert not ParcelRecord.objects.exists()

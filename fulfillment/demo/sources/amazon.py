@@ -16,6 +16,7 @@ MARKETPLACE = "A1PA6795UKMFR9"
 class Fake(FakeSource):
     kind = "amazon"
     takes_missing_units = False
+    takes_collected = False
     takes_more_numbers = False
     sends_signals = True
 

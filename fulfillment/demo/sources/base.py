@@ -79,6 +79,7 @@ class FakeSource:
         has_webhooks, has_ship_groups: what the source knows.
         sends_signals: its webhooks only name an order.
         names_units: whether it is told which units are in a parcel.
+        takes_collected: whether it can be told that a customer took goods along.
         takes_more_numbers: whether it can be told several tracking numbers of the same units.
         takes_missing_units: whether it can be told that units of a line will not come.
         page_size: orders on a page, small so that tests see several.
@@ -88,6 +89,7 @@ class FakeSource:
     has_webhooks = True
     has_ship_groups = False
     sends_signals = False
+    takes_collected = True
     takes_more_numbers = True
     takes_missing_units = True
     names_units = True

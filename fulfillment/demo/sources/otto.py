@@ -17,6 +17,7 @@ SECRET = "secret-of-the-fake"  # noqa: S105 - of a seller that is not there
 class Fake(FakeSource):
     kind = "otto"
     has_webhooks = False
+    takes_collected = False
 
     def __init__(self, **options):
         super().__init__(**options)

@@ -328,9 +328,9 @@ class Fake(FakeSource):
         order.shipments.append(
             {
                 "id": number,
-                "tracking": _numbers(wanted["trackingInfo"])[0],
+                "tracking": _numbers(wanted.get("trackingInfo", {}))[0],
                 "lines": lines,
-                **wanted["trackingInfo"],
+                **wanted.get("trackingInfo", {}),
             }
         )
         self.change(order)

@@ -75,8 +75,8 @@ def _is_ours(package, job):
 
 
 def send(client, job):
-    if job.what == Report.What.SHORT:
-        raise NotReportable("NO_ROUTE")  # only whole orders can be cancelled
+    if job.what == Report.What.SHORT or job.is_collected:
+        raise NotReportable("NO_ROUTE")  # only whole orders can be cancelled, and only parcels confirmed
     try:
         return _cancel(client, job) if job.what == Report.What.CANCELLED else _ship(client, job)
     except http.Conflict:

@@ -103,7 +103,9 @@ def _ship(client, order, job):
 
 def _delivery(job):
     content = [{"id": line.line_id, "quantity": line.quantity} for line in job.lines]
-    parcels = [_parcel(job.key, job.parcel.tracking_number, job.carrier, content, is_return=False)]
+    parcels = []
+    if not job.is_collected:
+        parcels.append(_parcel(job.key, job.parcel.tracking_number, job.carrier, content, is_return=False))
     if job.parcel.return_tracking_number:
         number = job.parcel.return_tracking_number
         parcels.append(_parcel(f"{job.key}-return", number, job.carrier, content, is_return=True))

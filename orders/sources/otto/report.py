@@ -23,6 +23,8 @@ def find(client, job):
     noted = job.report.notes.get("ids")
     if job.what == Report.What.RETURNED:
         return None  # what arrived is seen unit by unit, see ``_give_back``
+    if job.is_collected:
+        return None
     if job.what == Report.What.SHIPPED and job.parcel.tracking_number:
         carrier = _carrier(client, job)
         shipment = client.shipment(carrier, job.parcel.tracking_number)
@@ -76,6 +78,8 @@ def _choose(job, units):
 
 def _ship(client, job):
     """One call per parcel; one for all parcels that share units, from the first that units are counted in."""
+    if job.is_collected:
+        raise NotReportable("NO_ROUTE")
     if job.parcel != next(box.parcel for box in job.boxes if box.lines):
         raise NotReportable("TOLD_TOGETHER", is_fault=False)
     for is_again in (False, True):

@@ -72,6 +72,9 @@ def _has_other_groups(job):
 
 
 def _ship(client, job):
+    if job.is_collected:  # status events are about parcels
+        client.set_status(job.order_id, "shipping-status", "shipped" if job.is_last else "part_shipped")
+        return job.key
     parcel = job.parcel
     link = _link(client, parcel)
     if not parcel.tracking_number or not link:
@@ -144,6 +147,8 @@ def _find_managed(client, job):
 
 
 def _find_shipment(client, job):
+    if job.is_collected:
+        return None  # closing it twice does no harm
     if not job.parcel.tracking_number:
         raise NotReportable("LINK_MISSING")
     remote_id = _id_of_shipment(client, job, job.parcel)
@@ -171,6 +176,9 @@ def _send_managed(client, job):
 
 
 def _create_shipment(client, job):
+    if job.is_collected:
+        _close(client, job)
+        return "collected"
     if not job.parcel.tracking_number:
         raise NotReportable("LINK_MISSING")
     others = [box for box in job.goes_on if _id_of_shipment(client, job, box.parcel) == ""]

@@ -214,8 +214,8 @@ def _ship(client, order, job):
     for content in calls.values():
         fulfillment = {
             "lineItemsByFulfillmentOrder": content,
-            "trackingInfo": _tracking(job),
             "notifyCustomer": bool(client.options["notifies_customer"]),
+            **({"trackingInfo": _tracking(job)} if not job.is_collected else {}),
         }
         made = client.mutate("fulfillmentCreate", CREATE, fulfillment=fulfillment)
         ids.append(number_of(part(made, "fulfillment", "id")))
