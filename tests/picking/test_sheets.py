@@ -38,6 +38,18 @@ def test_command_sheet_has_every_command_and_the_reasons_of_the_facility(facilit
     assert "Fehlt" in text
 
 
+def test_all_commands_are_on_one_page_and_fourteen_places_on_the_next(facility, client):
+    for number in range(15):
+        StorageLocationFactory(facility=facility, name=f"A-{number}")
+    client.force_login(staff("supervisor", facility))
+
+    commands_pdf = sheets.command_sheet(facility, "en")
+    places_pdf = client.get(reverse("picking:location-labels", args=["here"])).content
+
+    assert len(pypdfium2.PdfDocument(commands_pdf)) == 1
+    assert len(pypdfium2.PdfDocument(places_pdf)) == 2
+
+
 def test_location_labels_carry_what_finds_the_place(client, facility):
     named = StorageLocationFactory(facility=facility, name="A-1", scannable_codes=[])
     coded = StorageLocationFactory(facility=facility, name="A-2", scannable_codes=["LOC42"])
