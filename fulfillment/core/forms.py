@@ -176,7 +176,9 @@ class EnterForm(forms.Form):
         label=_("Scan your badge"),
         required=False,
         max_length=40,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "data-scan": True}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "data-scan": True, "autofocus": True}
+        ),
     )
     who = forms.TypedChoiceField(label=_("Or choose your name"), required=False, coerce=int, empty_value=None)
     pin = forms.CharField(
@@ -189,6 +191,8 @@ class EnterForm(forms.Form):
     def __init__(self, *args, people, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["who"].choices = [("", "–"), *((user.pk, str(user)) for user in people)]
+        for field in self.fields.values():
+            field.is_needed = True  # one or the other
 
     def clean(self):
         data = super().clean()

@@ -30,6 +30,8 @@ class SignInView(auth_views.LoginView):
         context = super().get_context_data(**kwargs)
         device = device_at(self.request)
         if device is not None:
+            if not context["form"].is_bound:  # the badge comes first
+                context["form"].fields["username"].widget.attrs.pop("autofocus", None)
             context |= {"device": device, "enter_form": EnterForm(people=pairing.people_at(device))}
         return context
 

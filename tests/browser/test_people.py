@@ -43,7 +43,7 @@ def test_shared_device_lets_a_badge_in_and_locks_when_nobody_uses_it(phone, faci
     phone.open("login")
     phone.inspect()
 
-    phone.page.locator("input[name=badge]").focus()
+    expect(phone.page.locator("input[name=badge]")).to_be_focused()
     phone.scan(pairing.new_badge(picker))
 
     phone.page.wait_for_url("**/f/here/pick/")
