@@ -1,6 +1,7 @@
 """What a supervisor decides about a job: who picks it, how urgent it is, whether it waits, and that nobody has it any more."""
 
 import datetime
+from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext, ngettext
@@ -66,31 +67,48 @@ def unhold(job_id, *, by, now, version=None):
 
 
 def release_abandoned(*, now):
-    """Put aside the jobs and runs on which nobody worked for longer than their facility waits; returns how many."""
+    """Put aside the jobs and runs of people who may not pick there any more, and those on which nobody worked for longer
+    than their facility waits; returns how many."""
     released = 0
     for facility in Facility.objects.filter(pick_jobs__status=PickJob.Status.IN_PROGRESS).distinct():
+        pickers = set(pickers_at(facility).values_list("pk", flat=True))
         minutes = rules_of(facility).release_after_minutes
-        if not minutes:
-            continue
         before = now - datetime.timedelta(minutes=minutes)
-        for idle in (PickRun, PickJob):
-            found = idle.objects.at(facility).filter(status="IN_PROGRESS", modified_at__lt=before)
-            for pk in list(found.order_by("pk").values_list("pk", flat=True)):
-                released += _release(idle, pk, minutes, before, now)
+        for kind in (PickRun, PickJob):
+            found = kind.objects.at(facility).filter(status="IN_PROGRESS")
+            lost = found.exclude(editor=None).exclude(editor__in=pickers)
+            for pk, name in list(lost.order_by("pk").values_list("pk", "editor__name")):
+                reason = gettext("%(picker)s may not pick here any more") % {"picker": name}
+                released += _release(kind, pk, partial(_is_lost, pickers), reason=reason, now=now)
+            idle = found.filter(modified_at__lt=before) if minutes else found.none()
+            for pk in list(idle.order_by("pk").values_list("pk", flat=True)):
+                reason = ngettext(
+                    "Nobody worked on it for %(minutes)s minute",
+                    "Nobody worked on it for %(minutes)s minutes",
+                    minutes,
+                ) % {"minutes": minutes}
+                released += _release(kind, pk, partial(_is_idle, before), reason=reason, now=now)
     return released
 
 
+def _is_lost(pickers, work):
+    return work.editor_id not in {None, *pickers}
+
+
+def _is_idle(before, work):
+    return work.modified_at < before
+
+
 @transaction.atomic
-def _release(kind, pk, minutes, before, now):
-    reason = ngettext(
-        "Nobody worked on it for %(minutes)s minute", "Nobody worked on it for %(minutes)s minutes", minutes
-    ) % {"minutes": minutes}
+def _release(kind, pk, is_due, *, reason, now):
+    """Put a job or run aside when that is still due under its lock; whether it was."""
     work = runs.lock(pk) if kind is PickRun else services.lock_for_status(pk)
-    is_idle = work.status == "IN_PROGRESS" and work.modified_at < before
-    if is_idle and kind is PickRun:
-        runs.pause(pk, by=None, now=now, reason=reason)
-    elif is_idle and not PickRun.objects.active().of_jobs([pk]).exists():  # a run has its own turn
-        services.put_aside(work, by=None, now=now, reason=reason)
-    else:
+    if work.status != "IN_PROGRESS" or not is_due(work):
         return False
+    if kind is PickRun:
+        runs.pause(pk, by=None, now=now, reason=reason)
+        return True
+    if PickRun.objects.active().of_jobs([pk]).exists():  # a run has its own turn
+        return False
+    services.put_aside(work, by=None, now=now, reason=reason)
     return True

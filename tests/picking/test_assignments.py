@@ -151,6 +151,29 @@ def test_abandoned_job_is_put_aside_and_says_so(facility, picker):
     assert last_change(job).reason == "Nobody worked on it for 120 minutes"
 
 
+def test_work_of_who_may_not_pick_any_more_is_put_aside_and_says_so(facility, picker, colleague):
+    lost = started_pick_job(picker, facility=facility)
+    run = in_run(facility, pick_job(facility=facility))
+    runs.start(run.pk, by=picker, now=timezone.now())
+    kept = started_pick_job(colleague, facility=facility)
+    of_a_program = picking.start(pick_job(facility=facility).pk, by=None, now=timezone.now())
+    PickingRules.objects.create(release_after_minutes=0)
+
+    assert assignments.release_abandoned(now=timezone.now()) == 0
+    picker.memberships.all().delete()
+    assert assignments.release_abandoned(now=timezone.now()) == 2
+
+    for work, status in (
+        (lost, "PAUSED"),
+        (run, "PAUSED"),
+        (kept, "IN_PROGRESS"),
+        (of_a_program, "IN_PROGRESS"),
+    ):
+        work.refresh_from_db()
+        assert work.status == status
+    assert last_change(lost).reason == f"{picker.name} may not pick here any more"
+
+
 @pytest.mark.parametrize(("minutes", "released"), [(10, 1), (0, 0)])
 def test_facility_says_how_long_it_waits(facility, picker, minutes, released):
     PickingRules.objects.create(release_after_minutes=60)
