@@ -68,7 +68,7 @@ class BookingAttemptInline(ReadOnly, admin.TabularInline):
 
 class HandoverLineInline(ReadOnly, admin.TabularInline):
     model = HandoverLine
-    fields = ("title", "quantity", "handed_over", "refused")
+    fields = ("title", "quantity", "handed_over", "refused", "missing")
 
 
 class TrackEventInline(ReadOnly, admin.TabularInline):

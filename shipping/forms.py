@@ -194,7 +194,7 @@ class RevertForm(forms.Form):
 
 
 class RefusedForm(forms.Form):
-    """Units of each line that the customer does not take, and why."""
+    """Units of each line that the customer does not take, and why; and those that are not there."""
 
     def __init__(self, *args, lines, **kwargs):
         super().__init__(*args, **kwargs)
@@ -214,21 +214,37 @@ class RefusedForm(forms.Form):
             self.fields[f"comment-{line.pk}"] = forms.CharField(
                 label=_("Comment"), max_length=200, required=False
             )
+            self.fields[f"missing-{line.pk}"] = forms.IntegerField(
+                label=_("Not there"),
+                min_value=0,
+                max_value=line.quantity,
+                initial=line.missing,
+                required=False,
+            )
 
     def clean(self):
         data = super().clean()
         for line in self.lines:
+            gone, refused = data.get(f"missing-{line.pk}") or 0, data.get(f"units-{line.pk}") or 0
+            if gone + refused > line.quantity:
+                self.add_error(
+                    f"missing-{line.pk}", _("There are %(units)s in all.") % {"units": line.quantity}
+                )
             if data.get(f"units-{line.pk}") and not data.get(f"reason-{line.pk}"):
                 self.add_error(f"reason-{line.pk}", _("Say why."))
         return data
 
     @property
     def rows(self):
-        """(line, fields of its units, reason and comment) for the template."""
+        """(line, fields of its units, reason, comment and missing units) for the template."""
         return [
-            (line, *(self[f"{name}-{line.pk}"] for name in ("units", "reason", "comment")))
+            (line, *(self[f"{name}-{line.pk}"] for name in ("units", "reason", "comment", "missing")))
             for line in self.lines
         ]
+
+    @property
+    def missing(self):
+        return {line.pk: self.cleaned_data.get(f"missing-{line.pk}") or 0 for line in self.lines}
 
     @property
     def refused(self):

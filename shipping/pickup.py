@@ -250,6 +250,7 @@ def hand_over(
     job_id,
     *,
     refused=None,
+    missing=None,
     is_id_seen=False,
     is_age_checked=False,
     signature=None,
@@ -263,12 +264,13 @@ def hand_over(
 
     Args:
         refused: ``{handover line id: (units, reason, comment)}``.
+        missing: ``{handover line id: units}`` that are not there.
         signature: the PNG that ``signatures.read_signature`` drew.
     """
     pickup = lock_pickup(job_id)
     asked = settings_at(pickup.job.facility_id)
     left = pickup.packages.filter(fetched_at=None).values_list("package__number", flat=True)
-    missing = [
+    unseen = [
         words
         for is_asked, is_there, words in (
             (asked.asks_for_code, pickup.shown, _("check the PIN or QR code")),
@@ -283,13 +285,13 @@ def hand_over(
         )
         if is_asked and not is_there
     ]
-    if missing:
-        raise ProofMissing(missing=", ".join(map(str, missing)))
+    if unseen:
+        raise ProofMissing(missing=", ".join(map(str, unseen)))
     pickup.is_id_seen, pickup.is_age_checked = is_id_seen, is_age_checked
     pickup.is_signed_on_paper = is_signed_on_paper
     pickup.signature_sha256 = documents.keep(signature) if signature else ""
     pickup.save(update_fields=["is_id_seen", "is_age_checked", "is_signed_on_paper", "signature_sha256"])
-    return services.hand_over(job_id, refused=refused, by=by, now=now)
+    return services.hand_over(job_id, refused=refused, missing=missing, by=by, now=now)
 
 
 def expire(*, now):
@@ -370,7 +372,12 @@ def snapshot_of(pickup):
         "is_signed_on_paper": pickup.is_signed_on_paper,
         "signature": pickup.signature_sha256,
         "lines": [
-            {"title": line.title, "taken": line.handed_over, "refused": line.quantity - line.handed_over}
+            {
+                "title": line.title,
+                "taken": line.handed_over,
+                "refused": line.refused_units,
+                "missing": line.missing,
+            }
             for line in job.lines.all()
         ],
     }

@@ -337,7 +337,7 @@ def handover_confirm(request, pk):
         if not (form.is_valid() & seen.is_valid()):
             keep_drawn(seen)
             return _handover_page(request, job, refused_form=form, seen_form=seen, status=422)
-        pickup.hand_over(job.pk, refused=form.refused, **seen.cleaned_data, **who)
+        pickup.hand_over(job.pk, refused=form.refused, missing=form.missing, **seen.cleaned_data, **who)
     messages.success(request, _("%(job)s is handed over.") % {"job": job})
     return redirect("shipping:handover-list", request.facility.slug)
 

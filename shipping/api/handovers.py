@@ -170,7 +170,7 @@ class HandoverActions(HandoverView):
 
     @operation(
         "actOnHandoverJob",
-        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, WAITING_FOR_INPUT, ADD_TARGET_TIME, REPLACE_ASSIGNED_USERS, or split and record",
+        "CANCEL, FINISH_HANDOVER_JOB, UPDATE_LINEITEM, MOVE_HANDOVER_JOB_LINE_ITEMS, WAITING_FOR_INPUT, ADD_TARGET_TIME, REPLACE_ASSIGNED_USERS, or split and record",
         body=wire.handover_action,
         answers={200: wire.handover},
         errors=CHANGED,
@@ -192,6 +192,8 @@ class HandoverActions(HandoverView):
                     services.wait_for_input(pk, **who)
                 case "ADD_TARGET_TIME":
                     services.modify_handover(pk, target_time=read_moment(data["targetTime"]), **who)
+                case wire.MOVE:
+                    services.move_missing(pk, _moves(job, data["items"]), **who)
                 case wire.SPLIT:
                     splits = [
                         services.HandoverSplit(paging.as_uuid(item["lineItemId"]), item["quantity"])
@@ -244,6 +246,20 @@ def _decide(job, entry, who):
         who = {**who, "version": None}
 
 
+def _moves(job, items):
+    """``[(line id, units that are missing more)]`` of moves between what is there and what is not."""
+    found = []
+    for index, entry in enumerate(items):
+        line = _line(job, entry["lineItemId"], f"items[{index}].lineItemId")
+        ends = (entry["from"], entry["to"])
+        if "EXPECTED" in ends:
+            raise NotOffered(feature=f"items[{index}]: EXPECTED", instead=wire.EXPECTED_INSTEAD)
+        if ends[0] == ends[1]:
+            raise ValidationError({f"items[{index}].to": ["must be another list than from"]})
+        found.append((line.pk, entry["targetQuantity"] * (1 if ends[1] == wire.GONE else -1)))
+    return found
+
+
 def _refused(job, items):
     """What of each line is not handed over, with the reason: ``{line id: (units, reason)}``."""
     found = {}
@@ -256,8 +272,8 @@ def _refused(job, items):
     ]
     for path, entry in entries:
         line = _line(job, entry["id"], f"{path}.id")
-        if entry["handedOverQuantity"] > line.quantity:
-            raise ValidationError({f"{path}.handedOverQuantity": [f"must be at most {line.quantity}"]})
+        if entry["handedOverQuantity"] > line.there:
+            raise ValidationError({f"{path}.handedOverQuantity": [f"must be at most {line.there}"]})
         words = [_words(note) for note in entry.get("refused") or line.refused]
-        found[line.pk] = (line.quantity - entry["handedOverQuantity"], ", ".join(filter(None, words)))
+        found[line.pk] = (line.there - entry["handedOverQuantity"], ", ".join(filter(None, words)))
     return found

@@ -168,6 +168,8 @@ class HandoverLine(models.Model):
     handed_over = models.PositiveIntegerField(_("handed over"), default=0)
     # [{"quantity", "reason", "comment"}]
     refused = models.JSONField(_("refused"), default=list, blank=True)
+    # Packed, and not there any more when it is to be given.
+    missing = models.PositiveIntegerField(_("missing"), default=0)
     # Said before the job is handed over: nothing of this line is open any more.
     is_decided = models.BooleanField(_("decided"), default=False)
     # What is recorded of these units, see ``fulfillment.core.attributes``.
@@ -176,11 +178,19 @@ class HandoverLine(models.Model):
     class Meta:
         ordering = ["order_line__position", "pk"]
         constraints = [
-            models.CheckConstraint(condition=Q(handed_over__lte=F("quantity")), name="handover_line_units"),
+            models.CheckConstraint(
+                condition=Q(handed_over__lte=F("quantity") - F("missing")), name="handover_line_units"
+            ),
+            models.CheckConstraint(condition=Q(missing__lte=F("quantity")), name="handover_line_missing"),
         ]
 
     def __str__(self):
         return f"{self.quantity} × {self.title}"
+
+    @property
+    def there(self):
+        """Units that can be handed over or refused."""
+        return self.quantity - self.missing
 
     @property
     def refused_units(self):

@@ -158,7 +158,7 @@ def split_handover(job_id, splits, *, by, now, version=None):
         line = lines.get(one.line_id)
         if line is None:
             raise NotALineOfTheHandover(line=one.line_id, job=job)
-        if not 1 <= one.quantity <= line.quantity - max(line.refused_units, 1):
+        if not 1 <= one.quantity <= line.there - max(line.refused_units, 1):
             raise HandoverLineNotToBeSplit(title=line.title)
         line.quantity -= one.quantity
         line.save(update_fields=["quantity"])

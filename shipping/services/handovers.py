@@ -28,7 +28,7 @@ from ..events import (
 )
 from ..models import HandoverJob, HandoverLine, LoadedParcel, Parcel, Shipment
 
-REFUSED = "REFUSED"
+REFUSED, MISSING = "REFUSED", "MISSING"
 REVERT_WITHIN = datetime.timedelta(minutes=15)
 
 
@@ -62,6 +62,10 @@ class EverythingRefused(Refused):
 
 class HandoverEnded(Refused):
     text = _("%(job)s is %(status)s and can no longer be changed.")
+
+
+class TooManyMissing(Refused):
+    text = _("Only %(quantity)s of %(title)s can be missing.")
 
 
 class RevertTooLate(Refused):
@@ -212,10 +216,44 @@ def decide_line(job_id, line_id, *, refused=None, is_decided=None, by, now, vers
 def _check_refused(job, line):
     if line.refused and job.channel != HandoverJob.Channel.COLLECT:
         raise OnlyCustomersRefuse(job=job)
-    if line.refused_units > line.quantity or any(entry["quantity"] < 0 for entry in line.refused):
-        raise TooManyRefused(quantity=line.quantity, title=line.title)
+    if line.refused_units > line.there or any(entry["quantity"] < 0 for entry in line.refused):
+        raise TooManyRefused(quantity=line.there, title=line.title)
     if not all(entry["reason"].strip() for entry in line.refused):
         raise ReasonMissing
+
+
+def miss(job, line, units):
+    """Note on a line of a locked handover how many of its units are not there. Refuses more than there can be."""
+    if units and job.channel != HandoverJob.Channel.COLLECT:
+        raise OnlyCustomersRefuse(job=job)
+    if not 0 <= units <= line.quantity:
+        raise TooManyMissing(quantity=line.quantity, title=line.title)
+    line.missing = units
+
+
+@transaction.atomic
+def move_missing(job_id, moves, *, by, now, version=None):
+    """Note units that are not there when they are to be given, or that were found again.
+
+    Refuses an old version, a handover that is ended, more units than there are, and those that the customer refuses.
+
+    Args:
+        moves: ``[(line id, units)]``; fewer than none are found again.
+    """
+    job = lock_handover(job_id)
+    check_version(job, version)
+    if job.status not in HandoverJob.UNFINISHED:
+        raise HandoverEnded(job=job, status=job.get_status_display())
+    lines = {line.pk: line for line in job.lines.all()}
+    for line_id, units in moves:
+        line = lines[line_id]
+        miss(job, line, line.missing + units)
+        _check_refused(job, line)
+        line.save(update_fields=["missing"])
+    job.version += 1
+    job.save(update_fields=["version", "modified_at"])
+    log_change(job, "move_missing", by=by, now=now)
+    return job
 
 
 @transaction.atomic
@@ -266,36 +304,39 @@ def find_parcel(facility, code):
 
 
 @transaction.atomic
-def hand_over(job_id, *, refused=None, by, now, version=None):
+def hand_over(job_id, *, refused=None, missing=None, by, now, version=None):
     """Hand a parcel to the carrier or goods to the customer.
 
-    Refuses an old version, more refused units than there are, refused units without a reason, and a handover of nothing.
+    Refuses an old version, more refused or missing units than there are, refused units without a reason, and a
+    handover of nothing.
 
     Args:
         refused: ``{handover line id: (units, reason)}``, perhaps with a comment, for what the customer does not take;
             None for what was said of the lines before.
+        missing: ``{handover line id: units}`` that are not there, None for what was said before.
     """
     job = lock_handover(job_id)
     check_version(job, version)
     lines = list(job.lines.all())
     for line in lines:
+        if missing is not None:
+            miss(job, line, missing.get(line.pk, 0))
         if refused is not None:
             units, reason, comment = (*refused.get(line.pk, (0, "")), "")[:3]
             line.refused = [{"quantity": units, "reason": reason, "comment": comment}] if units else []
         _check_refused(job, line)
-        line.handed_over = line.quantity - line.refused_units
+        line.handed_over = line.there - line.refused_units
     # A box with mere parts of units that are counted in another one has no lines.
     if (lines or not job.parcel_id) and not any(line.handed_over for line in lines):
         raise EverythingRefused
     for line in lines:
-        line.save(update_fields=["handed_over", "refused"])
-        if line.handed_over < line.quantity:
-            orders.record_short(
-                line.order_line_id, job.facility_id, line.quantity - line.handed_over, REFUSED, now=now
-            )
+        line.save(update_fields=["handed_over", "refused", "missing"])
+        for units, reason in ((line.refused_units, REFUSED), (line.missing, MISSING)):
+            if units:
+                orders.record_short(line.order_line_id, job.facility_id, units, reason, now=now)
     coming: Counter[uuid.UUID] = Counter()  # lines may have been split
     for line in lines:
-        coming[line.pick_line_id] += line.quantity - line.handed_over
+        coming[line.pick_line_id] += line.refused_units
     restow.come_back_later(+coming, RestowItem.Reason.REFUSED, by=by, now=now)
     transit(job.hand_over, now, by=by, now=now)
     if job.parcel_id:
@@ -344,9 +385,10 @@ def take_back(job, *, reason, by, now):
     """``revert`` for a locked job in the caller's transaction, whenever it was."""
     transit(job.revert, by=by, now=now, reason=reason)
     for line in job.lines.exclude(handed_over=F("quantity")):
-        orders.withdraw_short(line.order_line_id, job.facility_id, REFUSED)
+        for reason in (REFUSED, MISSING):
+            orders.withdraw_short(line.order_line_id, job.facility_id, reason)
     restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
-    job.lines.update(handed_over=0, refused=[], is_decided=False)
+    job.lines.update(handed_over=0, refused=[], missing=0, is_decided=False)
     if job.parcel_id:
         orders.record_handover_reverted(job.parcel_id, now=now)
         shipment = job.parcel.shipment
@@ -375,10 +417,10 @@ def cancel_handover(job_id, reason, *, by, now, version=None):
     coming: Counter[uuid.UUID] = Counter()
     for line in job.lines.all():
         orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
-        coming[line.pick_line_id] += line.quantity
+        coming[line.pick_line_id] += line.there
     is_no_show = reason == HandoverJob.CancelReason.CONSUMER_NO_SHOW
     restow.come_back_later(
-        coming,
+        +coming,
         RestowItem.Reason.NOT_COLLECTED if is_no_show else RestowItem.Reason.REFUSED,
         by=by,
         now=now,

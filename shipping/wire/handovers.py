@@ -19,6 +19,9 @@ from .entity import (
     without_empty,
 )
 
+missing_item = Object(
+    {"id": short, "article": free, "quantity": Integer(1)}, name="MissingHandoverJobLineItem"
+)
 handover = Object(
     {
         "id": short,
@@ -46,6 +49,7 @@ handover = Object(
             optional=dict.fromkeys(("parcelRef", "shipmentRef", "carrierRef", "carrierKey"), short)
         ),
         "loadUnitRefs": List(short),
+        "missingHandoverJobLineItems": List(missing_item),
         "paid": boolean,
         "parcelRef": short,
         "pickJobRef": short,
@@ -101,7 +105,6 @@ refused = Object(
 )
 # What a handover does not have, and what says it in its place.
 ACTIONS_NOT_OFFERED = {
-    "MOVE_HANDOVER_JOB_LINE_ITEMS": "A handover has what is packed: UPDATE_LINEITEM says what of it stays here, and why.",
     "MODIFY_PICKUP_SERVICES": "What a customer must show is set in the pick-up settings of the facility.",
 }
 ADDRESSES_NOT_OFFERED = {
@@ -112,6 +115,17 @@ STATUS_INSTEAD = {
     "CANCELED": "Use CANCEL, which has a reason.",
     "OBSOLETE": "A handover becomes obsolete when the label of its parcel is cancelled.",
 }
+MOVE, THERE, GONE = "MOVE_HANDOVER_JOB_LINE_ITEMS", "HANDOVER", "MISSING"
+EXPECTED_INSTEAD = "A handover is opened when its goods are packed: nothing is expected any more."
+move_info = Object(
+    {
+        "lineItemId": short,
+        "targetQuantity": Integer(1),
+        **dict.fromkeys(("from", "to"), Text(choices=["EXPECTED", THERE, GONE])),
+    },
+    closed=True,
+    name="MoveHandoverJobLineItemsInfo",
+)
 SPLIT, RECORD = "SPLIT_LINES_HANDOVER_JOB", "UPDATE_HANDOVER_LINE_ITEM_RECORDABLE_ATTRIBUTES"
 split_info = Object(
     {"lineItemId": short, "quantity": Integer(1)},
@@ -186,6 +200,11 @@ handover_action = Choice(
             closed=True,
             name="HandoverJobReplaceAssignedUsersActionParameter",
         ),
+        MOVE: Object(
+            {"name": short, "version": version, "items": List(move_info, most=50, least=1)},
+            closed=True,
+            name="MoveHandoverJobLineItemsActionParameter",
+        ),
         SPLIT: Object(
             {"name": short, "version": version, "splitLineItemsInfo": List(split_info, most=500, least=1)},
             closed=True,
@@ -223,13 +242,23 @@ def represent_handover(row):
             {
                 "id": str(line.pk),
                 "article": {"tenantArticleId": line.sku, "title": line.title},
-                "quantity": line.quantity,
+                "quantity": line.there,
                 "handedOverQuantity": line.handed_over,
                 "refused": line.refused,
                 "status": "CLOSED" if is_done or line.is_decided else "OPEN",
                 **represent_attributes(line.recordable_attributes),
             }
             for line in row.lines.all()
+            if line.there
+        ],
+        "missingHandoverJobLineItems": [
+            {
+                "id": str(line.pk),
+                "article": {"tenantArticleId": line.sku, "title": line.title},
+                "quantity": line.missing,
+            }
+            for line in row.lines.all()
+            if line.missing
         ],
     }
     if row.parcel is not None:

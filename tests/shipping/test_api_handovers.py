@@ -173,6 +173,54 @@ def test_address_that_was_read_is_taken_back_and_changes_nothing(api):
     assert modify(api, job, recipientAddress=read).status_code == 200
 
 
+def move(api, job, line, start, end, units):
+    entry = {"from": start, "lineItemId": str(line.pk), "targetQuantity": units, "to": end}
+    return act(api, job, "MOVE_HANDOVER_JOB_LINE_ITEMS", items=[entry])
+
+
+def test_units_that_are_not_there_are_moved_to_the_missing_ones_and_back(api):
+    job = collected(3)
+    line = job.lines.get()
+
+    gone = move(api, job, line, "HANDOVER", "MISSING", 2)
+    found = move(api, job, line, "MISSING", "HANDOVER", 1)
+
+    validate(handovers.handover, gone.json())
+    assert [line["quantity"] for line in gone.json()["handoverJobLineItems"]] == [1]
+    assert [line["quantity"] for line in gone.json()["missingHandoverJobLineItems"]] == [2]
+    assert [line["quantity"] for line in found.json()["missingHandoverJobLineItems"]] == [1]
+    lines = [{"id": str(line.pk), "handedOverQuantity": 2}]
+    done = act(api, job, "FINISH_HANDOVER_JOB", lineItems=lines)
+    assert done.json()["handoverJobLineItems"][0]["handedOverQuantity"] == 2
+    assert [(short.quantity, short.reason) for short in ShortRecord.objects.all()] == [(1, "MISSING")]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "units", "status", "code"),
+    [
+        ("HANDOVER", "MISSING", 4, 422, "TOO_MANY_MISSING"),
+        ("MISSING", "HANDOVER", 1, 422, "TOO_MANY_MISSING"),
+        ("EXPECTED", "HANDOVER", 1, 422, "NOT_OFFERED"),
+        ("MISSING", "MISSING", 1, 400, "VALIDATION_FAILED"),
+    ],
+)
+def test_units_are_not_moved_where_there_are_none(api, start, end, units, status, code):
+    job = collected(3)
+
+    answer = move(api, job, job.lines.get(), start, end, units)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (status, code)
+    assert job.lines.get().missing == 0
+
+
+def test_carrier_takes_a_parcel_whole(api):
+    job = HandoverJob.objects.get(parcel=labelled(2))
+
+    answer = move(api, job, job.lines.get(), "HANDOVER", "MISSING", 1)
+
+    assert (answer.status_code, answer.json()[0]["summary"]) == (422, "ONLY_CUSTOMERS_REFUSE")
+
+
 def test_line_of_another_handover_or_of_one_that_is_ended_is_not_decided(api):
     job = collected(3)
     entry = {"id": str(job.lines.get().pk), "status": "CLOSED"}

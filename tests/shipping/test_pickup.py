@@ -8,6 +8,7 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.models import Document, StatusChange
 from fulfillment.core.services import documents
 from orders.events import OrderCancelled
+from orders.models import ShortRecord
 from packing import services as packing
 from picking.models import RestowItem
 from shipping import pickup, pickup_packages, services
@@ -395,6 +396,38 @@ def test_place_that_packing_noted_is_shown_at_the_counter(clerk, facility):
     page = clerk.get(address("handover-detail", job.pk))
 
     assert "K-07" in page.content.decode()
+
+
+def test_units_that_are_not_there_go_nowhere_and_the_shop_hears_of_them(clerk, facility, packer):
+    PickupSettings.objects.create(asks_for_code=False)
+    job = collected(3, facility=facility)
+    line = job.lines.get()
+    fields = {f"units-{line.pk}": 1, f"reason-{line.pk}": "torn"}
+
+    much = clerk.post(address("handover-confirm", job.pk), {**fields, f"missing-{line.pk}": 3})
+    clerk.post(address("handover-confirm", job.pk), {**fields, f"missing-{line.pk}": 1})
+
+    assert (much.status_code, "There are 3 in all." in much.content.decode()) == (422, True)
+    line.refresh_from_db()
+    assert (line.handed_over, line.refused_units, line.missing) == (1, 1, 1)
+    assert sorted(ShortRecord.objects.values_list("reason", "quantity")) == [("MISSING", 1), ("REFUSED", 1)]
+    assert [item.quantity for item in RestowItem.objects.all()] == [1]
+    work()
+    receipt = Document.objects.get(template=pickup.VERSION)
+    assert receipt.snapshot["lines"] == [{"title": line.title, "taken": 1, "refused": 1, "missing": 1}]
+    services.revert(job.pk, reason="Mistake", by=packer, now=timezone.now())
+    line.refresh_from_db()
+    assert (line.missing, ShortRecord.objects.count()) == (0, 0)
+
+
+def test_nobody_puts_back_what_is_not_there(facility, packer):
+    job = collected(3, facility=facility)
+    services.move_missing(job.pk, [(job.lines.get().pk, 2)], by=packer, now=timezone.now())
+
+    services.cancel_handover(job.pk, "CONSUMER_NO_SHOW", by=packer, now=timezone.now())
+
+    assert [item.quantity for item in RestowItem.objects.all()] == [1]
+    assert ShortRecord.objects.get().quantity == 3
 
 
 def test_one_package_stands_elsewhere(clerk, facility):
