@@ -10,7 +10,7 @@ const feedback = document.getElementById("feedback");
 const connection = document.getElementById("connection");
 const find = document.getElementById("find-form");
 // Of the printed sheet: `picking/commands.py`.
-const COMMANDS = { CMD01P: () => press("#undo button"), CMD097: () => press("#go-on button"), CMD03K: () => press("#next-step .btn-primary") };
+const COMMANDS = { CMD01P: () => act("undo"), CMD097: () => act("go_on"), CMD03K: () => press("#next-step .btn-primary") };
 const WEIGHT = /^\s*([A-Z]{2},){0,2}\s*\+?\s*\d+([.,]\d+)?\s*(kg|g|lb|oz)$/i;
 
 let queue;
@@ -56,6 +56,12 @@ async function take(code) {
   const { run } = work().dataset;
   if (run) await queue.add({ kind: "sort", run, code, place: place() });
   else await queue.add({ kind: "scan", job: work().dataset.job, package: work().dataset.package || undefined, code, place: place() });
+}
+
+/** What is about the last scan is done after those that still wait. */
+function act(kind) {
+  const { job } = work().dataset;
+  if (job) return queue.add({ kind, job, place: place() });
 }
 
 /** Where an action was done, to find the way back to it. */

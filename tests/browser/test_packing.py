@@ -309,3 +309,28 @@ def test_unit_in_two_boxes_is_said_by_scanner_alone(phone, job, code, size):
     phone.scan("CMD01P")
     expect(phone.page.get_by_text("begun in package 1")).to_have_count(0)
     assert packed(job) == [1, 0]
+
+
+def test_unit_in_two_boxes_is_the_one_that_was_scanned_though_the_server_is_slow(phone, job, code):
+    phone.scan(code)
+    expect_packed(phone, 1)
+    phone.page.route(SCANS, slowly)
+
+    phone.scan(code_of(job.lines.all()[1]))
+    phone.scan("CMD097")
+
+    expect(phone.page.locator("[data-package-number='2']")).to_contain_text(
+        "1 × Linen tea towel, begun in package 1"
+    )
+
+
+def test_undo_by_command_takes_the_last_scan_back_though_the_server_is_slow(phone, job, code):
+    phone.scan(code)
+    expect_packed(phone, 1)
+    phone.page.route(SCANS, slowly)
+
+    phone.scan(code_of(job.lines.all()[1]))
+    phone.scan("CMD01P")
+
+    expect(phone.page.locator("#feedback")).to_contain_text("Taken back: Linen tea towel.")
+    assert packed(job) == [1, 0]
