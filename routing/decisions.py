@@ -107,7 +107,10 @@ def pack_figures(made, sites):
         ]
     if any(candidates.column(candidates.listings)):
         columns["listings"] = [[one.listings.get(article) for one in candidates] for article in articles]
-    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), level=6)
+    return zlib.compress(_encode(columns).encode(), level=6)
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _column(values, write=list):

@@ -145,6 +145,8 @@ class Run:
             self.decide(tasks)
             held = self.write_plans(tasks)
             self.write_decisions(tasks)
+            if len(tasks) >= rows.FEW:
+                rows.check_references()
             # Last: other runs wait for these listings.
             self.reserve(held)
             self.tell(tasks)

@@ -246,6 +246,12 @@ def _add_table(model, field, units, changed_at):
         return cursor.rowcount
 
 
+def check_references():
+    """Look up now what the rows written so far refer to, on PostgreSQL; else the commit does, which ends the locks."""
+    if connection.vendor == "postgresql":
+        connection.check_constraints()
+
+
 def lock_pairs(model, fields, pairs, *also):
     """Lock the rows with these pairs of values in two columns of ids, in key order.
 
@@ -328,7 +334,8 @@ def _draw_ids(model, count):
     """Ids of the sequence of a table."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            # The name of the sequence is asked for once, not per id.
+            "SELECT nextval((SELECT pg_get_serial_sequence(%s, %s)::regclass)) FROM generate_series(1, %s)",
             [model._meta.db_table, model._meta.pk.column, count],
         )
         return [key for (key,) in cursor.fetchall()]

@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from fulfillment.core import events, outbox
 from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange
+from fulfillment.core.rows import FEW
 from fulfillment.core.services import facilities
 from fulfillment.core.services.stock import Count, count_many, receive
 from orders import services as orders
@@ -679,3 +680,25 @@ def test_parcel_of_too_little_value_is_not_made():
     log = DecisionLog.objects.get()
     assert set(log.data["demand"]["prices"].values()) == {50.0, 7.5}
     assert differences(log) == []
+
+
+def test_many_orders_look_their_references_up_before_others_wait_for_the_listings(article):
+    put_stock(FacilityFactory(), article, 50)
+    orders_of_run = [OrderFactory((article, 1)).pk for _number in range(FEW)]
+
+    with CaptureQueriesContext(connection) as queries:
+        runs.run(orders_of_run, again=False, by=None, now=NOON)
+
+    # SQLite has no locks of rows.
+    steps = [
+        step
+        for query in queries
+        for step in ("SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED", "FOR UPDATE OF row")
+        if step in query["sql"]
+    ]
+    assert steps == (
+        ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED", "FOR UPDATE OF row"]
+        if connection.vendor == "postgresql"
+        else []
+    )
+    assert Reservation.objects.units() == FEW
