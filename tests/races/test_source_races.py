@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import threading
 
 import httpx
@@ -10,13 +11,17 @@ from django.conf import settings
 from django.db import connection as database
 from django.utils import timezone
 
+import shipping.services as shipping
 from fulfillment.demo.sources import NAMES, fake_of
 from orders.models import Order, OrderLine
 from orders.sources import buckets, importing, inbox, polling, reports
 from orders.sources.events import ReportDue
 from orders.sources.models import Connection, Delivery, ImportedOrder, Report, ReportQuerySet
 from orders.sources.registry import KINDS
-from tests.factories.core import ChannelFactory
+from shipping.models import HandoverJob
+from tests.factories.core import ChannelFactory, FacilityFactory
+from tests.factories.shipping import shipment, work
+from tests.shipping.test_wanted import come_from
 from tests.sources.conftest import join, kinds
 from tests.sources.test_otto_reports import CONDITIONS, give_back
 from tests.sources.test_reports import hand_over
@@ -254,3 +259,24 @@ def test_bucket_gives_no_token_twice(settings, place):
 
     assert [wait == 0 for wait in waits].count(True) == 3
     assert all(wait > 100 for wait in waits if wait)
+
+
+@pytest.mark.parametrize("shop", ["otto"], indirect=True)
+def test_two_boxes_of_a_unit_that_leave_at_once_are_told_once(shop, settings, tmp_path):
+    settings.DOCUMENT_DIR = tmp_path
+    sent = shipment(1, facility=FacilityFactory(), goes_on=1)
+    order = come_from(shop, sent.order)
+    work()
+
+    at_once(
+        *(
+            functools.partial(shipping.hand_over, job.pk, by=None, now=timezone.now())
+            for job in HandoverJob.objects.all()
+        )
+    )
+    report = Report.objects.get()
+    at_once(send(report))
+
+    report.refresh_from_db()
+    assert report.state == "SENT"
+    assert len(shop.numbers(order)) == 2
