@@ -11,6 +11,8 @@ const connection = document.getElementById("connection");
 const find = document.getElementById("find-form");
 // Of the printed sheet: `picking/commands.py`.
 const COMMANDS = { CMD01P: () => act("undo"), CMD097: () => act("go_on"), CMD03K: () => press("#next-step .btn-primary") };
+// No package weighs that much: a scan that went into the field of the weight.
+const CODE = /^[0-9A-Z]{8,}$/i;
 const WEIGHT = /^\s*([A-Z]{2},){0,2}\s*\+?\s*\d+([.,]\d+)?\s*(kg|g|lb|oz)$/i;
 
 let queue;
@@ -119,12 +121,14 @@ if (find) {
   queue = new ActionQueue(script.dataset.url, script.dataset.user, { onAnswer, onRejected, onWait, onChange() {} });
   keepTyping(new ScanInput(take));
   document.addEventListener("submit", (event) => {
-    if (event.target.id !== "scan-form") return;
+    const weight = event.target.querySelector("[data-weight]");
+    const isCode = weight && CODE.test(weight.value.trim()) && !WEIGHT.test(weight.value);
+    if (event.target.id !== "scan-form" && !isCode) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const field = event.target.querySelector("[data-scan]");
+    const field = isCode ? weight : event.target.querySelector("[data-scan]");
     const code = field.value.trim();
-    field.value = "";
+    field.value = isCode ? weight.defaultValue : "";
     if (code) take(code);
   }, true);
   // What is said of another button takes the place of what was said about the last scan.

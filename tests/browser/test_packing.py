@@ -273,6 +273,12 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     expect(phone.page.get_by_label("Weight in grams").first).to_be_focused()
     phone.inspect()
 
+    # One unit more goes into no package, though the field of the weight has the focus.
+    phone.scan(mug.codes.get().code)
+    phone.expect_feedback("too_many")
+    expect(phone.page.get_by_label("Weight in grams").first).to_be_focused()
+    expect(phone.page.get_by_label("Weight in grams").first).not_to_have_value(mug.codes.get().code)
+
     # The scale types into the field that waits for it; a strange weight is asked about.
     phone.page.keyboard.press("Control+A")
     phone.scan("9.500 kg")
