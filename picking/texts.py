@@ -31,6 +31,7 @@ def screen_texts():
         "short": _("%(short)s of %(title)s reported missing."),
         "not_here": _("%(scanned)s is not of this job. Pick %(expected)s. Nothing is booked."),
         "closing": _("Picked to the end. The server hears of it as soon as there is a connection."),
+        "asked": _("%(code)s is noted. The server says what it is."),
         "unknown": UnknownCode.text,
         "too_many": TooMany.text,
         "location_first": LocationFirst.text,

@@ -260,6 +260,7 @@ async function act(action) {
   const said = [kind && fill(texts[text ?? kind], words), into && `→ ${into}`].filter(Boolean).join(" ");
   if (effect) closePanel();
   if (kind) say({ kind: kind === "not_here" ? "wrong_article" : kind, text: said });
+  else if (action.code) say({ kind: "pending", text: fill(texts.asked, action) }, { isQuiet: navigator.onLine });
   await queue.add(item);
   mark.isNew = false;
   if (!(await isReachable())) paintConnection("waiting");

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 
 from fulfillment.core.middleware import DEVICE_COOKIE
 from fulfillment.core.services import pairing
+from picking import load_units
 from picking import services as picking
 from picking.commands import CODES, REASON_CODES
 from picking.models import ScanEvent
@@ -183,6 +184,21 @@ def test_list_is_new_as_soon_as_everything_is_sent(phone, job):
 
     expect(phone.page.locator("#next-job")).to_have_count(0)
     expect(phone.page.locator("#jobs")).to_contain_text("Nothing to pick")
+
+
+def test_code_that_only_the_server_knows_is_noted_and_answered_later(phone, job, facility):
+    (tote,) = load_units.create(facility, by=None, now=job.created_at)
+    go_offline(phone)
+
+    phone.scan(tote.code)
+
+    phone.expect_feedback("pending")
+    expect(phone.page.locator("#feedback")).to_contain_text(tote.code)
+    phone.inspect()
+    go_offline(phone, False)
+    phone.expect_feedback("tote")
+    tote.refresh_from_db()
+    assert tote.job_id == job.pk
 
 
 def test_undo_works_without_a_connection(phone, job):
