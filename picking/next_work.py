@@ -1,15 +1,19 @@
 """Next work: the job a picker gets when asking for one, and the list to choose from instead."""
 
+import datetime
+from functools import partial
+
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from fulfillment.core.codes import normalise, spellings
 from fulfillment.core.models import ArticleCode, StatusChange, User
 
-from . import services
+from . import runs, services
 from .models import Allocation, PickJob, PickLine, PickRun
 
+EARLIEST = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # without a target time: on top
 MOST_TRIES = 50  # more colleagues than that do not ask in the same moment
 
 
@@ -50,26 +54,68 @@ def in_hand(facility, user):
     return runs.first() or jobs.filter(~Exists(_lines_in_runs())).for_list().first()
 
 
-def take(facility, *, by, now):
-    """Give a picker the best job, begun; what is in hand when there is something, None when nothing waits.
+def waiting_runs(facility, user):
+    """The runs that nobody picks now: made by a program, put aside or left alone. The most urgent of its jobs ranks a run;
+    what the picker put aside comes last."""
+    return (
+        PickRun.objects.at(facility)
+        .filter(status__in=[PickRun.Status.OPEN, PickRun.Status.PAUSED])
+        .annotate(
+            priority=Max("lines__job__priority"),
+            target_time=Min("lines__job__target_time"),
+            units=Sum("lines__quantity"),
+            orders=Count("lines__job", distinct=True),
+        )
+        .filter(orders__gt=0)
+        .order_by(
+            Case(When(status=PickRun.Status.PAUSED, editor=user, then=Value(1)), default=Value(0)),
+            "-priority",
+            F("target_time").asc(nulls_first=True),
+            "pk",
+        )
+    )
 
-    Each job is tried in a transaction of its own: after a colleague who was faster comes the next job, and no order
-    stays locked meanwhile.
+
+def best(facility, user):
+    """What ``take`` would begin: a job with its progress, or a run that is more urgent; None when nothing waits."""
+    job = with_progress(waiting(facility, user)).first()
+    run = waiting_runs(facility, user).first()
+    if job is None or run is None:
+        return job or run
+    return min(job, run, key=partial(_urgency, user))
+
+
+def _urgency(user, work):
+    is_put_aside = work.status == "PAUSED" and work.editor_id == user.pk
+    return is_put_aside, -work.priority, not getattr(work, "is_meant", False), work.target_time or EARLIEST
+
+
+def take(facility, *, by, now):
+    """Give a picker the best job or run, begun; what is in hand when there is something, None when nothing waits.
+
+    Each is tried in a transaction of its own: after a colleague who was faster comes the next one, and no order stays
+    locked meanwhile.
     """
-    for job_id in list(waiting(facility, by).values_list("pk", flat=True)[:MOST_TRIES]):
-        if work := _try(facility, job_id, by=by, now=now):
+    jobs = [(PickJob, pk) for pk in waiting(facility, by).values_list("pk", flat=True)[:MOST_TRIES]]
+    of_runs = [(PickRun, pk) for pk in waiting_runs(facility, by).values_list("pk", flat=True)[:MOST_TRIES]]
+    first = [*of_runs, *jobs] if isinstance(best(facility, by), PickRun) else [*jobs, *of_runs]
+    for kind, pk in first:
+        if work := _try(facility, kind, pk, by=by, now=now):
             return work
     return in_hand(facility, by)
 
 
 @transaction.atomic
-def _try(facility, job_id, *, by, now):
+def _try(facility, kind, pk, *, by, now):
     # Who taps twice asks twice at once, and must not get two jobs. Weak, because new rows refer to the user.
     User.objects.select_for_update(no_key=True).get(pk=by.pk)
     if work := in_hand(facility, by):
         return work
-    job = services.lock_for_status(job_id)
-    if not waiting(facility, by).filter(pk=job_id).exists():
+    if kind is PickRun:
+        runs.lock(pk)
+        return runs.start(pk, by=by, now=now) if waiting_runs(facility, by).filter(pk=pk).exists() else None
+    job = services.lock_for_status(pk)
+    if not waiting(facility, by).filter(pk=pk).exists():
         return None
     return services.begin(job, by=by, now=now)
 

@@ -46,9 +46,8 @@ def job_list(request):
     if not is_filtered:
         context["in_hand"] = work = next_work.in_hand(request.facility, request.user)
         context["in_hand_url"] = work and _page_of(work, request.facility)
-        context["next_job"] = next_work.with_progress(
-            next_work.waiting(request.facility, request.user)
-        ).first()
+        found = next_work.best(request.facility, request.user)
+        context["next_run" if isinstance(found, PickRun) else "next_job"] = found
     template = "picking/pickjob_list.html"
     return kept(request, render(request, f"{template}#jobs" if request.htmx else template, context))
 

@@ -346,7 +346,7 @@ class Work:
 
     pick: int
     pick_mine: PickRun | PickJob | None
-    pick_next: PickJob | None
+    pick_next: PickRun | PickJob | None
     pack: int
     pack_mine: PackJob | None
     pack_next: PackJob | None
@@ -367,7 +367,7 @@ def work_of(facility, user, now):
     return Work(
         pick=picks.open().count(),
         pick_mine=to_pick.in_hand(facility, user),
-        pick_next=to_pick.waiting(facility, user).first(),
+        pick_next=to_pick.best(facility, user),
         pack=PackJob.objects.at(facility).open().count(),
         pack_mine=to_pack.in_hand(facility, user),
         pack_next=to_pack.waiting(facility, user).first(),

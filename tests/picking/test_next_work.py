@@ -135,6 +135,44 @@ def test_taking_goes_on_with_the_run_in_hand(facility, picker):
     assert take(facility, picker) == run
 
 
+def put_aside(picker, *jobs):
+    run = runs.create(
+        jobs[0].facility, [job.pk for job in jobs], "BATCH", is_by_rules=False, by=None, now=timezone.now()
+    )
+    runs.start(run.pk, by=picker, now=timezone.now())
+    runs.pause(run.pk, by=None, now=timezone.now())
+    return run
+
+
+def test_run_that_was_put_aside_is_taken_in_its_turn(client, facility, picker, colleague):
+    soon, late, later = (due(pick_job(1, facility=facility), hours) for hours in (1, 5, 9))
+    first = put_aside(colleague, later, soon)
+    page = client.get(reverse("picking:job-list", args=["here"])).content.decode()
+
+    assert take(facility, picker) == first
+    assert "Next run" in page
+    assert "2 orders" in page
+    last = put_aside(colleague, pick_job(1, facility=facility))
+    due(last.lines.get().job, 24)
+    runs.pause(first.pk, by=None, now=timezone.now())
+    assert [next_work.best(facility, user) for user in (picker, colleague)] == [late, first]
+    assert take(facility, picker) == late
+    picking.pause(late.pk, by=None, now=timezone.now())
+    assert take(facility, picker) == last
+
+
+def test_run_that_a_program_made_is_begun_by_the_button(client, facility):
+    run = runs.create(
+        facility, [pick_job(1, facility=facility).pk], "BATCH", is_by_rules=False, by=None, now=timezone.now()
+    )
+
+    answer = client.post(reverse("picking:next-job", args=["here"]))
+
+    assert answer.url == reverse("picking:run-detail", args=["here", run.pk])
+    run.refresh_from_db()
+    assert run.status == "IN_PROGRESS"
+
+
 def test_taking_gets_nothing_when_nothing_waits(facility, picker, colleague):
     started_pick_job(colleague, 1, facility=facility)
 
