@@ -68,6 +68,12 @@ def _customs_of(parcel, sender, recipient):
         return ()
     items = parcel.package.items.select_related("line__article", "line__order_line__order")
     goods = [customs.goods_of(item.line, item.quantity) for item in items]
+    if not goods:  # the address was corrected since it was packed
+        raise CarrierError(
+            Outcome.REJECTED,
+            gettext("It holds only a part of what is in another package; customs wants units whole."),
+            code="customs",
+        )
     missing = [
         f"{one.sku}: {', '.join(str(customs.LABELS[name]) for name in one.missing)}"
         for one in goods

@@ -48,6 +48,17 @@ def test_box_of_a_mere_part_may_leave_first_and_come_back(sent):
     assert set(ParcelRecord.objects.values_list("handed_over_at", flat=True)) == {None}
 
 
+def test_box_of_a_mere_part_gets_no_label_through_the_customs():
+    sent = shipment(1, facility=FacilityFactory(), goes_on=1)
+    Shipment.objects.update(recipient={**sent.recipient, "country": "CH", "postal_code": "8001"})
+
+    work()
+
+    other = Parcel.objects.order_by("package__number").last()
+    assert (other.status, other.problem["code"]) == ("FAILED", "customs")
+    assert other.problem["message"].startswith("It holds only a part of what is in another package")
+
+
 def test_both_records_say_which_unit_is_in_which_boxes(sent):
     first, other = ParcelRecord.objects.order_by("package_id")
     line = sent.order.lines.first()
