@@ -344,6 +344,7 @@ class PaperSettingsAdmin(admin.ModelAdmin):
                     "kinds_to_collect",
                     "shows_prices",
                     ("logo", "without_logo"),
+                    "returns_page",
                     "seller",
                 )
             },

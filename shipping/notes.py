@@ -12,7 +12,7 @@ from fulfillment.core.pdf import render_pdf
 
 VERSION = "delivery-note-3"
 SLIP_VERSION = "packing-slip-1"
-RETURN_VERSION = "return-slip-1"
+RETURN_VERSION = "return-slip-2"
 PICKUP_VERSION = "pickup-slip-1"
 QR_MM = (26, 26)
 BARCODE_MM = (80, 18)
@@ -45,9 +45,12 @@ def render_return_slip(snapshot, logo=None):
     """What a customer fills in to send something back, with the code that announces it.
 
     Args:
-        snapshot: as for the delivery note, with ``return_code``, ``return_number``, ``return_text``, ``reasons``.
+        snapshot: as for the delivery note, with ``return_code``, ``return_link`` (empty for none), ``return_number``,
+            ``return_text``, ``reasons``.
     """
-    return _paper("return_slip", snapshot, logo, qr_code=_qr(snapshot["return_code"]))
+    return _paper(
+        "return_slip", snapshot, logo, qr_code=_qr(snapshot.get("return_link") or snapshot["return_code"])
+    )
 
 
 def render_pickup_slip(snapshot, logo=None):

@@ -184,6 +184,9 @@ def draw(shipment, settings):
             "recipient": returner.lines,
             "country": returner.country,
             "return_code": shipment.return_code,
+            "return_link": f"{settings.returns_page.rstrip('/')}/{shipment.return_code}/"
+            if settings.returns_page
+            else "",
             "return_number": next((parcel.return_tracking_number for parcel in parcels), ""),
             **_return_words(settings, base["language"]),
         }

@@ -88,6 +88,14 @@ class PaperSettings(models.Model):
     shows_prices = models.BooleanField(_("prices on the delivery note"), default=False)
     # A PNG that was drawn anew from what was uploaded, stored by its hash.
     logo_sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    returns_page = models.URLField(
+        _("page to announce returns"),
+        max_length=80,
+        blank=True,
+        help_text=_(
+            "Like https://fulfillment.example/returns/: the QR code of the return slip opens it there. None: it holds the code alone."
+        ),
+    )
     seller = models.TextField(
         _("seller"), blank=True, help_text=_("Name and address, a line each; none: that of the facility.")
     )

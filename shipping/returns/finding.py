@@ -1,15 +1,19 @@
 """Which order goods belong to that somebody sends back."""
 
+import re
 import uuid
 
 from django.db.models import Q
 
-from fulfillment.core.codes import parcel_codes
+from fulfillment.core.codes import is_own_code, parcel_codes
 from orders.models import Order
 from shipping.models import ItemReturn, Parcel, ReturnJob, Shipment
+from shipping.papers import RETURN_CODE_PREFIX
 
 MOST_FOUND = 25
 SHORTEST_NAME = 3
+# What a scanner reads of a slip with a link; its signs come as other ones when the keyboard has another layout.
+LINK = re.compile(r"\w+\W.*\W([0-9A-Z]{12})\W*", re.IGNORECASE)
 PARCEL_CODES = ("return_tracking_number", "tracking_number", "code", "codes__code")
 
 
@@ -20,6 +24,9 @@ def find(facility, text):
     and names of customers are looked for among what this facility sent, or got back.
     """
     text = text.strip()
+    link = LINK.fullmatch(text)
+    if link and is_own_code(link[1].upper(), RETURN_CODE_PREFIX):
+        text = link[1].upper()
     codes = parcel_codes(text)
     jobs = ReturnJob.objects.exclude(status=ReturnJob.Status.CANCELED).select_related("order").order_by("-pk")
     # One look-up after the other: each has its index, and no database uses them all for one condition.

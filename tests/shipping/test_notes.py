@@ -33,6 +33,7 @@ def slip(**fields):
 def return_slip(**fields):
     more = {
         "return_code": "R0123456789A",
+        "return_link": "",
         "return_number": "DEMR1",
         "return_text": "",
         "reasons": ["Too small"],
@@ -94,6 +95,15 @@ def test_return_slip_bears_the_code_that_announces_it_and_the_reasons(read_pdf, 
     assert page.codes(black_and_white=black_and_white) == {("QR Code", "R0123456789A", "]Q1")}
     for part in ("DEMR1", "Too small", "MUG-1", "Mark what you send back"):
         assert part in page.text
+
+
+def test_return_slip_opens_the_page_that_announces_it(read_pdf):
+    link = "https://fulfillment.example/returns/R0123456789A/"
+
+    page = read_pdf(return_slip(return_link=link))
+
+    assert page.codes(black_and_white=True) == {("QR Code", link, "]Q1")}
+    assert link in page.text.replace("\n", "")
 
 
 def test_words_of_the_channel_stand_on_its_papers(read_pdf):

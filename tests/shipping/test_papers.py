@@ -228,6 +228,16 @@ def test_papers_speak_german_to_a_german_customer(facility, read_pdf):
 # Customs
 
 
+def test_slip_leads_to_the_page_of_the_settings(facility, read_pdf):
+    PaperSettings.objects.create(returns_page="https://fulfillment.example/returns/")
+
+    done = labelled(facility=facility)
+
+    code = Shipment.objects.get(pk=done.shipment_id).return_code
+    [paper] = Paper.objects.filter(kind="RETURN_SLIP")
+    assert paper.document.snapshot["return_link"] == f"https://fulfillment.example/returns/{code}/"
+
+
 @pytest.mark.drawn
 def test_return_slip_bears_the_invoice_address_and_the_other_papers_where_it_goes(facility, read_pdf):
     sent = shipment(facility=facility)

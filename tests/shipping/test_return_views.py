@@ -50,6 +50,17 @@ def receive(client, row, line, condition="as-new", units=1, **fields):
     return client.post(url("receive", row), data, follow=True)
 
 
+@pytest.mark.parametrize(
+    "before", ["https://fulfillment.example/returns/%s/", "httpsÖ--fulfillment.example-returns-%s-"]
+)
+def test_slip_with_a_link_opens_the_return_whatever_the_keyboard_makes_of_its_signs(client, facility, before):
+    job = sent(1, facility=facility)
+
+    page = scan(client, before % slip_code(job))
+
+    assert page.redirect_chain[-1][0] == url("detail", ItemReturn.objects.get())
+
+
 def test_slip_opens_the_return_and_scans_lead_to_its_end(client, facility):
     job = sent(2, 1, facility=facility)
     first, second = job.lines.all()
