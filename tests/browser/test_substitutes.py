@@ -40,6 +40,9 @@ def test_substitute_is_taken_picked_and_taken_back(phone, job, is_offline):
     page.context.set_offline(is_offline)
 
     page.get_by_role("button", name="Missing", exact=True).tap()
+    expect(page.locator("[data-slot=ask_short]")).to_be_in_viewport(ratio=1)
+    top = page.locator("[data-slot=ask_short]").bounding_box()["y"]
+    assert top >= page.locator(".top").bounding_box()["height"]
     phone.inspect()
     expect(page.locator("#substitute-form option")).to_have_text("Blue mug · Z-9 · 5 free")
     page.get_by_role("button", name="Take it").tap()
