@@ -77,9 +77,9 @@ def release_abandoned(*, now):
         for kind in (PickRun, PickJob):
             found = kind.objects.at(facility).filter(status="IN_PROGRESS")
             lost = found.exclude(editor=None).exclude(editor__in=pickers)
-            for pk, name in list(lost.order_by("pk").values_list("pk", "editor__name")):
-                reason = gettext("%(picker)s may not pick here any more") % {"picker": name}
-                released += _release(kind, pk, partial(_is_lost, pickers), reason=reason, now=now)
+            for work in list(lost.order_by("pk").select_related("editor")):
+                reason = gettext("%(picker)s may not pick here any more") % {"picker": work.editor}
+                released += _release(kind, work.pk, partial(_is_lost, pickers), reason=reason, now=now)
             idle = found.filter(modified_at__lt=before) if minutes else found.none()
             for pk in list(idle.order_by("pk").values_list("pk", flat=True)):
                 reason = ngettext(

@@ -171,7 +171,7 @@ def test_work_of_who_may_not_pick_any_more_is_put_aside_and_says_so(facility, pi
     ):
         work.refresh_from_db()
         assert work.status == status
-    assert last_change(lost).reason == f"{picker.name} may not pick here any more"
+    assert last_change(lost).reason == f"{picker} may not pick here any more"
 
 
 @pytest.mark.parametrize(("minutes", "released"), [(10, 1), (0, 0)])

@@ -5,10 +5,12 @@ from django.utils import timezone
 
 from packing import next_work as to_pack
 from picking import next_work as to_pick
-from picking.models import PickJob
+from picking import runs
+from picking.models import PickJob, PickRun
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.packing import pack_job
 from tests.factories.picking import pick_job
+from tests.factories.runs import run_of
 from tests.races.test_stock_races import race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +42,17 @@ def test_of_two_pickers_and_one_job_one_gets_it(facility):
 
     assert sorted(work is None for work in got) == [False, True]
     assert next(work for work in got if work) == job
+
+
+def test_of_two_pickers_and_one_run_that_was_put_aside_one_gets_it(facility):
+    run = run_of(*[pick_job(1, facility=facility) for _number in range(2)], by=staff("picker", facility))
+    runs.pause(run.pk, by=None, now=timezone.now())
+
+    got = race(*[ask(to_pick, facility, staff("picker", facility)) for _number in range(2)])
+
+    assert sorted(work is None for work in got) == [False, True]
+    assert next(work for work in got if work) == run
+    assert {job.editor for job in PickJob.objects.all()} == {PickRun.objects.get().editor}
 
 
 def test_picker_who_taps_twice_gets_one_job(facility):
