@@ -19,7 +19,15 @@ from packing import customs
 from . import customs_papers, labels, notes
 from .models import Paper, PaperSettings, Parcel, Shipment
 from .models.papers import Kind
-from .parcel_data import is_sscc, language_of, parcel_data, recipient_of, returner_of, sender_of
+from .parcel_data import (
+    is_sscc,
+    language_of,
+    parcel_data,
+    passes_customs,
+    recipient_of,
+    returner_of,
+    sender_of,
+)
 
 RETURN_CODE_PREFIX = "R"
 # Adapters whose labels we draw ourselves; those of other carriers are printed as they came.
@@ -157,7 +165,7 @@ def draw(shipment, settings):
     base = snapshot_of(shipment, settings, parcels)
     logo = documents.kept(settings.logo_sha256) if settings.logo_sha256 else None
     drafts = []
-    if customs.is_needed(shipment.pick_job.pack_job):
+    if passes_customs(shipment):
         drafts += _customs_drafts(shipment, settings, base, lines, parcels)
     if Kind.PACKING_SLIP in kinds:
         for number, parcel in enumerate(parcels, start=1):
@@ -311,6 +319,8 @@ def line_of(line, units, settings=None):
 
 
 def _customs_drafts(shipment, settings, base, lines, parcels):
+    if missing := [line.sku for line in lines if customs.goods_of(line).missing]:
+        raise RetryLater(f"Customs must know more of {', '.join(missing)}.")
     drafts = []
     facts = base | _customs_facts(shipment, settings)
     for parcel in parcels:

@@ -60,6 +60,14 @@ def is_sscc(code):
     return code.isdigit() and len(code) == SSCC_DIGITS
 
 
+def passes_customs(shipment):
+    """Whether goods of a shipment cross a customs border on the way to where the label says."""
+    facility, recipient = shipment.facility, shipment.recipient
+    return is_border_between(
+        (facility.country, facility.postal_code), (recipient["country"], recipient["postal_code"])
+    )
+
+
 def _customs_of(parcel, sender, recipient):
     """The goods of a parcel that passes the customs. Raises CarrierError naming what nobody knows of them."""
     if not is_border_between(

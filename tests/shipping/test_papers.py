@@ -7,16 +7,17 @@ from django.utils import timezone
 from PIL import Image
 
 from fulfillment.core.codes import is_own_code
-from fulfillment.core.models import Channel, Document
+from fulfillment.core.models import Article, Channel, Document
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
 from orders.models import Order
-from shipping import papers, services
+from shipping import external, papers, services
+from shipping.carriers import Doc
 from shipping.events import ShipmentConfirmed
 from shipping.models import Paper, PaperRule, PaperSettings, PaperText, Parcel, Shipment
 from shipping.queries import papers_of, printable
 from tests.factories.core import ArticleFactory
-from tests.factories.shipping import labelled, shipment, work
+from tests.factories.shipping import labelled, parcel, shipment, work
 
 pytestmark = pytest.mark.django_db
 SWISS = {"country": "CH", "city": "Zürich", "postalCode": "8001"}
@@ -252,6 +253,43 @@ def test_return_slip_bears_the_invoice_address_and_the_other_papers_where_it_goe
     for kind in ("DELIVERY_NOTE", "PACKING_SLIP"):
         text = text_of(sent, kind, read_pdf)
         assert ("Keizersgracht" in text, "Prinsengracht" in text) == (True, False)
+
+
+def corrected(facility, to, **shipment_options):
+    """A parcel with its label whose address was corrected before it."""
+    waiting = parcel(2, facility=facility, carrier="manual", **shipment_options)
+    waiting.shipment.recipient |= to
+    waiting.shipment.save(update_fields=["recipient"])
+    brought = external.Brought((Doc("label", "ZPL", b"^XA^XZ"),), number="N1")
+    external.add_labels(waiting.pk, brought, closes=True, by=None, now=timezone.now())
+    return waiting.shipment
+
+
+def test_customs_papers_follow_the_address_on_the_label(facility):
+    abroad = corrected(facility, {"country": "CH", "postal_code": "8001"}, articles=[declared()])
+    home = corrected(
+        facility,
+        {"country": "NL", "postal_code": "1012"},
+        articles=[declared()],
+        address=SWISS,
+        number="1002",
+    )
+
+    work()
+
+    assert "INVOICE" in [kind for kind, _parcel in kinds(abroad)]
+    assert "INVOICE" not in [kind for kind, _parcel in kinds(home)]
+
+
+def test_papers_wait_for_what_customs_must_know(facility):
+    article = declared()
+    sent = corrected(facility, {"country": "CH", "postal_code": "8001"}, articles=[article])
+    Article.objects.filter(pk=article.pk).update(hs_code="")
+
+    with pytest.raises(RetryLater, match=f"Customs must know more of {article.sku}"):
+        papers.make_papers(ShipmentConfirmed(shipment_id=sent.pk))
+
+    assert not sent.papers.exists()
 
 
 @pytest.mark.drawn
