@@ -444,7 +444,7 @@ def test_file_that_is_no_label_is_refused_by_its_content(api, external_parcel, d
 
 
 @pytest.mark.parametrize(
-    "page", ["javascript:alert(1)", "track.example/1", "https://", "https://x.example/a b"]
+    "link", ["javascript:alert(1)", "track.example/1", "https://", "https://x.example/a b"]
 )
 def test_page_that_no_browser_should_open_is_refused(api, external_parcel, link):
     body = brings({**brought(b"%PDF"), "trackingUrl": link}, version=external_parcel.version)
