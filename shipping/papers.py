@@ -324,7 +324,10 @@ def _customs_drafts(shipment, settings, base, lines, parcels):
     drafts = []
     facts = base | _customs_facts(shipment, settings)
     for parcel in parcels:
-        snapshot = facts | _goods([customs.goods_of(line, units) for line, units in _contents(parcel, lines)])
+        contents = _contents(parcel, lines)
+        if not contents:  # a part of what the papers of another parcel declare
+            continue
+        snapshot = facts | _goods([customs.goods_of(line, units) for line, units in contents])
         form = form_for(
             Decimal(snapshot["total_value"]), snapshot["currency"], parcel.weight_g, settings.sdr_values
         )

@@ -292,6 +292,21 @@ def test_papers_wait_for_what_customs_must_know(facility):
     assert not sent.papers.exists()
 
 
+def test_box_with_a_mere_part_declares_nothing_of_its_own(facility):
+    sent = shipment(1, facility=facility, carrier="manual", articles=[declared()], goes_on=1)
+    sent.recipient = {**sent.recipient, "country": "CH", "postal_code": "8001"}
+    sent.save(update_fields=["recipient"])
+    work()
+    for one in sent.parcels.all():
+        brought = external.Brought((Doc("label", "ZPL", b"^XA^XZ"),), number=f"N{one.package.number}")
+        external.add_labels(one.pk, brought, closes=True, by=None, now=timezone.now())
+
+    work()
+
+    own = [number for kind, number in kinds(sent) if kind == "CUSTOMS_DECLARATION"]
+    assert own == [1]
+
+
 @pytest.mark.drawn
 def test_small_parcel_across_the_border_gets_a_cn22_and_an_invoice(facility, read_pdf):
     PaperSettings.objects.create(
