@@ -40,7 +40,7 @@ def correct_numbers(parcel_id, numbers, *, reason, by, now, version=None):
     """Give a finished parcel other numbers; its shop hears of them. A label that we drew is drawn anew.
 
     What the carrier said of the former number is forgotten. The same numbers change nothing. Refuses a number that no
-    barcode holds, a parcel without a label, and an old version.
+    barcode holds, an address that no label holds, a parcel without a label, and an old version.
     """
     for text in filter(None, (numbers.number, numbers.return_number)):
         if not booking.NUMBER.fullmatch(text):
@@ -50,12 +50,16 @@ def correct_numbers(parcel_id, numbers, *, reason, by, now, version=None):
     parcel = Parcel.objects.select_related(
         "carrier", "label", "return_label", "shipment__order", "shipment__facility"
     ).get(pk=parcel_id)
-    docs = _drawn(parcel, numbers)
+    try:
+        docs = _drawn(parcel, numbers)
+    except labels.DoesNotFit as error:
+        raise booking.AddressTooLong(parcel=parcel) from error
     for doc in docs:
         documents.keep(doc.data)
     with transaction.atomic():
-        parcel = services.lock_parcel(parcel_id)
+        drawn_of, parcel = parcel.version, services.lock_parcel(parcel_id)
         check_version(parcel, version)
+        check_version(parcel, drawn_of)  # the labels were drawn before the lock
         if parcel.status != Parcel.Status.DONE:
             raise NotFinished(parcel=parcel)
         if numbers != Numbers.of(parcel):
@@ -68,7 +72,7 @@ def correct_numbers(parcel_id, numbers, *, reason, by, now, version=None):
 
 def _drawn(parcel, numbers):
     """The labels that we drew ourselves, with the new numbers."""
-    data, docs = parcel_data(parcel, numbers.number), []
+    data, docs = parcel_data(parcel, numbers.number, declares=False), []
     for kind, stored in (("label", parcel.label), ("return_label", parcel.return_label)):
         is_ours = (
             stored is not None

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from fulfillment.core import events
@@ -10,10 +11,11 @@ from fulfillment.core.errors import VersionConflict
 from fulfillment.core.models import StatusChange
 from fulfillment.core.services import documents
 from orders.models import ParcelRecord
-from shipping import booking, correcting, services, tracking
-from shipping.carriers import Track
+from shipping import booking, correcting, external, services, tracking
+from shipping.carriers import Doc, Track
 from shipping.events import ParcelBooked
 from shipping.models import Parcel, TrackEvent
+from shipping.parcel_data import parcel_data
 from tests.factories.core import staff
 from tests.factories.shipping import labelled, parcel, work
 from tests.shipping.test_views import address, pdf_file, text
@@ -163,6 +165,43 @@ def test_old_version_is_refused(done):
             now=NOON,
             version=done.version - 1,
         )
+
+
+def test_number_of_goods_that_customs_know_nothing_of_is_corrected(facility):
+    waiting = parcel(facility=facility, carrier="manual")
+    work()
+    waiting.shipment.recipient = {**waiting.shipment.recipient, "country": "CH", "postal_code": "8001"}
+    waiting.shipment.save(update_fields=["recipient"])
+    brought = external.Brought((Doc("label", "ZPL", b"^XA^XZ"),), number="3SWRONG")
+    external.add_labels(waiting.pk, brought, closes=True, by=None, now=timezone.now())
+
+    correct(waiting)
+
+    assert Parcel.objects.get().tracking_number == "3SRIGHT"
+
+
+@pytest.mark.drawn
+def test_label_that_the_address_does_not_fit_on_is_not_drawn_anew(done):
+    done.shipment.recipient = {**done.shipment.recipient, "last_name": "W" * 600}
+    done.shipment.save(update_fields=["recipient"])
+
+    with pytest.raises(booking.AddressTooLong):
+        correct(done)
+
+    assert Parcel.objects.get().tracking_number == "3SWRONG"
+
+
+def test_parcel_that_changes_while_its_label_is_drawn_is_left_alone(done, monkeypatch):
+    def read(*args, **kwargs):
+        Parcel.objects.update(version=F("version") + 1)
+        return parcel_data(*args, **kwargs)
+
+    monkeypatch.setattr(correcting, "parcel_data", read)
+
+    with pytest.raises(VersionConflict):
+        correct(done)
+
+    assert Parcel.objects.get().tracking_number == "3SWRONG"
 
 
 # The page
