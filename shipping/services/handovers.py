@@ -385,8 +385,8 @@ def take_back(job, *, reason, by, now):
     """``revert`` for a locked job in the caller's transaction, whenever it was."""
     transit(job.revert, by=by, now=now, reason=reason)
     for line in job.lines.exclude(handed_over=F("quantity")):
-        for reason in (REFUSED, MISSING):
-            orders.withdraw_short(line.order_line_id, job.facility_id, reason)
+        for why in (REFUSED, MISSING):
+            orders.withdraw_short(line.order_line_id, job.facility_id, why)
     restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
     job.lines.update(handed_over=0, refused=[], missing=0, is_decided=False)
     if job.parcel_id:
