@@ -257,6 +257,7 @@ _SCHEDULE = {
     "retry-by-clock": ("routing.tasks.retry_by_clock", 300, "routing"),
     "reroute-idle-jobs": ("picking.tasks.reroute_idle", 300, "routing"),
     "release-abandoned-work": ("picking.tasks.release_abandoned", 60, "default"),
+    "release-pack-jobs": ("packing.tasks.release_lost", 60, "default"),
     "give-up-old-plans": ("routing.tasks.give_up_old", 300, "routing"),
     "work-inbox": ("orders.sources.tasks.work_inbox", 5, "sources"),
     "poll-sources": ("orders.sources.tasks.poll_due", 15, "default"),

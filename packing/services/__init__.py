@@ -61,7 +61,7 @@ from .refusals import (
 )
 from .scanning import scan, sort
 from .weighing import MOST_GRAMS, set_weight
-from .work import assign, close, modify, pause, start, take_over
+from .work import assign, close, modify, pause, release_lost, start, take_over
 
 __all__ = [
     "MOST_GRAMS",
@@ -127,6 +127,7 @@ __all__ = [
     "put",
     "put_at",
     "record",
+    "release_lost",
     "remove_package",
     "scan",
     "set_code",

@@ -4,8 +4,9 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from fulfillment.core.events import emit
-from fulfillment.core.models import User
+from fulfillment.core.models import Facility, Permission, User
 from fulfillment.core.models.facility import ScanRule
+from fulfillment.core.queries import people_who_may
 from fulfillment.core.status import transit
 from picking import load_units
 
@@ -60,6 +61,30 @@ def pause(job_id, *, by, now, version=None):
     transit(job.pause, by=by, now=now)
     emit(PackJobUpdated(pack_job_id=job.pk), by=by, now=now)
     return job
+
+
+def release_lost(*, now):
+    """Put aside the jobs of people who may not pack there any more; returns how many."""
+    running = PackJob.objects.filter(status=PackJob.Status.IN_PROGRESS).exclude(editor=None)
+    released = 0
+    for facility in Facility.objects.filter(pk__in=running.values("facility")):
+        packers = set(people_who_may(Permission.PACK, facility).values_list("pk", flat=True))
+        lost = running.at(facility).exclude(editor__in=packers)
+        for pk in list(lost.order_by("pk").values_list("pk", flat=True)):
+            released += _release(pk, packers, now)
+    return released
+
+
+@transaction.atomic
+def _release(job_id, packers, now):
+    """Put a job aside when that is still due under its lock; whether it was."""
+    job = lock_for_status(job_id)
+    if job.status != PackJob.Status.IN_PROGRESS or job.editor_id in {None, *packers}:
+        return False
+    reason = gettext("%(packer)s may not pack here any more") % {"packer": job.editor}
+    transit(job.pause, by=None, now=now, reason=reason)
+    emit(PackJobUpdated(pack_job_id=job.pk), by=None, now=now)
+    return True
 
 
 @transaction.atomic

@@ -92,6 +92,22 @@ def test_job_in_hand_is_taken_over_with_its_packages(facility, packer):
     ]
 
 
+def test_work_of_who_may_not_pack_any_more_is_put_aside_and_says_so(facility, packer):
+    lost = started_pack_job(packer, facility=facility)
+    kept = started_pack_job(staff("packer", facility), facility=facility, number="1002")
+    of_a_program = packing.start(pack_job(facility=facility, number="1003").pk, by=None, now=NOON)
+
+    assert packing.release_lost(now=NOON) == 0
+    packer.memberships.all().delete()
+    assert packing.release_lost(now=NOON) == 1
+
+    for job, status in ((lost, "PAUSED"), (kept, "IN_PROGRESS"), (of_a_program, "IN_PROGRESS")):
+        job.refresh_from_db()
+        assert job.status == status
+    change = StatusChange.objects.filter(entity_id=lost.pk).latest("pk")
+    assert change.reason == f"{packer} may not pack here any more"
+
+
 def test_take_over_refuses_a_closed_job(facility, packer, closings):
     job = packed_job(packer, facility=facility)
 
