@@ -157,6 +157,7 @@ def is_complete(imported):
 def is_delivered(imported):
     """Whether every parcel of the whole order in the shop is with the customer, and no more will come."""
     parcels = ParcelRecord.objects.filter(order__in=_orders_of(imported))
+    parcels = parcels.exclude(carrier_key="")  # what was collected is with the customer, and nobody tracks it
     return is_complete(imported) and not parcels.exclude(tracking_status=ParcelRecord.DELIVERED).exists()
 
 

@@ -13,7 +13,7 @@ from orders.sources.models import Report
 from tests.factories.core import FacilityFactory
 from tests.sources.conftest import arrive as come
 from tests.sources.conftest import join, kinds, work_off
-from tests.sources.test_reports import arrive, send_again
+from tests.sources.test_reports import arrive, hand_over, send_again
 
 __all__ = ["arrive"]  # the fixture
 pytestmark = pytest.mark.django_db
@@ -108,3 +108,17 @@ def test_commercetools_gets_a_delivery_without_parcels(monkeypatch, connect):
 
     assert [one["delivery"]["parcels"] for one in order.shipments] == [[]]
     assert shop.shipment_states[order.id] == "Shipped"
+
+
+def test_order_is_delivered_with_its_last_parcel_though_a_part_was_collected(monkeypatch, connect):
+    shop = join(fake_of("commercetools"), monkeypatch)
+    order = come(shop, connect(shop), ("SKU-1", 2))
+    collect(Order.objects.get(), 1)
+    hand_over(Order.objects.get(), (0, 1))
+
+    with transaction.atomic():
+        parcel = ParcelRecord.objects.get(tracking_number="TRACK-1")
+        services.record_tracking(parcel.parcel_id, "delivered", at=timezone.now(), now=timezone.now())
+    work_off()
+
+    assert shop.shipment_states[order.id] == "Delivered"
