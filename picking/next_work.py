@@ -56,9 +56,11 @@ def in_hand(facility, user):
 
 def waiting_runs(facility, user):
     """The runs that nobody picks now: made by a program, put aside or left alone. The most urgent of its jobs ranks a run;
-    what the picker put aside comes last."""
+    what the picker put aside comes last. Not among them are those with a job that is meant for colleagues alone."""
+    meant = PickJob.objects.open().filter(runs=OuterRef("pk"), assigned_users__isnull=False)
     return (
         PickRun.objects.at(facility)
+        .filter(~Exists(meant.exclude(assigned_users=user)))
         .filter(status__in=[PickRun.Status.OPEN, PickRun.Status.PAUSED])
         .annotate(
             priority=Max("lines__job__priority"),

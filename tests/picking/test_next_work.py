@@ -161,6 +161,15 @@ def test_run_that_was_put_aside_is_taken_in_its_turn(client, facility, picker, c
     assert take(facility, picker) == last
 
 
+def test_run_with_a_job_for_a_colleague_is_the_colleagues(facility, picker, colleague):
+    jobs = [pick_job(1, facility=facility) for _job in range(2)]
+    run = put_aside(picker, *jobs)
+    plan(jobs[1], users=[colleague])
+
+    assert take(facility, picker) is None
+    assert take(facility, colleague) == run
+
+
 def test_run_that_a_program_made_is_begun_by_the_button(client, facility):
     run = runs.create(
         facility, [pick_job(1, facility=facility).pk], "BATCH", is_by_rules=False, by=None, now=timezone.now()
