@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -331,6 +332,7 @@ class PaperRuleInline(admin.TabularInline):
 @admin.register(PaperSettings)
 class PaperSettingsAdmin(admin.ModelAdmin):
     form = PaperSettingsForm
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_display = ("__str__", "kinds", "shows_prices", "has_logo")
     list_select_related = ("channel",)
     inlines = (PaperTextInline, PaperRuleInline)

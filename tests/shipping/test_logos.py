@@ -29,6 +29,18 @@ def test_picture_is_drawn_anew_as_a_png_of_print_size(form):
         assert (image.format, image.size) == ("PNG", (800, 200))
 
 
+FORM = {
+    "kinds": ["DELIVERY_NOTE"],
+    "incoterm": "DAP",
+    "export_reason": "Sale of goods",
+    "sdr_values": '{"EUR": "1.2"}',
+    "texts-TOTAL_FORMS": 0,
+    "texts-INITIAL_FORMS": 0,
+    "rules-TOTAL_FORMS": 0,
+    "rules-INITIAL_FORMS": 0,
+}
+
+
 def test_what_hangs_behind_the_picture_is_gone():
     assert b"<script>" not in read_logo(upload(picture() + b"<script>alert(1)</script>"))
 
@@ -53,26 +65,25 @@ def test_what_is_no_small_picture_is_refused(data, words):
 @pytest.mark.django_db
 def test_logo_is_uploaded_in_the_administration_and_taken_away_again(client):
     client.force_login(staff("administrator"))
-    form = {
-        "kinds": ["DELIVERY_NOTE"],
-        "incoterm": "DAP",
-        "export_reason": "Sale of goods",
-        "sdr_values": '{"EUR": "1.2"}',
-        "texts-TOTAL_FORMS": 0,
-        "texts-INITIAL_FORMS": 0,
-        "rules-TOTAL_FORMS": 0,
-        "rules-INITIAL_FORMS": 0,
-    }
 
-    refused = client.post("/admin/shipping/papersettings/add/", form | {"logo": upload(b"<svg/>")})
-    client.post("/admin/shipping/papersettings/add/", form | {"logo": upload(picture())})
+    refused = client.post("/admin/shipping/papersettings/add/", FORM | {"logo": upload(b"<svg/>")})
+    client.post("/admin/shipping/papersettings/add/", FORM | {"logo": upload(picture())})
 
     settings = PaperSettings.objects.get()
     assert "no PNG" in refused.content.decode()
     assert documents.kept(settings.logo_sha256).startswith(b"\x89PNG")
-    client.post(f"/admin/shipping/papersettings/{settings.pk}/change/", form)
+    client.post(f"/admin/shipping/papersettings/{settings.pk}/change/", FORM)
     settings.refresh_from_db()
     assert settings.logo_sha256
-    client.post(f"/admin/shipping/papersettings/{settings.pk}/change/", form | {"without_logo": "on"})
+    client.post(f"/admin/shipping/papersettings/{settings.pk}/change/", FORM | {"without_logo": "on"})
     settings.refresh_from_db()
     assert settings.logo_sha256 == ""
+
+
+@pytest.mark.django_db
+def test_page_of_returns_is_https_when_nobody_says(client):
+    client.force_login(staff("administrator"))
+
+    client.post("/admin/shipping/papersettings/add/", FORM | {"returns_page": "shop.example/returns/"})
+
+    assert PaperSettings.objects.get().returns_page == "https://shop.example/returns/"
