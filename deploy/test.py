@@ -24,7 +24,8 @@ import redis
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
-WORKERS = os.environ.get("TEST_WORKERS", "2")
+# One more than there are processors: tests wait for browsers and databases, too.
+WORKERS = os.environ.get("TEST_WORKERS", str((os.cpu_count() or 1) + 1))
 
 
 def free_port():
