@@ -177,6 +177,8 @@ class SettleForm(forms.Form):
 
 
 class CancelForm(forms.Form):
+    """Why a customer gets nothing, and what of it is not there to be put back."""
+
     reason = forms.ChoiceField(
         label=_("Reason"),
         choices=[
@@ -187,6 +189,24 @@ class CancelForm(forms.Form):
             )
         ],
     )
+
+    def __init__(self, *args, lines, **kwargs):
+        super().__init__(*args, auto_id="id_cancel_%s", **kwargs)
+        for line in lines:
+            self.fields[f"missing-{line.pk}"] = forms.IntegerField(
+                label=_("%(title)s: not there") % {"title": line.title},
+                min_value=0,
+                max_value=line.quantity,
+                initial=line.missing,
+                required=False,
+            )
+        self.lines = list(lines)
+
+    @property
+    def missing(self):
+        """``{line id: units}`` of the lines of which it was said."""
+        said = {line.pk: self.cleaned_data.get(f"missing-{line.pk}") for line in self.lines}
+        return {pk: units for pk, units in said.items() if units is not None}
 
 
 class RevertForm(forms.Form):

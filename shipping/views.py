@@ -277,7 +277,7 @@ def _handover_page(request, job, *, status=200, **forms):
         else None,
         "lines": job.lines.all(),
         "refused_form": RefusedForm(lines=job.lines.all()),
-        "cancel_form": CancelForm(),
+        "cancel_form": CancelForm(lines=job.lines.all()),
         "revert_form": RevertForm(),
         "is_open": job.status in HandoverJob.UNFINISHED,
         "may_revert": job.handed_over_at and now - job.handed_over_at <= services.REVERT_WITHIN,
@@ -345,10 +345,12 @@ def handover_confirm(request, pk):
 @require_POST
 @at_facility(Permission.HAND_OVER)
 def handover_cancel(request, pk):
-    job, form = _handover(request, pk), CancelForm(request.POST)
+    job = _handover(request, pk)
+    form = CancelForm(request.POST, lines=job.lines.all())
     if not form.is_valid():
         return _handover_page(request, job, cancel_form=form, status=422)
-    services.cancel_handover(job.pk, form.cleaned_data["reason"], by=request.user, now=timezone.now())
+    reason, missing = form.cleaned_data["reason"], form.missing
+    services.cancel_handover(job.pk, reason, missing=missing, by=request.user, now=timezone.now())
     messages.info(request, _("%(job)s will not be handed over. Put the goods back.") % {"job": job})
     return redirect("shipping:handover-detail", request.facility.slug, job.pk)
 

@@ -57,7 +57,7 @@ class OnlyCustomersRefuse(Refused):
 
 
 class EverythingRefused(Refused):
-    text = _("The customer refuses everything: cancel the handover instead.")
+    text = _("Nothing is left to hand over: cancel the handover instead.")
 
 
 class HandoverEnded(Refused):
@@ -402,8 +402,14 @@ def take_back(job, *, reason, by, now):
 
 
 @transaction.atomic
-def cancel_handover(job_id, reason, *, by, now, version=None):
-    """End the handover of collected goods: the customer did not come or refuses everything."""
+def cancel_handover(job_id, reason, *, missing=None, by, now, version=None):
+    """End the handover of collected goods: the customer did not come or refuses everything.
+
+    Refuses an old version, a parcel for a carrier, another reason, and more missing units than there are.
+
+    Args:
+        missing: ``{handover line id: units}`` that are not there, where that was not said before.
+    """
     job = lock_handover(job_id)
     check_version(job, version)
     if job.channel != HandoverJob.Channel.COLLECT:
@@ -416,7 +422,11 @@ def cancel_handover(job_id, reason, *, by, now, version=None):
     transit(job.cancel, reason, by=by, now=now)
     coming: Counter[uuid.UUID] = Counter()
     for line in job.lines.all():
-        orders.record_short(line.order_line_id, job.facility_id, line.quantity, reason, now=now)
+        miss(job, line, (missing or {}).get(line.pk, line.missing))
+        line.save(update_fields=["missing"])
+        for units, why in ((line.there, reason), (line.missing, MISSING)):
+            if units:
+                orders.record_short(line.order_line_id, job.facility_id, units, why, now=now)
         coming[line.pick_line_id] += line.there
     is_no_show = reason == HandoverJob.CancelReason.CONSUMER_NO_SHOW
     restow.come_back_later(

@@ -427,7 +427,27 @@ def test_nobody_puts_back_what_is_not_there(facility, packer):
     services.cancel_handover(job.pk, "CONSUMER_NO_SHOW", by=packer, now=timezone.now())
 
     assert [item.quantity for item in RestowItem.objects.all()] == [1]
-    assert ShortRecord.objects.get().quantity == 3
+    shorts = ShortRecord.objects.values_list("reason", "quantity")
+    assert sorted(shorts) == [("CONSUMER_NO_SHOW", 1), ("MISSING", 2)]
+
+
+def test_goods_of_which_nothing_is_there_are_cancelled_on_the_page(clerk, facility):
+    PickupSettings.objects.create(asks_for_code=False)
+    job = collected(3, facility=facility)
+    missing = {f"missing-{job.lines.get().pk}": 3}
+
+    refused = clerk.post(address("handover-confirm", job.pk), missing, follow=True)
+    faulty = clerk.post(
+        address("handover-cancel", job.pk), {"reason": "CONSUMER_REJECTS", f"missing-{job.lines.get().pk}": 4}
+    )
+    clerk.post(address("handover-cancel", job.pk), {"reason": "CONSUMER_REJECTS", **missing})
+
+    assert "Nothing is left to hand over" in refused.content.decode()
+    assert faulty.status_code == 422
+    job.refresh_from_db()
+    assert (job.status, job.lines.get().missing) == ("CANCELED", 3)
+    assert list(ShortRecord.objects.values_list("reason", "quantity")) == [("MISSING", 3)]
+    assert not RestowItem.objects.exists()
 
 
 def test_one_package_stands_elsewhere(clerk, facility):
