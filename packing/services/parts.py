@@ -31,11 +31,15 @@ def go_on(job_id, line_id, package_id, to_package_id, quantity, *, by, now):
     if item is None:
         raise NotInPackage(packed=0, title=line.title)
     target = package_of(job, to_package_id) if to_package_id else add_package(job_id, by=by, now=now)
-    part = item.parts.filter(package=target).first() or PackagePart(item=item, package=target, quantity=0)
-    if item.quantity < part.quantity + quantity:
-        raise NotInPackage(packed=item.quantity - part.quantity, title=line.title)
-    part.quantity += quantity
-    part.save()
+    part = item.parts.filter(package=target).first()
+    there = part.quantity if part else 0
+    if item.quantity < there + quantity:
+        raise NotInPackage(packed=item.quantity - there, title=line.title)
+    if part is None:
+        PackagePart.objects.create(item=item, package=target, quantity=quantity)
+    else:
+        part.quantity += quantity
+        part.save(update_fields=["quantity"])
     forget_weight(package)
     forget_weight(target)
     raise_version(job)
