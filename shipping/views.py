@@ -350,8 +350,11 @@ def handover_cancel(request, pk):
     if not form.is_valid():
         return _handover_page(request, job, cancel_form=form, status=422)
     reason, missing = form.cleaned_data["reason"], form.missing
-    services.cancel_handover(job.pk, reason, missing=missing, by=request.user, now=timezone.now())
-    messages.info(request, _("%(job)s will not be handed over. Put the goods back.") % {"job": job})
+    job = services.cancel_handover(job.pk, reason, missing=missing, by=request.user, now=timezone.now())
+    if any(line.there for line in job.lines.all()):
+        messages.info(request, _("%(job)s will not be handed over. Put the goods back.") % {"job": job})
+    else:
+        messages.info(request, _("%(job)s will not be handed over.") % {"job": job})
     return redirect("shipping:handover-detail", request.facility.slug, job.pk)
 
 

@@ -440,8 +440,10 @@ def test_goods_of_which_nothing_is_there_are_cancelled_on_the_page(clerk, facili
     faulty = clerk.post(
         address("handover-cancel", job.pk), {"reason": "CONSUMER_REJECTS", f"missing-{job.lines.get().pk}": 4}
     )
-    clerk.post(address("handover-cancel", job.pk), {"reason": "CONSUMER_REJECTS", **missing})
+    data = {"reason": "CONSUMER_REJECTS", **missing}
+    cancelled = clerk.post(address("handover-cancel", job.pk), data, follow=True)
 
+    assert "Put the goods back" not in cancelled.content.decode()
     assert "Nothing is left to hand over" in refused.content.decode()
     assert faulty.status_code == 422
     job.refresh_from_db()
