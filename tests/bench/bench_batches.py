@@ -233,8 +233,18 @@ def _floors(ids, size):
     return statistics.median(_floor(ids, size) for _round in range(ROUNDS))
 
 
+# What routing writes of an order, as tables of the floor: a plan with its log, lines, reservations, steps, events.
+FLOOR_TABLES = {
+    "floor_plan": "id uuid PRIMARY KEY, order_id uuid, facility_id uuid, at timestamptz, log text",
+    "floor_line": "id uuid PRIMARY KEY, plan_id uuid, line_id uuid, quantity int",
+    "floor_reservation": "id uuid PRIMARY KEY, plan_id uuid, listing_id uuid, quantity int",
+    "floor_step": "id uuid PRIMARY KEY, plan_id uuid, before text, after text, at timestamptz",
+    "floor_event": "id uuid PRIMARY KEY, name text, payload jsonb, at timestamptz",
+}
+
+
 def _floor(ids, size):
-    """Orders per second of the driver alone: stock of the articles read, listings raised, plans and lines copied.
+    """Orders per second of the driver alone: stock of the articles read, listings raised, rows copied.
 
     Args:
         size: orders per transaction.
@@ -243,44 +253,48 @@ def _floor(ids, size):
     facility = Listing.objects.filter(article_id=article_ids[0]).values_list("facility_id", flat=True)[0]
     listing_of = dict(Listing.objects.filter(facility=facility).values_list("article_id", "pk"))
     connect = psycopg.connect(settings.DATABASE_URL, autocommit=True)
-    connect.execute(
-        "CREATE TEMP TABLE floor_plan (id uuid, order_id uuid, facility_id uuid, at timestamptz, log text)"
-    )
-    connect.execute(
-        "CREATE TEMP TABLE floor_line (plan_id uuid, line_id uuid, listing_id uuid, quantity int)"
-    )
+    for table, columns in FLOOR_TABLES.items():
+        connect.execute(f"CREATE TABLE {table} ({columns})")
     begin = time.perf_counter()
     for start in range(0, len(ids), size):
-        batch, now = ids[start : start + size], datetime.datetime.now(datetime.UTC)
         with connect.transaction():
-            lines = connect.execute(
-                "SELECT l.order_id, l.id, l.article_id, l.quantity FROM orders_orderline l "
-                "JOIN orders_order o ON o.id = l.order_id WHERE o.id = ANY(%s) ORDER BY o.id FOR UPDATE OF o",
-                [batch],
-            ).fetchall()
-            articles = list({line[2] for line in lines})
-            connect.execute(
-                "SELECT l.facility_id, l.article_id, s.value - l.reserved FROM core_listing l "
-                "JOIN core_stock s ON s.listing_id = l.id WHERE l.article_id = ANY(%s)",
-                [articles],
-            ).fetchall()
-            units: dict = {}
-            for _order, _line, article, quantity in lines:
-                units[listing_of[article]] = units.get(listing_of[article], 0) + quantity
-            keys = sorted(units)
-            connect.execute(
-                "UPDATE core_listing SET reserved = reserved + v.units FROM unnest(%s::uuid[], %s::int[]) AS v (id, units) "
-                "WHERE core_listing.id = v.id",
-                [keys, [0 for _key in keys]],
-            )
-            plans = {order: uuid.uuid4() for order in dict.fromkeys(line[0] for line in lines)}
-            with connect.cursor() as cursor:
-                with cursor.copy("COPY floor_plan FROM STDIN") as copy:
-                    for order, plan in plans.items():
-                        copy.write_row([plan, order, facility, now, "{}" * 300])
-                with cursor.copy("COPY floor_line FROM STDIN") as copy:
-                    for order, line, article, quantity in lines:
-                        copy.write_row([plans[order], line, listing_of[article], quantity])
+            _route_plainly(connect, ids[start : start + size], facility, listing_of)
     seconds = time.perf_counter() - begin
+    for table in FLOOR_TABLES:
+        connect.execute(f"DROP TABLE {table}")
     connect.close()
     return len(ids) / seconds
+
+
+def _route_plainly(connect, batch, facility, listing_of):
+    lines = connect.execute(
+        "SELECT l.order_id, l.id, l.article_id, l.quantity FROM orders_orderline l "
+        "JOIN orders_order o ON o.id = l.order_id WHERE o.id = ANY(%s) ORDER BY o.id FOR UPDATE OF o",
+        [batch],
+    ).fetchall()
+    connect.execute(
+        "SELECT l.facility_id, l.article_id, l.plain_units - l.reserved FROM core_listing l "
+        "WHERE l.article_id = ANY(%s)",
+        [list({line[2] for line in lines})],
+    ).fetchall()
+    keys = sorted({listing_of[article] for _order, _line, article, _quantity in lines})
+    connect.execute(
+        "UPDATE core_listing SET reserved = reserved + 0 WHERE id IN (SELECT id FROM core_listing "
+        "WHERE id = ANY(%s) ORDER BY id FOR UPDATE)",
+        [keys],
+    )
+    now, plans = datetime.datetime.now(datetime.UTC), {line[0]: uuid.uuid4() for line in lines}
+    rows = {
+        "floor_plan": [(plan, order, facility, now, "{}" * 300) for order, plan in plans.items()],
+        "floor_line": [(uuid.uuid4(), plans[order], line, quantity) for order, line, _, quantity in lines],
+        "floor_reservation": [
+            (uuid.uuid4(), plans[order], listing_of[article], quantity)
+            for order, _, article, quantity in lines
+        ],
+        "floor_step": [(uuid.uuid4(), plan, "NEW", "ROUTED", now) for plan in plans.values()],
+        "floor_event": [(uuid.uuid4(), "PlanRouted", '{"id": 1}', now) for _plan in plans],
+    }
+    for table, found in rows.items():
+        with connect.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+            for row in found:
+                copy.write_row(row)
