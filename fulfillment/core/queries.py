@@ -60,6 +60,14 @@ def people_who_may(permission, facility):
     return User.objects.filter(Q(pk__in=users) | everywhere).order_by("name", "email")
 
 
+def sku_in_stock(today):
+    """The SKU of some article that a facility could send now; None where there is nothing."""
+    usable = Stock.objects.usable(today).filter(value__gt=0, listing__facility__status="ONLINE")
+    # Plain ones only: it is shown inside a command to copy.
+    plain = usable.filter(listing__article__sku__regex=r"^[A-Za-z0-9._-]+$")
+    return plain.order_by("pk").values_list("listing__article__sku", flat=True).first()
+
+
 def stock_at(facility, text, today):
     """Listings of a facility with ``on_hand``, ``usable``, ``safety`` and ``available``, their stock rows loaded.
 

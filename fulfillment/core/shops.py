@@ -10,8 +10,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from . import journal
 from .access import network
+from .api.wire import time
 from .forms import ShopForm
 from .models import ApiToken, Channel, Permission
+from .queries import sku_in_stock
 from .services import tokens
 
 IN_SESSION = "new_api_token"  # shown on the next page, once
@@ -55,12 +57,16 @@ def shop_detail(request, pk):
     """One token: its secret right after it was made, a call to copy, and its last requests."""
     token = get_object_or_404(ApiToken.objects.select_related("channel"), pk=pk)
     made, secret = request.session.pop(IN_SESSION, (None, ""))
+    now = timezone.now()
     context = {
         "token": token,
-        "is_usable": token.is_usable(timezone.now()),
+        "is_usable": token.is_usable(now),
         "scopes": [ApiToken.Scope(scope).label for scope in token.scopes],
         "secret": secret if made == token.pk else "",
         "address": request.build_absolute_uri(reverse("api-orders")),
+        "number": f"TEST-{now:%m%d-%H%M%S}",
+        "ordered_at": time(now),
+        "sku": sku_in_stock(now.date()),
         "requests": journal.last(token.pk),
     }
     return render(request, "core/shop_detail.html", context)

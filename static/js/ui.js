@@ -61,7 +61,7 @@ document.addEventListener("submit", (event) => {
 }, true);
 
 // <button data-step="up">: beside a number field; without JavaScript the field alone does it.
-for (const button of document.querySelectorAll("[data-step]")) {
+for (const button of document.querySelectorAll("button[data-step]")) {
   button.hidden = false;
   button.addEventListener("click", () => {
     const field = button.parentElement.querySelector("input");

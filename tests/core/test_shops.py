@@ -1,4 +1,6 @@
 import datetime
+import html
+import json
 
 import pytest
 import redis
@@ -9,7 +11,7 @@ from fulfillment.core import journal
 from fulfillment.core.models import ApiRequest, ApiToken, Channel
 from fulfillment.core.services import retention
 from tests.apiclient import Api
-from tests.factories.core import ChannelFactory, api_token, staff
+from tests.factories.core import ArticleFactory, ChannelFactory, FacilityFactory, api_token, put_stock, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,21 @@ def test_incomplete_form_says_what_is_missing(admin, missing):
     assert answer.status_code == 422
     assert "This field is required." in answer.content.decode()
     assert not ApiToken.objects.exists()
+
+
+def test_call_to_copy_orders_what_is_there_by_a_number_and_time_of_now(admin, client, time_machine):
+    time_machine.move_to("2026-11-27T02:08:30Z", tick=False)
+    secret, token = api_token("ORDERS"), ApiToken.objects.get()
+    put_stock(FacilityFactory(), ArticleFactory(sku="MUG-1"), 3)
+
+    page = admin.get(reverse("core:shop-detail", args=[token.pk])).content.decode()
+    call = html.unescape(page.split('id="call"')[1].split("</pre>")[0])
+    body = json.loads(call.split("-d '")[1].removesuffix("'"))
+    answer = Api(client, secret).post("/api/orders", body)
+
+    assert answer.status_code == 201
+    assert (body["tenantOrderId"], body["orderDate"]) == ("TEST-1127-020830", "2026-11-27T02:08:30Z")
+    assert body["orderLineItems"][0]["article"]["tenantArticleId"] == "MUG-1"
 
 
 def test_last_requests_are_shown_with_their_error(admin, client):
