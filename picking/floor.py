@@ -1,12 +1,17 @@
 """Lines in the order of the walk: what ``walk`` plans, for the locations of a facility."""
 
-from django.db.models import Max
+import itertools
+import re
+
+from django.db.models import Max, Min
 
 from fulfillment.core import rows
 from fulfillment.core.models import StorageLocation
 
 from . import walk
 from .models import Allocation, PickLine
+
+LONGEST_NAME = 6  # letters of an aisle on the map
 
 
 def stop_at(location):
@@ -32,14 +37,25 @@ def depths(facility_ids):
     return {facility_id: bay + 1 for facility_id, bay in deepest}
 
 
-def deepest_bays(facility):
-    """{aisle: its last bay} of a facility, empty when nobody said where its places are."""
-    return dict(
+def aisles(facility):
+    """The aisles of a facility for its map: ``{aisle: (its last bay, its name)}``, empty when nobody said where its places are.
+
+    The name is what the names of its places begin with: C-01 for C-01-1 to C-01-8, else the number.
+    """
+    found = (
         StorageLocation.objects.filter(facility=facility, bay__isnull=False)
         .order_by()
         .values_list("aisle")
-        .annotate(Max("bay"))
+        .annotate(Max("bay"), Min("name"), Max("name"))
     )
+    return {aisle: (bay, _shared(least, most) or str(aisle)) for aisle, bay, least, most in found}
+
+
+def _shared(one, other):
+    """What two names of places begin with, up to a sign between; empty when that is nothing, or too long for a map."""
+    pairs = zip(*(re.split(r"[-./ ]+", name)[:-1] for name in (one, other)), strict=False)
+    name = "-".join(mine for mine, _its in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return name if len(name) <= LONGEST_NAME else ""
 
 
 def path(places):

@@ -33,20 +33,20 @@ class Drawing:
     names: list[str]  # of the open places in the order of the walk: what the map says in words
 
 
-def draw(marks, deepest):
+def draw(marks, aisles):
     """The map of a walk; None when none of its places is on it.
 
     Args:
         marks: in the order of the walk.
-        deepest: ``{aisle: last bay}`` of the facility.
+        aisles: ``{aisle: (its last bay, its name)}`` of the facility.
     """
     marks = merge(marks)
-    if not marks or not deepest:
+    if not marks or not aisles:
         return None
     used = [mark.aisle for mark in marks]
     first = max(min(used) - 1, 1)
-    last = min(max(max(used) + 1, first + NARROWEST - 1), max(deepest))
-    depth = max(bay for aisle, bay in deepest.items() if first <= aisle <= last)
+    last = min(max(max(used) + 1, first + NARROWEST - 1), max(aisles))
+    depth = max(bay for aisle, (bay, _name) in aisles.items() if first <= aisle <= last)
     depth = max([depth, *(mark.bay for mark in marks)])
     height = EDGE + (depth + 1) * BAY + EDGE
 
@@ -65,7 +65,7 @@ def draw(marks, deepest):
                 "x": at(aisle, 0)[0],
                 "left": at(aisle, 0)[0] - 9,
                 "top": at(aisle, depth)[1] - 7,
-                "name": str(aisle),
+                "name": aisles[aisle][1] if aisle in aisles else str(aisle),
             }
             for aisle in range(first, last + 1)
         ],

@@ -17,7 +17,9 @@ from .models import Allocation, PickJob, PickLine
 from .queries import Walk, prepare
 from .substitutes import Choice
 
-AISLES = {1: 6, 2: 6, 3: 6}  # {aisle: its last bay}, for the map
+AISLES = {
+    number: (6, f"EX-{number}") for number in (1, 2, 3)
+}  # {aisle: (its last bay, its name)}, for the map
 CARTON = 3  # units that the code of a carton stands for
 
 

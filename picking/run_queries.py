@@ -267,7 +267,7 @@ def targets_of(run, lines):
 
 def map_of(walk, facility):
     """The map of a walk, or None where nobody said where the places are."""
-    return floor_map.draw(marks_of(walk), floor.deepest_bays(facility))
+    return floor_map.draw(marks_of(walk), floor.aisles(facility))
 
 
 def marks_of(walk):

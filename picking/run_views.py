@@ -110,7 +110,7 @@ def run_preview(request):
                 for place in path
                 if place.aisle
             ],
-            floor.deepest_bays(request.facility),
+            floor.aisles(request.facility),
         ),
         "commands": commands.NAMES,
     }

@@ -1,6 +1,10 @@
-from picking.floor_map import Mark, draw
+import pytest
 
-BAYS = {1: 6, 2: 6, 3: 6, 4: 6, 5: 6, 6: 6}
+from picking import floor
+from picking.floor_map import Mark, draw
+from tests.factories.core import FacilityFactory, StorageLocationFactory
+
+BAYS = {number: (6, str(number)) for number in range(1, 7)}
 
 
 def mark(aisle, bay, *, is_done=False):
@@ -53,3 +57,22 @@ def test_everything_is_inside_the_picture():
 def test_without_places_there_is_no_map():
     assert draw([], BAYS) is None
     assert draw([mark(1, 1)], {}) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["C-01-1", "C-01-8"], "C-01"),
+        (["C-02-1"], "C-02"),
+        (["Left", "Right"], "3"),
+        (["Behind-the-stairs-1"], "3"),
+        (["A-1", "B-1"], "3"),
+    ],
+)
+def test_aisle_is_called_as_its_places_are(names, shown):
+    facility = FacilityFactory()
+    for bay, name in enumerate(names, start=1):
+        StorageLocationFactory(facility=facility, name=name[:15], aisle=3, bay=bay)
+
+    assert floor.aisles(facility) == {3: (len(names), shown)}
