@@ -1,13 +1,11 @@
-"""A decision in words and rows: why an order went where it went, and what would have to change."""
+"""A decision in words and rows: why an order went where it went."""
 
 import dataclasses
 import itertools
-import math
 from collections import Counter
 
 from django.utils import formats
 from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.models import Facility
 from routing import rules
@@ -112,8 +110,8 @@ def _rows_of(log, made, parts, skus):
             {
                 "label": fence_label(entry.fence),
                 "may_open": _may_open(entry.fence),
-                "expected": _words(entry.expected),
-                "actual": _words(entry.actual),
+                "expected": words_of(entry.expected),
+                "actual": words_of(entry.actual),
                 "facilities": [names[key] for key in entry.facilities[:SHOWN]],
                 "hidden": max(len(entry.facilities) - SHOWN, 0),
             }
@@ -199,7 +197,7 @@ def _why(made, parts, names):
     else:
         yield gettext("%(count)s of them have all of it.") % {"count": len(full)}
     if len(parts) == 1 and len(full) != 1:
-        yield from _points_of(ranking, split, parts[0]["facility"], names)
+        yield from _lead_of(ranking, split, parts[0]["facility"], names)
     if split.runner_up and (len(parts) > 1 or split.runner_up.loss != rules.Loss.POINTS):
         yield gettext("Second best: %(names)s – %(loss)s.") % {
             "names": " + ".join(names[key] for key in split.runner_up.facilities),
@@ -207,7 +205,7 @@ def _why(made, parts, names):
         }
 
 
-def _points_of(ranking, split, key, names):
+def _lead_of(ranking, split, key, names):
     """That the winner has most points, and by what it leads."""
     keys = [candidate.key for candidate in ranking.candidates]
     if key not in keys:
@@ -230,39 +228,39 @@ def _points_of(ranking, split, key, names):
     ]
     yield gettext("Of those, %(name)s has the most points: %(points)s; %(second)s has %(fewer)s.") % {
         "name": names[key],
-        "points": _points(ranking.totals[own]),
+        "points": points_of(ranking.totals[own]),
         "second": names[other[0]],
-        "fewer": _points(ranking.totals[second]),
+        "fewer": points_of(ranking.totals[second]),
     }
     if lead:
         gain, column = max(lead, key=lambda pair: pair[0])
         yield gettext("It leads by %(rating)s: %(mine)s against %(theirs)s (+%(gain)s points).") % {
             "rating": rule_label(rules.RATINGS, column.key),
-            "mine": _figure(column.key, column.raw[own]),
-            "theirs": _figure(column.key, column.raw[second]),
-            "gain": _points(gain),
+            "mine": figure_of(column.key, column.raw[own]),
+            "theirs": figure_of(column.key, column.raw[second]),
+            "gain": points_of(gain),
         }
 
 
-def _number(value):
+def number_of(value):
     """As exact as somebody needs it who compares: 147, 14.3 or 1.82."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     value = round(value, digits)
     return formats.localize(int(value) if value == int(value) else value)
 
 
-def _points(value):
+def points_of(value):
     value = round(value, 2)
     return formats.localize(int(value) if value == int(value) else value)
 
 
-def _figure(use, raw):
+def figure_of(use, raw):
     """A figure with its unit."""
     if raw is None:
         return gettext("unknown")
     rating = rules.find(rules.RATINGS, use)
     unit = str(rating.unit) if rating else ""
-    return f"{_number(raw)} {unit}".strip()
+    return f"{number_of(raw)} {unit}".strip()
 
 
 def _loss(runner_up):
@@ -285,7 +283,7 @@ def _winners(made, number):
     return {part.facility for part in parts}
 
 
-def _words(values):
+def words_of(values):
     """What a fence compared, services by their names."""
     names = dict(Facility.Service.choices)
     return ", ".join(str(names.get(value, value)) for value in values.split(", "))
@@ -400,99 +398,3 @@ def verdicts(made):
             ]
             found.append(verdict(candidate.key, [], ratings, ranking.totals[index], index + 1))
     return found + [verdict(key, reasons, [], None, None) for key, reasons in failed.items()]
-
-
-# What would have to change
-
-
-@dataclasses.dataclass(frozen=True)
-class Prospect:
-    """What would have to change for one facility to get the order: how it stands, and ways that are each enough."""
-
-    key: str
-    name: str
-    is_settled: bool  # nothing is left to ask for: it has won, or meeting its fences is enough
-    stands: list[str]
-    ways: list[str]
-
-
-def facilities_of(log):
-    """``[(key, name)]`` of the facilities that a decision looked at, by name."""
-    return sorted(((one.key, one.site.name) for one in inputs_of(log).candidates), key=lambda pair: pair[1])
-
-
-def prospect(log, key, skus):
-    """What would have had to be otherwise for a facility to get the order, None for one that was not looked at.
-
-    Args:
-        skus: ``{article key: SKU}``.
-    """
-    made = restore(log)
-    name = next((one.site.name for one in made.candidates if one.key == key), None)
-    if name is None:
-        return None
-    if any(part["facility"] == key for part in log.data["parts"]):
-        return Prospect(key, name, True, [gettext("%(name)s has got it.") % {"name": name}], [])
-    found = rules.outlook(
-        made.demand, made.candidates, made.policy, made.seed, key, needs_whole=made.waits_for_whole
-    )
-    return Prospect(key, name, found.would_win, list(_stands(found, name)), list(_ways(found, skus)))
-
-
-def _stands(found, name):
-    for miss in found.fences:
-        yield gettext("%(name)s misses the fence “%(fence)s”: wanted %(expected)s, has %(actual)s.") % {
-            "name": name,
-            "fence": fence_label(miss.fence),
-            "expected": _words(miss.expected),
-            "actual": _words(miss.actual) or "–",
-        }
-    if found.has < found.wanted:
-        yield gettext("%(name)s has %(has)s of %(wanted)s units.") % {
-            "name": name,
-            "has": found.has,
-            "wanted": found.wanted,
-        }
-    if found.behind:
-        yield gettext("%(name)s is %(points)s points behind.") % {
-            "name": name,
-            "points": _points(found.behind),
-        }
-    if found.is_drawn:
-        yield gettext("%(name)s has as many points as the best; the draw decided.") % {"name": name}
-    if found.fences and found.would_win:
-        yield gettext("If it passed, it would get the order.")
-    elif found.fences:
-        yield gettext("Passing would not be enough.")
-
-
-def _ways(found, skus):
-    if found.units:
-        yield gettext("more in stock: %(units)s") % {
-            "units": ", ".join(
-                f"{line.quantity} × {skus.get(line.article, line.article)}" for line in found.units
-            )
-        }
-    for way in found.figures:
-        text = (
-            _("%(rating)s: at most %(needed)s instead of %(now)s")
-            if way.is_most
-            else _("%(rating)s: at least %(needed)s instead of %(now)s")
-        )
-        yield text % {
-            "rating": rule_label(rules.RATINGS, way.rating),
-            "needed": _figure(way.rating, _rounded(way)),
-            "now": _figure(way.rating, way.now),
-        }
-    for way in found.weights:
-        yield gettext("%(rating)s counts %(needed)s instead of %(now)s") % {
-            "rating": rule_label(rules.RATINGS, way.rating),
-            "needed": _number(way.needed),
-            "now": _number(way.now),
-        }
-
-
-def _rounded(way):
-    """A figure that can be said and is still enough: a whole one where the figure counts something."""
-    digits = 1 if isinstance(way.now, int) else 10
-    return (math.floor if way.is_most else math.ceil)(way.needed * digits) / digits

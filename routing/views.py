@@ -15,9 +15,10 @@ from orders import services as orders
 from orders.models import Order
 
 from . import configurations, reroutes, services, trials
-from .explanations import explain, explain_draft, facilities_of, prospect
+from .explanations import explain, explain_draft
 from .forms import AddressForm, AssignForm, PublishForm, WeightsForm
 from .models import RerouteDescription, RoutingPlan, RoutingRevision, RoutingTrial
+from .prospects import facilities_of, prospect
 
 PAGE_SIZE = 25
 TRIED = [100, 1000, 10_000]  # decisions of the past

@@ -36,6 +36,7 @@ class Weight:
     rating: str
     now: float
     needed: float
+    takes: int  # units that it would then get
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,15 @@ class Figure:
     now: float
     needed: float
     is_most: bool
+    takes: int  # units that it would then get
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The facility would have to have so many units more."""
+
+    more: tuple[Line, ...]
+    takes: int  # units that it would then get
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +63,10 @@ class Outlook:
     """How a facility stands, and what would make it win.
 
     ``fences`` have to be met before anything else, and ``would_win`` says whether that is enough (without any: whether
-    it has won). ``has`` of ``wanted`` units are there. Each of the three that follow is enough by itself: ``units`` more
-    in stock, another weight, another figure. ``behind`` are the points that it lacks where points decide;
-    ``is_drawn``: it lacks none, the draw was against it.
+    it has won) for it to get ``takes`` units. ``has`` of ``wanted`` units are there. Each of the three that follow is
+    enough by itself for some of the order: more in stock (the fewest for some of it, then the fewest for all of it),
+    another weight, another figure. ``behind`` are the points that it lacks where points decide; ``is_drawn``: it lacks
+    none, the draw was against it.
     """
 
     facility: str
@@ -63,9 +74,10 @@ class Outlook:
     would_win: bool
     has: int
     wanted: int
+    takes: int = 0
     behind: float = 0
     is_drawn: bool = False
-    units: tuple[Line, ...] = ()
+    stock: tuple[Stock, ...] = ()
     weights: tuple[Weight, ...] = ()
     figures: tuple[Figure, ...] = ()
 
@@ -96,26 +108,28 @@ def outlook(
     def decided(candidate=one, policy=policy):
         return split(demand, (*others, candidate), policy, seed, lambda looked_at: looked_at < MOST_SETS)
 
-    def gets_some(made):
-        return any(part.facility == facility for part in made.parts) and not (needs_whole and made.remainder)
+    def units_of(made):
+        """The units that it gets: none of an order that is not begun."""
+        if needs_whole and made.remainder:
+            return 0
+        return sum(line.quantity for part in made.parts if part.facility == facility for line in part.lines)
 
-    def wins(candidate=one, policy=policy):
-        """Whether it gets some for sure: what only the draw gives to it is not promised."""
+    def takes(candidate=one, policy=policy):
+        """The units that it gets for sure: what only the draw gives to it is not promised."""
         made = decided(candidate, policy)
-        return gets_some(made) and not _is_drawn(made, facility)
+        return 0 if _is_drawn(made, facility) else units_of(made)
 
     now = decided()
-    would_win = gets_some(now)
-    has = one.supply(demand.lines)
-    found = Outlook(facility, fences, would_win, has, demand.quantity)
-    if would_win:
+    has, taken = one.supply(demand.lines), units_of(now)
+    found = Outlook(facility, fences, taken > 0, has, demand.quantity, taken)
+    if taken:
         return found
     return replace(
         found,
         behind=_behind(now, facility, has),
         is_drawn=_is_drawn(now, facility),
-        units=_units(demand.lines, one, wins),
-        weights=_weights(now, facility, policy, wins) if has else (),
+        stock=_stock(demand, one, takes),
+        weights=_weights(now, facility, policy, takes) if has else (),
         figures=_figures(demand, now, facility, policy),
     )
 
@@ -136,8 +150,23 @@ def _totals(ranking: Ranking) -> dict[str, float]:
     return {candidate.key: total for candidate, total in zip(ranking.candidates, ranking.totals, strict=True)}
 
 
-def _units(lines: Sequence[Line], one: Candidate, wins: Callable[[Candidate], bool]) -> tuple[Line, ...]:
-    """The fewest further units that are enough, article by article; none when even all of them are not."""
+def _stock(demand: Demand, one: Candidate, takes: Callable[[Candidate], int]) -> tuple[Stock, ...]:
+    """The fewest further units that are enough for some of the order, then for all of it; none when all of them are not."""
+    found: dict[tuple[Line, ...], Stock] = {}
+    for needed in (1, demand.quantity):
+        more = _units(demand.lines, one, takes, needed)
+        if more:
+            stock = dict(one.available)
+            for line in more:
+                stock[line.article] = stock.get(line.article, 0) + line.quantity
+            found[more] = Stock(more, takes(replace(one, available=stock)))
+    return tuple(found.values())
+
+
+def _units(
+    lines: Sequence[Line], one: Candidate, takes: Callable[[Candidate], int], needed: int
+) -> tuple[Line, ...]:
+    """The fewest further units with which it takes ``needed`` ones, article by article."""
     more = {
         line.article: line.quantity - have
         for line in lines
@@ -150,13 +179,13 @@ def _units(lines: Sequence[Line], one: Candidate, wins: Callable[[Candidate], bo
             stock[article] = stock.get(article, 0) + count
         return replace(one, available=stock)
 
-    if not more or not wins(with_more(more)):
+    if not more or takes(with_more(more)) < needed:
         return ()
     for article, most in list(more.items()):
         enough, too_few = most, -1
         while enough - too_few > 1:
             middle = (enough + too_few) // 2
-            if wins(with_more({**more, article: middle})):
+            if takes(with_more({**more, article: middle})) >= needed:
                 enough = middle
             else:
                 too_few = middle
@@ -164,7 +193,7 @@ def _units(lines: Sequence[Line], one: Candidate, wins: Callable[[Candidate], bo
     return tuple([Line(article, count) for article, count in more.items() if count])
 
 
-def _weights(made: Split, facility: str, policy: Policy, wins: Callable[..., bool]) -> tuple[Weight, ...]:
+def _weights(made: Split, facility: str, policy: Policy, takes: Callable[..., int]) -> tuple[Weight, ...]:
     """Per rating the nearest weight that is enough, in the direction in which the facility gains."""
     ranking = made.rankings[0]
     keys = [candidate.key for candidate in ranking.candidates]
@@ -181,8 +210,9 @@ def _weights(made: Split, facility: str, policy: Policy, wins: Callable[..., boo
         if gain < 0 and entry.weight % STEP:
             weight += STEP
         while 0 <= weight <= MAX_WEIGHT:
-            if wins(policy=replace(policy, weights={**policy.weights, entry.key: weight})):
-                found.append(Weight(entry.key, entry.weight, weight))
+            taken = takes(policy=replace(policy, weights={**policy.weights, entry.key: weight}))
+            if taken:
+                found.append(Weight(entry.key, entry.weight, weight, taken))
                 break
             weight += step
     return tuple(found)
@@ -231,5 +261,5 @@ def _figures(demand: Demand, made: Split, facility: str, policy: Policy) -> tupl
         for _ in range(HALVINGS):
             middle = (enough + too_little) / 2
             enough, too_little = (middle, too_little) if leads(middle) else (enough, middle)
-        found.append(Figure(entry.key, now, enough, not rating.more_is_better))
+        found.append(Figure(entry.key, now, enough, not rating.more_is_better, supplies[own]))
     return tuple(found)

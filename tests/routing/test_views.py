@@ -87,6 +87,25 @@ def test_decision_says_what_would_have_to_change(supervisor, three_sites):
     assert "Abroad misses the fence “Country”: wanted NL, has BE." in page
     assert "<html" not in page
     assert "Find out" in ask("nonsense")
+    offered = ask("nonsense").partition('id="facility"')[2].partition("</select>")[0]
+    assert f'value="{far.pk}"' in offered
+    assert f'value="{near.pk}"' not in offered
+
+
+def test_decision_tells_what_gives_a_part_from_what_gives_the_whole_order(supervisor):
+    mug, bowl = ArticleFactory(sku="MUG"), ArticleFactory(sku="BOWL")
+    half, empty = FacilityFactory(name="Half"), FacilityFactory(name="Empty")
+    put_stock(half, mug, 1)
+    put_stock(half, bowl, 2)
+    order = OrderFactory((mug, 2), (bowl, 2))
+    route(order)
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk]), {"facility": empty.pk}))
+
+    assert "Empty has 0 of 4 units." in page
+    assert "Each of these by itself would give the order or a part of it to Empty:" in page
+    assert "more in stock: 1 × MUG – it would then get 1 of 4 units" in page
+    assert "more in stock: 2 × MUG, 2 × BOWL – it would then get the whole order" in page
 
 
 def test_decision_of_an_order_that_was_not_routed_yet_says_so(supervisor):

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.rules import Absolute, Candidate, Demand, Line, Policy, Site, decide, outlook
+from routing.rules.ways import Stock
 
 LINES = (Line("A", 2), Line("B", 1))
 DEMAND = Demand("SHIP_FROM_STORE", "NL", (52.0, 5.0), LINES)
@@ -23,15 +24,21 @@ def ask(key, *candidates, policy=POLICY, **options):
     return outlook(DEMAND, candidates, policy, 1, key, **options)
 
 
+def taken(*candidates, policy=POLICY):
+    """``{facility: units that it takes}``."""
+    parts = decide(DEMAND, candidates, policy, 1).split.parts
+    return {part.facility: sum(line.quantity for line in part.lines) for part in parts}
+
+
 def winners(*candidates, policy=POLICY):
-    return {part.facility for part in decide(DEMAND, candidates, policy, 1).split.parts}
+    return set(taken(*candidates, policy=policy))
 
 
 def test_winner_needs_nothing():
     found = ask("near", site("near"), site("far", north=1))
 
     assert found.would_win
-    assert (found.units, found.weights, found.figures, found.behind) == ((), (), (), 0)
+    assert (found.takes, found.stock, found.weights, found.figures, found.behind) == (3, (), (), (), 0)
 
 
 def test_facility_behind_a_fence_is_told_which_and_whether_that_is_enough():
@@ -63,8 +70,22 @@ def test_fewest_units_that_are_enough_are_named():
     )
 
     assert found.has == 1
-    assert found.units == (Line("A", 2),)
+    assert found.stock == (Stock((Line("A", 2),), takes=3),)
     assert found.behind == 0
+
+
+def test_units_for_a_part_and_for_all_of_it_are_told_apart():
+    empty, part = site("empty", stock=(0, 0), north=1), site("part", stock=(1, 1))
+
+    found = ask("empty", empty, part)
+
+    assert (found.has, found.wanted) == (0, 3)
+    for way in found.stock:
+        stock = {"A": 0, "B": 0} | {line.article: line.quantity for line in way.more}
+        rich = dataclasses.replace(empty, available=stock)
+        assert taken(rich, part)["empty"] == way.takes
+    assert [way.takes for way in found.stock] == [1, 3]
+    assert found.stock[-1].more == LINES
 
 
 def test_weight_and_figure_are_enough_and_a_little_less_is_not():
@@ -100,7 +121,7 @@ def test_order_that_waits_for_the_whole_needs_every_unit():
     found = ask("poor", poor, needs_whole=True)
 
     assert not found.would_win
-    assert found.units == (Line("A", 1), Line("B", 1))
+    assert found.stock == (Stock((Line("A", 1), Line("B", 1)), takes=3),)
 
 
 def test_facility_that_nothing_single_helps_gets_no_way():
@@ -113,7 +134,7 @@ def test_facility_that_nothing_single_helps_gets_no_way():
     found = ask("warehouse", warehouse, site("store"), policy=policy)
 
     assert found.behind == 10
-    assert (found.units, found.weights, found.figures) == ((), (), ())
+    assert (found.stock, found.weights, found.figures) == ((), (), ())
 
 
 def test_facility_that_was_not_looked_at_is_an_error():
@@ -144,18 +165,18 @@ def test_every_way_gives_the_order_to_the_facility(rows, splits, is_exact):
         dataclasses.replace(one, site=dataclasses.replace(one.site, country="NL")) if one.key == "F0" else one
         for one in candidates
     ]
-    assert ("F0" in winners(*open_border, policy=policy)) == found.would_win
+    assert taken(*open_border, policy=policy).get("F0", 0) == found.takes
+    assert found.would_win == (found.takes > 0)
     for way in found.weights:
         changed = dataclasses.replace(policy, weights={**policy.weights, way.rating: way.needed})
-        assert "F0" in winners(*open_border, policy=changed)
-    if found.units:
+        assert taken(*open_border, policy=changed)["F0"] == way.takes
+    for way in found.stock:
         stock = dict(open_border[0].available)
-        for line in found.units:
+        for line in way.more:
             stock[line.article] += line.quantity
-        assert "F0" in winners(
-            dataclasses.replace(open_border[0], available=stock), *open_border[1:], policy=policy
-        )
+        rich = dataclasses.replace(open_border[0], available=stock)
+        assert taken(rich, *open_border[1:], policy=policy)["F0"] == way.takes
     for way in found.figures:
         if way.rating == "WORKLOAD" and way.needed == int(way.needed):
             idle = dataclasses.replace(open_border[0], workload=int(way.needed))
-            assert "F0" in winners(idle, *open_border[1:], policy=policy)
+            assert taken(idle, *open_border[1:], policy=policy)["F0"] == way.takes
