@@ -92,6 +92,12 @@ def test_weight_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
     expect(weight).to_have_value("1200")
 
 
+def test_tap_beside_the_buttons_does_nothing(phone, job):
+    phone.page.locator("#lines").click()
+
+    assert phone.troubles == []
+
+
 def test_scan_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
     phone.page.route(SCANS, slowly)
     phone.scan(code)
