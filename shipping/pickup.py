@@ -66,6 +66,10 @@ class ProofMissing(Refused):
     text = _("Before you give the goods: %(missing)s.")
 
 
+class PaymentMissing(Refused):
+    text = _("%(job)s is not paid. Take the payment and confirm it before you give the goods.")
+
+
 # Codes and PINs
 
 
@@ -255,12 +259,14 @@ def hand_over(
     is_age_checked=False,
     signature=None,
     is_signed_on_paper=False,
+    is_payment_taken=False,
     by,
     now,
 ):
     """Give the goods to the customer.
 
-    Refuses while something that the facility asks for was not seen, and what ``services.hand_over`` refuses.
+    Refuses while something that the facility asks for was not seen, goods that are not paid while nobody says that the
+    payment was taken, and what ``services.hand_over`` refuses.
 
     Args:
         refused: ``{handover line id: (units, reason, comment)}``.
@@ -287,6 +293,10 @@ def hand_over(
     ]
     if unseen:
         raise ProofMissing(missing=", ".join(map(str, unseen)))
+    if not pickup.job.is_paid:
+        if not is_payment_taken:
+            raise PaymentMissing(job=pickup.job)
+        log_change(pickup.job, "take_payment", by=by, now=now)
     pickup.is_id_seen, pickup.is_age_checked = is_id_seen, is_age_checked
     pickup.is_signed_on_paper = is_signed_on_paper
     pickup.signature_sha256 = documents.keep(signature) if signature else ""

@@ -59,15 +59,21 @@ class PackageForm(forms.Form):
 
 
 class SeenForm(forms.Form):
-    """What the facility asks a customer for, beside PIN or code."""
+    """What the facility asks a customer for, beside PIN or code; and the payment of goods that are not paid."""
 
+    is_payment_taken = forms.BooleanField(
+        label=_("I have taken the payment"),
+        error_messages={"required": _("Take the payment and confirm it before you give the goods.")},
+    )
     is_id_seen = forms.BooleanField(label=_("I have seen the identity card"), required=False)
     is_age_checked = forms.BooleanField(label=_("I have checked the age"), required=False)
     signature = SignatureField(label=_("Signature of the customer"), required=False)
     is_signed_on_paper = forms.BooleanField(label=_("Signed on paper instead"), required=False)
 
-    def __init__(self, *args, asked, **kwargs):
+    def __init__(self, *args, asked, is_paid, **kwargs):
         super().__init__(*args, **kwargs)
+        if is_paid:
+            del self.fields["is_payment_taken"]
         if not asked.asks_for_id:
             del self.fields["is_id_seen"]
         if not asked.asks_for_age:

@@ -87,6 +87,18 @@ def handovers_named(facility, text):
     )
 
 
+def price_of_goods(handover):
+    """(what the goods of a handover cost by the prices of its order, currency); None when one of them is not known."""
+    total, currencies = 0, set()
+    for line in handover.lines.select_related("order_line__order"):
+        price, currency = line.order_line.price
+        if price is None:
+            return None
+        total += price * line.there
+        currencies.add(currency)
+    return (total, currencies.pop()) if len(currencies) == 1 else None
+
+
 def papers_of(holder):
     """The papers of a shipment or a pick-up with their documents, in the order they are printed."""
     if holder is None:

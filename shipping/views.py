@@ -40,6 +40,7 @@ from .queries import (
     handovers_at,
     handovers_named,
     papers_of,
+    price_of_goods,
     printable,
     problems_at,
     shipments_at,
@@ -292,10 +293,12 @@ def _handover_page(request, job, *, status=200, **forms):
             "unscanned": [one for one in packages if asked.asks_for_packages and one.fetched_at is None],
             "package_form": PackageForm(),
             "asked": asked,
+            "asks_who": context["is_open"] and asked.asks_for_code and not (at_counter and at_counter.shown),
             "papers": papers_of(at_counter),
             "pin_form": PinForm(),
             "place_form": PlaceForm(initial={"place": at_counter.place if at_counter else ""}, job=job),
-            "seen_form": SeenForm(asked=asked),
+            "seen_form": SeenForm(asked=asked, is_paid=job.is_paid),
+            "goods_value": None if job.is_paid else price_of_goods(job),
             "vouch_form": VouchForm(),
             "may_vouch": is_supervised,
         }
@@ -333,7 +336,8 @@ def handover_confirm(request, pk):
             return _handover_page(request, job, refused_form=form, status=422)
         services.hand_over(job.pk, refused=form.refused, **who)
     else:
-        seen = SeenForm(request.POST, request.FILES, asked=pickup.settings_at(job.facility_id))
+        asked = pickup.settings_at(job.facility_id)
+        seen = SeenForm(request.POST, request.FILES, asked=asked, is_paid=job.is_paid)
         if not (form.is_valid() & seen.is_valid()):
             keep_drawn(seen)
             return _handover_page(request, job, refused_form=form, seen_form=seen, status=422)

@@ -75,6 +75,18 @@ def test_collected_goods_are_finished_with_what_the_customer_refused(api):
     assert (line.handed_over, line.refused[0]["reason"]) == (2, "too small")
 
 
+def test_program_hands_over_unpaid_goods_without_a_confirmation(api):
+    job = collected(1)
+    HandoverJob.objects.update(is_paid=False)
+
+    answer = api.post(
+        f"/api/handoverjobs/{job.pk}/actions",
+        {"name": "FINISH_HANDOVER_JOB", "version": job.version, "lineItems": []},
+    )
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "HANDED_OVER")
+
+
 def test_collected_goods_are_cancelled_with_the_reason(api):
     job = collected(1)
     body = {

@@ -126,6 +126,27 @@ def test_parcels_are_not_given_to_customers(facility):
         hand_over(HandoverJob.objects.get())
 
 
+def test_goods_that_are_not_paid_are_given_when_the_payment_is_confirmed(facility, packer):
+    job = collected(facility=facility)
+    HandoverJob.objects.update(is_paid=False)
+
+    with pytest.raises(pickup.PaymentMissing):
+        hand_over(job)
+    assert not StatusChange.objects.filter(action="take_payment").exists()
+    pickup.hand_over(job.pk, is_payment_taken=True, by=packer, now=timezone.now())
+
+    taken = StatusChange.objects.get(action="take_payment")
+    assert (taken.order_id, taken.by) == (job.order_id, packer)
+    job.refresh_from_db()
+    assert job.status == "HANDED_OVER"
+
+
+def test_paid_goods_note_no_payment(facility):
+    hand_over(collected(facility=facility), is_payment_taken=True)
+
+    assert not StatusChange.objects.filter(action="take_payment").exists()
+
+
 # Search
 
 

@@ -690,6 +690,40 @@ def test_unpaid_order_says_so_before_it_is_handed_over(client, facility):
     assert "Not paid" in text(client.get(address("handover-list")))
 
 
+def test_unpaid_goods_are_handed_over_with_a_confirmation_beside_the_price(client, facility):
+    job = collected(2, facility=facility)
+    HandoverJob.objects.update(is_paid=False)
+    order = job.order
+    order.extra = {"paymentInfo": {"currency": "EUR"}}
+    order.save(update_fields=["extra"])
+    order.lines.update(wire={"shopPrice": 19.95})
+
+    page = text(client.get(address("handover-detail", job.pk)))
+    without = client.post(address("handover-confirm", job.pk))
+    client.post(address("handover-confirm", job.pk), {"is_payment_taken": "on"})
+
+    assert "The goods cost 39.90 EUR" in page
+    assert "I have taken the payment" in page
+    assert without.status_code == 422
+    assert "Take the payment and confirm it" in text(without)
+    job.refresh_from_db()
+    assert job.status == "HANDED_OVER"
+    assert "Not paid yet" not in text(client.get(address("handover-detail", job.pk)))
+
+
+def test_price_is_not_named_when_the_order_does_not_tell_it(client, facility):
+    job = collected(2, facility=facility)
+    HandoverJob.objects.update(is_paid=False)
+
+    assert "The goods cost" not in text(client.get(address("handover-detail", job.pk)))
+
+
+def test_paid_goods_ask_for_no_payment(client, facility):
+    job = collected(facility=facility)
+
+    assert "I have taken the payment" not in text(client.get(address("handover-detail", job.pk)))
+
+
 def test_handover_that_waits_for_a_decision_goes_on_by_a_click(client, facility, packer):
     job = collected(facility=facility)
     services.wait_for_input(job.pk, by=packer, now=timezone.now())

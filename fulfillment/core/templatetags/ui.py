@@ -214,6 +214,7 @@ STEPS = {
     "set code": gettext_lazy("Code set"),
     "set_target_time": gettext_lazy("Other target time"),
     "split": gettext_lazy("Split"),
+    "take_payment": gettext_lazy("Payment taken"),
     "take_out": gettext_lazy("Taken out of the return"),
     "take_off": gettext_lazy("Taken off the load"),
     "unhold": gettext_lazy("Released"),
