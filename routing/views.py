@@ -156,7 +156,9 @@ def decision_draft(request, pk):
     """What the draft would make of an order as it stood, beside what holds; nothing is written."""
     order = get_object_or_404(Order.objects.select_related("channel"), pk=pk)
     runs = explain_draft(order, configurations.draft_tree())
-    return render(request, "routing/decision_draft.html", {"order": order, "runs": runs})
+    number, differences = configurations.differences(configurations.complete_draft())
+    context = {"order": order, "runs": runs, "number": number, "is_unchanged": not differences}
+    return render(request, "routing/decision_draft.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -203,7 +205,7 @@ def draft_weigh(request):
     if not form.is_valid():
         return _draft_page(request, form, status=422)
     configurations.weigh(form.weights, form.active_fences)
-    messages.success(request, _("The draft is saved. Try it before you publish it."))
+    messages.success(request, _("The draft is saved. Try it before it is published."))
     return redirect("routing:trial-list")
 
 

@@ -89,6 +89,8 @@ def test_those_who_may_not_publish_see_no_button_and_are_refused(client):
     back = client.post(reverse("routing:revision-use", args=[1]))
 
     assert "Publish the draft" not in page
+    assert "An administrator publishes it" in page
+    assert "try on real orders, publish" not in page
     assert (published.status_code, back.status_code) == (403, 403)
     assert RoutingRevision.objects.count() == 1
 

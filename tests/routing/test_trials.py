@@ -122,6 +122,16 @@ def test_pages_ask_show_progress_and_name_what_goes_elsewhere(supervisor, sites)
     assert supervisor.get(answer["Location"] + "?page=9").status_code == 200
 
 
+def test_draft_of_one_order_says_when_it_is_the_revision_in_use(supervisor, sites):
+    article, _near, _far = sites
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = supervisor.get(reverse("routing:decision-draft", args=[order.pk])).content.decode()
+
+    assert "The draft is the same as revision 1, which is in use." in " ".join(page.split())
+
+
 def test_draft_of_one_order_stands_beside_its_decision(supervisor, sites):
     article, _near, _far = sites
     order = OrderFactory((article, 1))
@@ -131,6 +141,10 @@ def test_draft_of_one_order_stands_beside_its_decision(supervisor, sites):
     page = supervisor.get(reverse("routing:decision-draft", args=[order.pk])).content.decode()
 
     assert all(words in page for words in ("As it was decided", "With the draft", "Stores first"))
+    was, _heading, would_be = page.partition("With the draft")
+    assert ("Revision 1 ·" in " ".join(was.split()), "Revision" in would_be) == (True, False)
+    assert "Draft · seed" in " ".join(would_be.split())
+    assert "The draft is the same as" not in page
     assert (
         "This order was not routed yet."
         in supervisor.get(
