@@ -73,8 +73,8 @@ class Run:
 def explain(order):
     """The runs of an order in words and rows, the newest first."""
     logs = order.decisions.select_related("revision", "snapshot").order_by("-run")
-    skus = {str(line.article_id): line.sku for line in order.lines.all()}
-    return [_explain(log, skus) for log in logs]
+    lines = order.lines.all()
+    return [_explain(log, lines) for log in logs]
 
 
 def explain_draft(order, tree):
@@ -82,17 +82,19 @@ def explain_draft(order, tree):
     log = order.decisions.select_related("revision", "snapshot").order_by("-run").first()
     if log is None:
         return []
-    skus = {str(line.article_id): line.sku for line in order.lines.all()}
+    lines = order.lines.all()
     made = decide(inputs_of(log), tree)
-    return [_explain(log, skus), _rows_of(log, made, plain_parts(made), skus)]
+    return [_explain(log, lines), _rows_of(log, made, plain_parts(made), lines)]
 
 
-def _explain(log, skus):
+def _explain(log, lines):
     # What was written is the truth: an order that waits for the whole has no parts, whatever could have been.
-    return _rows_of(log, restore(log), log.data["parts"], skus)
+    return _rows_of(log, restore(log), log.data["parts"], lines)
 
 
-def _rows_of(log, made, parts, skus):
+def _rows_of(log, made, parts, order_lines):
+    skus = {str(line.article_id): line.sku for line in order_lines}
+    unknown = [line.sku for line in order_lines if line.article_id is None]
     names = {one.key: one.site.name for one in made.candidates}
     split = made.decision.split
     takers = {part["facility"] for part in parts}
@@ -102,7 +104,7 @@ def _rows_of(log, made, parts, skus):
 
     return Run(
         log=log,
-        summary=_summary(log, made, parts, names),
+        summary=_summary(log, made, parts, names, unknown),
         fences=[]
         if made.is_fixed
         else [str(fence_label(one.use)) for one in rules.active_fences(made.policy)],
@@ -138,18 +140,16 @@ def _rows_of(log, made, parts, skus):
     )
 
 
-def _summary(log, made, parts, names):
+def _summary(log, made, parts, names, unknown):
     """Why it came out so, in a few sentences for somebody who never saw a rating."""
-    return [*_who(log, made, parts, names), *_why(made, parts, names)]
+    return [*_who(log, made, parts, names, unknown), *_why(made, parts, names)]
 
 
-def _who(log, made, parts, names):
+def _who(log, made, parts, names, unknown):
     total = made.demand.quantity
     if not parts:
-        reasons = RoutingPlan.Reason
-        yield str(
-            reasons(log.outcome).label if log.outcome in reasons.values else gettext("Nobody takes it.")
-        )
+        is_reason = log.outcome in RoutingPlan.Reason.values
+        yield RoutingPlan.words_of(log.outcome, unknown) if is_reason else gettext("Nobody takes it.")
         if made.decision.split.parts and made.waits_for_whole:
             yield gettext("By the rules the order waits until all of it is there.")
         return

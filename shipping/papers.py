@@ -256,7 +256,7 @@ def _return_words(settings, language):
     with translation.override(language):
         usual = [
             gettext("Does not fit"),
-            gettext("Does not please"),
+            gettext("Changed my mind"),
             gettext("Is damaged"),
             gettext("Is not what was ordered"),
             gettext("Came too late"),

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django_fsm import FSMField, transition
 
 from fulfillment.core.models import Facility, Listing
@@ -113,7 +114,21 @@ class RoutingPlan(Stateful):
 
     @property
     def reason_text(self):
-        return self.Reason(self.reason).label if self.reason in self.Reason.values else self.reason
+        """Why it has no facility. Reads its lines where their articles are not known."""
+        skus = ()
+        if self.reason == self.Reason.UNKNOWN_ARTICLE:
+            skus = [line.order_line.sku for line in self.lines.all() if line.order_line.article_id is None]
+        return self.words_of(self.reason, skus)
+
+    @classmethod
+    def words_of(cls, reason, unknown_skus):
+        """A reason in words, with the SKUs of which there is no article; one that is no code keeps its words."""
+        if reason == cls.Reason.UNKNOWN_ARTICLE and unknown_skus:
+            skus = list(dict.fromkeys(unknown_skus))
+            return ngettext(
+                "No article has the SKU %(skus)s.", "No article has one of the SKUs %(skus)s.", len(skus)
+            ) % {"skus": ", ".join(skus)}
+        return str(cls.Reason(reason).label) if reason in cls.Reason.values else reason
 
     @transition(field=status, source=Status.ROUTED, target=Status.LOCKED)
     def hold(self):

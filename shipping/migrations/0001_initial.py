@@ -14,7 +14,7 @@ import shipping.models.papers
 
 REASONS = [
     ("does-not-fit", "Does not fit", "Passt nicht"),
-    ("does-not-please", "Does not please", "Gefällt nicht"),
+    ("does-not-please", "Changed my mind", "Gefällt nicht"),
     ("damaged", "Is damaged", "Ist beschädigt"),
     ("not-ordered", "Is not what was ordered", "Ist nicht das Bestellte"),
     ("too-late", "Came too late", "Kam zu spät"),

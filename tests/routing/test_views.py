@@ -144,6 +144,19 @@ def test_fence_that_may_still_open_is_told_from_one_that_stays_shut(supervisor):
     assert "<strong>Country</strong>:" in page
 
 
+def test_decision_names_the_skus_of_which_there_is_no_article(supervisor):
+    FacilityFactory()
+    order = OrderFactory((ArticleFactory(sku="KNOWN"), 1), ("NEW-1", 1), ("NEW-2", 1))
+    route(order)
+    words = "No article has one of the SKUs NEW-1, NEW-2."
+
+    decided = words_of(supervisor.get(reverse("routing:decision", args=[order.pk])))
+    listed = words_of(supervisor.get(reverse("routing:open-plans")))
+
+    assert decided.count(words) == 2
+    assert words in listed
+
+
 def test_decision_among_many_facilities_shows_the_best_and_counts_the_others(supervisor):
     article = ArticleFactory()
     for number in range(30):
