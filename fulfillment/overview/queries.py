@@ -9,6 +9,7 @@ from django.db.models import Case, Count, Exists, Max, OuterRef, Q, Sum, Value, 
 from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.models import OutboxEntry, StatusChange
+from fulfillment.overview import reasons
 from orders.models import Order, OrderLine, ParcelRecord, ShortRecord
 from packing import next_work as to_pack
 from packing.models import PackageItem, PackJob
@@ -314,10 +315,9 @@ def name_reasons(shorts):
 
 def history(order):
     """Every status change of an order and of all that belongs to it, oldest first, reasons in words."""
-    words = {**dict(RoutingPlan.Reason.choices), **dict(ShortReason.choices)}
     changes = list(StatusChange.objects.filter(order_id=order.pk).select_related("by").order_by("at", "pk"))
-    for change in changes:
-        change.reason = str(words.get(change.reason, change.reason))
+    unknown_skus = [line.sku for line in order.lines.all() if line.article_id is None]
+    reasons.in_words(changes, unknown_skus)
     return changes
 
 

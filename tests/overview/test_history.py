@@ -1,8 +1,13 @@
 import datetime
 
+import pytest
+from django.template.loader import render_to_string
+from django.utils import translation
+
 from fulfillment.core.models import StatusChange
 from fulfillment.core.templatetags.ui import status_name
 from fulfillment.overview import queries
+from tests.factories.returns import finished, taken
 
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 
@@ -36,3 +41,65 @@ def test_step_that_leaves_the_status_says_what_was_done():
     begun = change("picking.PickJob", "start", "OPEN", "IN_PROGRESS")
 
     assert [status_name(step) for step in (assigned, other, begun)] == ["Assigned", "Changed", "In progress"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("written_in", ["en", "de"])
+@pytest.mark.parametrize(
+    ("read_in", "expected"),
+    [
+        (
+            "de",
+            [
+                "1 × {title}: Beschädigt",
+                "Angenommen: 1",
+                "Erstattung angefordert: Erstattung eines Betrags, der hier nicht bekannt ist.",
+                "Der Kunde hat es zurückgegeben.",
+            ],
+        ),
+        (
+            "en",
+            [
+                "1 × {title}: Damaged",
+                "Accepted: 1",
+                "Refund asked for: Refund of an amount that is not known here.",
+                "The customer returned it.",
+            ],
+        ),
+    ],
+)
+def test_return_is_told_in_the_language_of_who_reads(written_in, read_in, expected):
+    with translation.override(written_in):
+        job = taken(1, price="0")
+        for line in job.order.lines.all():
+            line.wire = {}
+            line.save(update_fields=["wire"])
+        finished(job, key="damaged")
+
+    with translation.override(read_in):
+        changes = queries.history(job.order)
+        found = [one.reason for one in changes] + [f"{status_name(one)}: {one.reason}" for one in changes]
+
+    title = job.lines.first().title
+    assert [words for words in expected if words.format(title=title) not in found] == []
+
+
+@pytest.mark.django_db
+def test_amounts_and_comments_of_a_return_stay_as_they_are():
+    with translation.override("en"):
+        job = taken(2)
+        finished(job)
+
+    with translation.override("de"):
+        found = [change.reason for change in queries.history(job.order)]
+
+    assert "Erstattung: 19.90 EUR." in found
+
+
+def test_how_often_a_step_happened_is_as_large_as_the_step():
+    changes = queries.folded([change(entity="shipping.parcel", seconds=second) for second in (1, 2)])
+
+    page = render_to_string("partials/timeline.html", {"changes": changes})
+
+    assert "× 2" in page
+    assert "units" not in page

@@ -205,7 +205,7 @@ STEPS = {
     "put": gettext_lazy("Put away"),
     "receive": gettext_lazy("Received"),
     "record": gettext_lazy("Details recorded"),
-    "refund": gettext_lazy("Refunded"),
+    "refund": gettext_lazy("Refund asked for"),
     "reject": gettext_lazy("Rejected"),
     "remove_job": gettext_lazy("Job taken out"),
     "correct_numbers": gettext_lazy("Numbers corrected"),
