@@ -357,6 +357,10 @@ class Work:
     returns_here: int
     shorts: list
 
+    @property
+    def next_is_run(self):
+        return isinstance(self.pick_next, PickRun)
+
 
 def work_of(facility, user, now):
     """Counts and next jobs of a facility; ``now`` decides which day is today, in the facility's zone."""

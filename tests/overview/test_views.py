@@ -8,9 +8,12 @@ from django.utils import timezone
 
 from fulfillment.core.models import OutboxEntry, Role
 from orders.models import Order
+from picking import runs
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.orders import OrderFactory
+from tests.factories.picking import pick_job
 from tests.factories.returns import finished, taken
+from tests.factories.runs import run_of
 from tests.factories.stages import Stages
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +69,19 @@ class TestFacilityHome:
         assert reverse("picking:next-job", args=[stages.facility.slug]) in text
         assert stages.job.short_id in text
         assert reverse("core:stock-list", args=[stages.facility.slug]) not in text
+
+    @pytest.mark.parametrize(("began", "words"), [(False, "Start the run"), (True, "Continue picking")])
+    def test_run_that_nobody_picks_is_offered_as_one(self, client, began, words):
+        facility = FacilityFactory()
+        run = run_of(pick_job(1, facility=facility), by=staff("picker", facility) if began else None)
+        if began:
+            runs.pause(run.pk, by=None, now=timezone.now())
+        client.force_login(staff("picker", facility))
+
+        text = text_of(client.get(reverse("overview:facility-home", args=[facility.slug])))
+
+        assert words in text
+        assert "Next job" not in text
 
     def test_packer_is_sent_to_packing(self, client):
         stages = Stages().plan().pick("CLOSED", 3).pack("OPEN")
