@@ -21,6 +21,7 @@ from . import pickup
 from .models import HandoverJob, MessageText, SentMessage
 from .models.messages import MessageKind
 from .parcel_data import language_of
+from .queries import not_available
 
 
 def announce_pickup(event):
@@ -73,11 +74,11 @@ def words_of(channel_id, kind, language):
         if kind == MessageKind.READY:
             return gettext("Order $order is ready for pick-up"), gettext(
                 "Hello $name,\n\nyour order $order is ready at $facility, $address.\n\n"
-                "Your PIN: $pin\nOr show the attached QR code.\n\nPlease collect it until: $until\n"
+                "Your PIN: $pin\nOr show the attached QR code.\n\nPlease collect it until: $until\n$missing"
             )
         return gettext("Order $order is on its way"), gettext(
             "Hello $name,\n\na parcel of your order $order is on its way with $carrier.\n\n"
-            "Number: $number\n$link\n"
+            "Number: $number\n$link\n$missing"
         )
 
 
@@ -88,6 +89,7 @@ def _send(job, kind, language, values, picture=None):
     subject, body = words_of(order.channel_id, kind, language)
     values |= {
         "name": job.recipient_name,
+        "missing": _missing(order, language),
         "order": str(order),
         "facility": facility.name,
         "address": f"{facility.street} {facility.house_number}, {facility.postal_code} {facility.city}",
@@ -105,6 +107,16 @@ def _send(job, kind, language, values, picture=None):
     except (smtplib.SMTPException, OSError) as error:
         raise RetryLater(f"The mail server did not take it: {error}") from error
     SentMessage.objects.get_or_create(job=job, kind=kind, defaults={"sent_at": timezone.now()})
+
+
+def _missing(order, language):
+    """A paragraph about what will not come because it was not there; empty when nothing is missing."""
+    missing = not_available(order)
+    if not missing:
+        return ""
+    with translation.override(language):
+        heading = gettext("Not available, and not sent later:")
+    return "\n".join(["", heading, *(f"{units} × {line.title}" for line, units in missing.items()), ""])
 
 
 def _is_address(text):

@@ -23,8 +23,8 @@ def render_delivery_note(snapshot, logo=None):
 
     Args:
         snapshot: ``{"language", "order_number", "order_date", "sender": [line], "recipient": [line], "country",
-            "lines": [{"sku", "title", "quantity", "ordered", "price"}], "parcels": [code], "greeting", "footer"}``;
-            ``price`` is a text, empty for none.
+            "lines": [{"sku", "title", "quantity", "ordered", "price", "remark"}], "parcels": [code], "greeting", "footer"}``;
+            ``price`` and ``remark`` are texts, empty for none.
         logo: the PNG that ``logo_sha256`` of the snapshot names.
     """
     return _paper("delivery_note", snapshot, logo, qr_code=_qr(snapshot["order_number"]))

@@ -28,6 +28,7 @@ from .parcel_data import (
     returner_of,
     sender_of,
 )
+from .queries import not_available, packed_elsewhere
 
 RETURN_CODE_PREFIX = "R"
 # Adapters whose labels we draw ourselves; those of other carriers are printed as they came.
@@ -180,7 +181,7 @@ def draw(shipment, settings):
             drafts.append(Draft(Kind.PACKING_SLIP, parcel, data, notes.SLIP_VERSION, snapshot))
     if Kind.DELIVERY_NOTE in kinds:
         snapshot = base | {
-            "lines": rows_of([(line, line.quantity) for line in lines], settings),
+            "lines": note_rows(shipment.order, lines, settings, base["language"], packed_elsewhere(shipment)),
             "shows_prices": settings.shows_prices,
         }
         data = notes.render_delivery_note(snapshot, logo)
@@ -299,6 +300,36 @@ def rows_of(contents, settings=None):
         first, before = together.get(key, (line, 0))
         together[key] = first, before + units
     return [line_of(line, units, settings) for line, units in together.values()]
+
+
+def note_rows(order, lines, settings, language, elsewhere):
+    """The rows of a delivery note: with a remark what became of units that are ordered and not here.
+
+    Args:
+        elsewhere: ``{order line id: units}`` in other shipments.
+    """
+    rows = rows_of([(line, line.quantity) for line in lines], settings)
+    missing = not_available(order)
+    own = {line.order_line_id: line.order_line for line in lines}
+    keys = dict.fromkeys((line.order_line_id, line.article_id) for line in lines)
+    with translation.override(language):
+        for (line_id, _article), row in zip(keys, rows, strict=True):
+            # A substitute has a row of its own; what is said of a line stands in its first.
+            if line := own.pop(line_id, None):
+                row["remark"] = _remark(missing.pop(line, 0), elsewhere.get(line_id, 0))
+        for line, units in missing.items():
+            row = {"sku": line.sku, "title": line.title, "quantity": 0, "ordered": line.quantity, "price": ""}
+            rows.append({**row, "remark": _remark(units, elsewhere.get(line.pk, 0))})
+    return rows
+
+
+def _remark(missing, elsewhere):
+    words = []
+    if missing:
+        words.append(gettext("%(n)s not available") % {"n": missing})
+    if elsewhere:
+        words.append(gettext("%(n)s in another shipment") % {"n": elsewhere})
+    return ", ".join(words)
 
 
 def line_of(line, units, settings=None):

@@ -1,8 +1,13 @@
 """What the shipping screens show."""
 
 import dataclasses
+from collections import Counter
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
+
+from orders.models import ShortRecord
+from packing.models import PackJob, PackLine
+from picking.models import RestowItem
 
 from .models import HandoverJob, Paper, Parcel, Pickup, Shipment
 from .models.papers import Kind
@@ -97,6 +102,24 @@ def price_of_goods(handover):
         total += price * line.there
         currencies.add(currency)
     return (total, currencies.pop()) if len(currencies) == 1 else None
+
+
+def not_available(order):
+    """``{order line: units}`` of an order that will not come because they were not there, in the order of its lines."""
+    unwanted = [RestowItem.Reason.REFUSED, *HandoverJob.CancelReason.values]
+    records = ShortRecord.objects.filter(line__order=order).exclude(reason__in=unwanted)
+    units: Counter = Counter()
+    for record in records.select_related("line").order_by("line__position", "pk"):
+        units[record.line] += record.quantity
+    return units
+
+
+def packed_elsewhere(shipment):
+    """``{order line id: units}`` of the order of a shipment that are packed in other shipments of it."""
+    others = Shipment.objects.filter(order=shipment.order_id).exclude(pk=shipment.pk)
+    others = others.exclude(status__in=[Shipment.Status.CANCELED, Shipment.Status.OBSOLETE])
+    lines = PackLine.objects.filter(job__pick_job__shipment__in=others, job__status=PackJob.Status.CLOSED)
+    return dict(lines.order_by().values_list("order_line").annotate(units=Sum("quantity")))
 
 
 def papers_of(holder):

@@ -14,7 +14,7 @@ from fulfillment.core.errors import Refused
 from fulfillment.core.events import StockIncreased, emit
 from fulfillment.core.models import StockMovement, User
 from fulfillment.core.services import stock
-from fulfillment.core.status import transit
+from fulfillment.core.status import log_change, transit
 from routing.models import RoutingPlan
 
 from .. import recordables, substitutes
@@ -26,7 +26,7 @@ from ..events import (
     PickJobReset,
     PickJobRestarted,
 )
-from ..models import PickJob, RestowItem
+from ..models import PickJob, RestowItem, ShortReason
 from .lines import count_line, report_rest
 from .locks import check_picker, lock_for_status
 from .shelves import correct_places, put_goods_aside, take_picked
@@ -66,6 +66,7 @@ def finish_off(job, *, is_rest_missing=False, by, now):
     pending = sum(line.open_units for line in lines)
     if pending:
         raise LinesPending(units=pending)
+    _log_missing(job, lines, by=by, now=now)
     if _is_placed_anew(job, lines, now):
         return _place_anew(job, lines, by=by, now=now)
     stock.lock_listings({line.listing_id for line in lines})
@@ -94,6 +95,14 @@ def finish_off(job, *, is_rest_missing=False, by, now):
     )
     emit(PickJobClosed(pick_job_id=job.pk), by=by, now=now)
     return job
+
+
+def _log_missing(job, lines, *, by, now):
+    """Say in the history what was not there. Not before the job ends: until then a picker may find it after all."""
+    for line in lines:
+        if line.short:
+            words = f"{line.short} × {line.title}: {ShortReason(line.short_reason).label}"
+            log_change(job, "report_missing", by=by, now=now, reason=words)
 
 
 def _is_placed_anew(job, lines, now):

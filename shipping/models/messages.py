@@ -34,7 +34,7 @@ class MessageText(models.Model):
         _("text"),
         max_length=5000,
         help_text=_(
-            "In place of $name, $order, $facility, $address, $pin, $until, $carrier, $number and $link stands what is meant."
+            "In place of $name, $order, $facility, $address, $pin, $until, $carrier, $number, $link and $missing stands what is meant."
         ),
     )
 

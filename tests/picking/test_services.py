@@ -268,6 +268,17 @@ def test_close_with_nothing_picked_aborts_the_job(facility, picker, announced):
     assert ShortRecord.objects.get().quantity == 2
 
 
+def test_missing_units_stand_in_the_history_with_who_and_why(facility, picker, announced):
+    job = started_pick_job(picker, 2, 1, facility=facility)
+    book(job, 1, 1, by=picker)
+
+    close(job, picker)
+
+    [told] = StatusChange.objects.filter(order_id=job.order_id, action="report_missing")
+    assert told.reason == f"1 × {job.lines.first().title}: Not found"
+    assert (told.entity, told.by) == ("picking.pickjob", picker)
+
+
 @pytest.mark.parametrize(("empties", "left"), [(False, 4), (True, 0)])
 def test_missing_units_empty_the_place_where_the_facility_says_so(facility, picker, announced, empties, left):
     facility.zero_stock_on_short_pick = empties

@@ -3,10 +3,12 @@ import io
 import pytest
 import zxingcpp
 from django.core import mail
+from django.db import transaction
 from django.utils import timezone
 from PIL import Image
 
 from fulfillment.core.outbox import RetryLater
+from orders.services import records
 from shipping import messages, pickup, services
 from shipping.events import HandedOver, HandoverCreated
 from shipping.models import HandoverJob, MessageText, PickupSettings, SentMessage
@@ -72,6 +74,21 @@ def test_shipped_parcel_is_told_with_its_number(facility):
     messages.announce_shipped(HandedOver(job.pk))
 
     assert done.tracking_number in mail.outbox[0].body
+    assert "Not available" not in mail.outbox[0].body
+
+
+def test_shipped_parcel_is_told_with_what_is_not_available(facility):
+    labelled(facility=facility)
+    job = with_email(HandoverJob.objects.get())
+    first, second = job.order.lines.all()
+    with transaction.atomic():
+        records.record_short(first.pk, facility.pk, 2, "NOT_FOUND", now=timezone.now())
+        records.record_short(second.pk, facility.pk, 1, "REFUSED", now=timezone.now())
+    services.hand_over(job.pk, by=None, now=timezone.now())
+
+    messages.announce_shipped(HandedOver(job.pk))
+
+    assert mail.outbox[0].body.endswith(f"\nNot available, and not sent later:\n2 × {first.title}\n")
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@example.com\nBcc: b@example.com"])

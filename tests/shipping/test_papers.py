@@ -10,7 +10,8 @@ from fulfillment.core.codes import is_own_code
 from fulfillment.core.models import Article, Channel, Document
 from fulfillment.core.outbox import RetryLater
 from fulfillment.core.services import documents
-from orders.models import Order
+from orders.models import Order, OrderLine
+from orders.services import records
 from shipping import external, papers, services
 from shipping.carriers import Doc
 from shipping.events import ShipmentConfirmed
@@ -367,6 +368,32 @@ def test_price_of_the_order_goes_before_that_of_the_article(facility, read_pdf):
     text = text_of(sent, "CUSTOMS_DECLARATION", read_pdf)
     assert "19.90" in text
     assert "CHF" in text
+
+
+@pytest.mark.drawn
+def test_delivery_note_says_what_is_not_available_and_what_is_in_another_shipment(facility, read_pdf):
+    sent = shipment(2, 1, facility=facility)
+    first, second = sent.order.lines.all()
+    sent.order.lines.update(quantity=5)
+    gone = OrderLine.objects.create(order=sent.order, position=3, sku="GONE", title="Gone", quantity=4)
+    other = shipment(1, facility=facility, number="1002")
+    with transaction.atomic():
+        for line, units, reason in ((first, 2, "NOT_FOUND"), (second, 1, "REFUSED"), (gone, 4, "ABORTED")):
+            records.record_short(line.pk, facility.pk, units, reason, now=timezone.now())
+    Shipment.objects.filter(pk=other.pk).update(order=sent.order)
+    other.pick_job.pack_job.lines.update(order_line=second)
+
+    work()
+
+    note = sent.papers.get(kind="DELIVERY_NOTE").document
+    assert [(row["quantity"], row["remark"]) for row in note.snapshot["lines"]] == [
+        (2, "2 not available"),
+        (1, "1 in another shipment"),
+        (0, "4 not available"),
+    ]
+    text = text_of(sent, "DELIVERY_NOTE", read_pdf)
+    assert "2 not available" in text
+    assert "1 in another shipment" in text
 
 
 def test_there_are_no_customs_papers_inside_the_area(facility):

@@ -211,6 +211,7 @@ STEPS = {
     "correct_numbers": gettext_lazy("Numbers corrected"),
     "seen_by_carrier": gettext_lazy("Seen by the carrier"),
     "put package": gettext_lazy("Place of a package noted"),
+    "report_missing": gettext_lazy("Missing units reported"),
     "set code": gettext_lazy("Code set"),
     "set_target_time": gettext_lazy("Other target time"),
     "split": gettext_lazy("Split"),
