@@ -40,7 +40,7 @@ def decision_data(inputs, made):
     seldom = {
         "waited": inputs.waited,
         "partly": inputs.is_partly,
-        "incomplete": inputs.is_incomplete,
+        "incomplete": inputs.unknown_units,
         "fallback": list(made.placement.fallback),
     }
     return {
@@ -142,7 +142,7 @@ class Inputs:
     """What a decision was made of, whatever configuration it followed.
 
     ``waited``: minutes since the part is without a facility. ``is_partly``: what is there is taken, whatever the
-    configuration says. ``is_incomplete``: the order has lines that no article is known for.
+    configuration says. ``unknown_units``: of lines that no article is known for.
     """
 
     demand: rules.Demand
@@ -152,7 +152,7 @@ class Inputs:
     place_source: str
     waited: int = 0
     is_partly: bool = False
-    is_incomplete: bool = False
+    unknown_units: int = 0
 
 
 def inputs_of(log, sites=None):
@@ -175,7 +175,7 @@ def inputs_of(log, sites=None):
         log.data["place_source"],
         log.data.get("waited", 0),
         log.data.get("partly", False),
-        log.data.get("incomplete", False),
+        int(log.data.get("incomplete", 0)),
     )
 
 
@@ -201,9 +201,10 @@ def decide(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS):
 
 def _place(inputs, plain, policy, decision, waits):
     """What is done about a decision, by the settings that are not the rules'."""
-    if inputs.is_incomplete:  # nobody has all of it
-        parts = () if waits else decision.split.parts
-        return rules.Placement(parts, decision.split.remainder)
+    if inputs.unknown_units:  # nobody has all of it
+        if waits:
+            return rules.Placement((), inputs.demand.lines)
+        return rules.Placement(decision.split.parts, decision.split.remainder)
     fallback = rules.FALLBACK | plain.get("fallback", {})
     is_due = not inputs.is_fixed and inputs.waited >= fallback["after_minutes"]
     return rules.place(

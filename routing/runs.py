@@ -267,7 +267,7 @@ class Run:
             place_source,
             waited=int((self.now - task.waiting.created_at).total_seconds() // 60) if task.waiting else 0,
             is_partly=self.is_partly,
-            is_incomplete=bool(task.unknown),
+            unknown_units=sum(task.wanted[line] for line in task.unknown),
         )
         end = time.perf_counter() + SEARCH_SECONDS
         task.made = decide(

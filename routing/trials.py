@@ -39,12 +39,12 @@ class Side:
     late: int = 0  # parts that are ready after the time that the order is promised for
     load: Counter = dataclasses.field(default_factory=Counter)  # facility key: units
 
-    def add(self, made, misses):
+    def add(self, made, misses, unknown_units):
         placement = made.placement
         sites, place_of = made.candidates.sites, made.candidates.sites.place_of
-        self.orders += bool(placement.parts) and not placement.left
+        self.orders += bool(placement.parts) and not placement.left and not unknown_units
         self.parts += len(placement.parts)
-        self.left += sum(line.quantity for line in placement.left)
+        self.left += sum(line.quantity for line in placement.left) + unknown_units
         for part in placement.parts:
             units = sum(line.quantity for line in part.lines)
             self.units += units
@@ -134,7 +134,7 @@ def _compare(log, trees, sides, sites, clocks):
     misses = functools.partial(_is_late, log, clocks)
     made = [decide(inputs, tree) for tree in trees]
     for side, one in zip(sides, made, strict=True):
-        side.add(one, misses)
+        side.add(one, misses, inputs.unknown_units)
     if dict(_shares(made[0])) == dict(_shares(made[1])):
         return None
     return [[part.facility for part in one.placement.parts] for one in made]
@@ -240,7 +240,7 @@ def figures(trial):
         Figure(_("Orders served whole"), live.orders, draft.orders),
         Figure(_("Parcels"), live.parts, draft.parts),
         Figure(_("Parcels per order"), share(live.parts, trial.done), share(draft.parts, trial.done)),
-        Figure(_("Units that nobody has"), live.left, draft.left),
+        Figure(_("Units without a facility"), live.left, draft.left),
         Figure(_("Kilometres per parcel"), share(live.km, live.parts), share(draft.km, draft.parts)),
         Figure(_("Parcels ready too late"), live.late, draft.late),
         Figure(_("Facilities with work"), len(live.load), len(draft.load)),

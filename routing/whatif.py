@@ -44,7 +44,7 @@ def options(order, lines, chosen, *, most, facility_ids=None, now):
             bool(fixed),
             place_source,
             is_partly=True,
-            is_incomplete=any(line.article_id is None for line in lines),
+            unknown_units=sum(line.quantity for line in lines if line.article_id is None),
         )
         made = decide(inputs, configuration.tree)
         if not made.placement.parts:

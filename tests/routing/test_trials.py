@@ -2,7 +2,10 @@ import datetime
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
+from fulfillment.core.templatetags.ui import signed
+from orders.models import OrderLine
 from routing import configurations, trials
 from routing import services as routing
 from routing.events import TrialAsked
@@ -65,6 +68,28 @@ def test_draft_is_tried_on_the_last_decisions_and_nothing_is_written(sites):
     assert (RoutingPlan.objects.count(), Reservation.objects.count(), DecisionLog.objects.count()) == before
 
 
+def test_trial_counts_every_unit_that_has_no_facility(sites):
+    article, _near, _far = sites
+    route(
+        OrderFactory((article, 1)),
+        OrderFactory((article, 60)),
+        OrderFactory(("UNKNOWN", 1)),
+        OrderFactory(("UNKNOWN", 2), (article, 1)),
+        OrderFactory((ArticleFactory(), 1)),
+        OrderFactory((article, 1), address={"country": "FR"}),
+    )
+
+    trial = trials.ask(100, by=None, now=NOON)
+    trials.work_off(TrialAsked(trial_id=trial.pk))
+
+    trial.refresh_from_db()
+    live = trial.result["sides"][0]
+    wanted = sum(OrderLine.objects.values_list("quantity", flat=True))
+    assert wanted == 67
+    assert live["left"] == wanted - live["units"]
+    assert live["orders"] == 2
+
+
 def test_trial_with_the_same_settings_changes_nothing(sites):
     article, _near, _far = sites
     route(*(OrderFactory((article, 1)) for n in range(3)))
@@ -120,6 +145,11 @@ def test_pages_ask_show_progress_and_name_what_goes_elsewhere(supervisor, sites)
     missing = [words for words in ("Units per facility", "Near", "Far", str(order)) if words not in done]
     assert missing == []
     assert supervisor.get(answer["Location"] + "?page=9").status_code == 200
+
+
+def test_difference_has_a_real_minus_sign():
+    with translation.override("de"):
+        assert [signed(value) for value in (-7.2, 0, 3)] == ["−7,2", "0", "+3"]
 
 
 def test_draft_of_one_order_says_when_it_is_the_revision_in_use(supervisor, sites):

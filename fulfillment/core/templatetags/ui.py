@@ -5,7 +5,7 @@ import datetime
 from django import template
 from django.apps import apps
 from django.forms.widgets import CheckboxInput
-from django.utils.formats import date_format
+from django.utils.formats import date_format, localize
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -69,6 +69,12 @@ def progress(done, total):
         share,
         words,
     )
+
+
+@register.filter
+def signed(value):
+    """A difference with its sign: +2, −7.2 or 0."""
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{localize(abs(value))}"
 
 
 @register.simple_tag
