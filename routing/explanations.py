@@ -21,6 +21,7 @@ class Cell:
     """What one rating said of one facility."""
 
     label: str
+    unit: str
     raw: float | None
     points: float
     share: float  # of the most that it can give, in percent
@@ -258,9 +259,12 @@ def figure_of(use, raw):
     """A figure with its unit."""
     if raw is None:
         return gettext("unknown")
+    return f"{number_of(raw)} {_unit_of(use)}".strip()
+
+
+def _unit_of(use):
     rating = rules.find(rules.RATINGS, use)
-    unit = str(rating.unit) if rating else ""
-    return f"{number_of(raw)} {unit}".strip()
+    return str(rating.unit) if rating else ""
 
 
 def _loss(runner_up):
@@ -297,6 +301,7 @@ def _round(number, ranking, winners):
             cells=[
                 Cell(
                     rule_label(rules.RATINGS, column.key),
+                    _unit_of(column.key),
                     column.raw[i],
                     column.points[i],
                     _percent(column.points[i], column.weight),
@@ -352,10 +357,9 @@ def rule_description(register, use):
 
 
 def _column_head(column):
-    rating = rules.find(rules.RATINGS, column.key)
     return {
         "label": rule_label(rules.RATINGS, column.key),
-        "unit": rating.unit if rating else "",
+        "unit": _unit_of(column.key),
         "weight": column.weight,
         "gap": column.gap,
     }

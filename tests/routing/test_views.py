@@ -1,4 +1,5 @@
 import datetime
+import re
 
 import pytest
 from django.db import connection
@@ -40,6 +41,7 @@ def test_decision_shows_every_facility_with_its_points(supervisor):
     page = supervisor.get(reverse("routing:decision", args=[order.pk])).content.decode()
 
     assert all(name in page for name in ("Near", "Far", "Abroad", "14.000", "Revision 1"))
+    assert re.search(r'class="headless"\s*>\s*km</span>', page)
 
 
 @pytest.fixture
