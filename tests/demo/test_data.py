@@ -70,6 +70,14 @@ def test_articles_have_both_titles_weight_and_size():
         assert all(int(row[name]) > 0 for name in ("weight_g", "length_mm", "width_mm", "height_mm")), row
 
 
+def test_german_titles_write_nouns_with_capitals():
+    texts = [path.read_text() for path in (loader.FOLDER / "orders").glob("*.json")]
+    titles = [row["title_de"] for row in loader.rows("articles.csv")] + texts
+
+    assert [found for text in titles for found in re.findall(r", (?:ton|moos|schnee|schiefer)\b", text)] == []
+    assert [row["sku"] for row in loader.rows("articles.csv") if row["title_de"].endswith(", sand")] == []
+
+
 def test_locations_have_a_code_and_a_place_in_the_walk_of_their_own():
     lines = loader.rows("locations.csv")
 
