@@ -3,7 +3,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from fulfillment.core.people import SignInView
+from fulfillment.core.people import SignInView, set_language
 from fulfillment.core.views import api_status, healthz, offline, service_worker
 
 urlpatterns = [
@@ -32,7 +32,7 @@ urlpatterns = [
         name="login",
     ),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", set_language, name="set_language"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("sw.js", service_worker, name="service-worker"),

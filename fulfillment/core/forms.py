@@ -139,12 +139,18 @@ class PreferencesForm(forms.ModelForm):
     language = forms.ChoiceField(
         label=_("Language"),
         required=False,
-        choices=[("", _("As the device")), *settings.LANGUAGES],
+        choices=settings.LANGUAGES,
     )
 
     class Meta:
         model = User
         fields = ["language", "theme", "text_size", "is_left_handed", "has_sound", "has_vibration"]
+
+    def __init__(self, *args, of_device, **kwargs):
+        super().__init__(*args, **kwargs)
+        names = dict(settings.LANGUAGES)
+        own = _("As the device (%(language)s)") % {"language": names.get(of_device, of_device)}
+        self.fields["language"].choices = [("", own), *settings.LANGUAGES]
 
     def save(self, commit=True):
         self.instance.save(update_fields=self._meta.fields)

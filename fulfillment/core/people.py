@@ -1,5 +1,6 @@
 """Pages of the person at the screen: how it looks and sounds, the shared device, and coming in there."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth import views as auth_views
@@ -8,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.views import i18n
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -71,11 +73,22 @@ def lock(request):
     return redirect("login")
 
 
+@require_POST
+def set_language(request):
+    """Choose the language of the screens in the menu: for this device, and for who is signed in."""
+    chosen = request.POST.get("language")
+    if request.user.is_authenticated and chosen in dict(settings.LANGUAGES):
+        request.user.language = chosen
+        request.user.save(update_fields=["language"])
+    return i18n.set_language(request)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @at_facility(None)
 def preferences(request):
     """How the screens look and sound for this person."""
-    form = PreferencesForm(request.POST or None, instance=request.user)
+    of_device = translation.get_language_from_request(request)
+    form = PreferencesForm(request.POST or None, instance=request.user, of_device=of_device)
     if request.method == "POST" and form.is_valid():
         form.save()
         with translation.override(form.cleaned_data["language"] or translation.get_language()):

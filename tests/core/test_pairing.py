@@ -196,6 +196,20 @@ def test_supervisor_pairs_and_ends_sharing(client, facility, picker):
     assert device.revoked_at
 
 
+def test_language_of_the_menu_is_that_of_the_settings(client, picker):
+    client.force_login(picker)
+    address = reverse("core:preferences", args=["here"])
+    assert '<option value="" selected>As the device (English)' in client.get(address).content.decode()
+
+    client.post(reverse("set_language"), {"language": "de", "next": address})
+    assert '<option value="de" selected>' in client.get(address).content.decode()
+    client.post(reverse("set_language"), {"language": "en", "next": address})
+
+    page = client.get(address).content.decode()
+    assert 'lang="en"' in page
+    assert '<option value="en" selected>' in page
+
+
 def test_settings_are_kept_and_shown(client, facility, picker):
     client.force_login(picker)
     address = reverse("core:preferences", args=["here"])
