@@ -7,6 +7,7 @@ from pathlib import Path
 import polib
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation.template import templatize
@@ -90,6 +91,32 @@ def test_translations_keep_the_placeholders(catalogue):
     ]
 
     assert wrong == []
+
+
+def test_german_has_one_word_for_one_thing(catalogue):
+    """An order is a *Bestellung*, a job an *Auftrag*; a revision is a *Fassung*, a store a *Geschäft*."""
+    others = []
+    for entry in catalogue:
+        english = f"{entry.msgid} {entry.msgid_plural}"
+        german = " ".join([entry.msgstr, *entry.msgstr_plural.values()])
+        if re.search(r"\b(Revision|Filiale|Einheit)", german):
+            others.append(entry.msgid)
+        is_order = re.search(r"\borders?\b", english, re.IGNORECASE) and not re.search(
+            r"\bjobs?\b|fulfillment orders", english
+        )
+        if is_order and re.search(r"[Aa]uftr[aä]g", german):
+            others.append(entry.msgid)
+
+    assert others == []
+
+
+def test_sections_of_the_administration_have_names_of_their_own():
+    names = [model._meta.verbose_name_plural for model in admin.site._registry]
+
+    with translation.override("de"):
+        german = [str(name) for name in names]
+        assert str(apps.get_app_config("overview").verbose_name) == "Verbundene Programme"
+    assert sorted(german) == sorted(set(german))
 
 
 def test_compiled_catalogue_is_up_to_date(catalogue):

@@ -202,8 +202,8 @@ class WebhookDelivery(models.Model):
                 condition=~Q(state="DONE") | Q(done_at__isnull=False), name="webhook_delivery_done_at"
             ),
         ]
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
+        verbose_name = _("delivery to a subscriber")
+        verbose_name_plural = _("deliveries to subscribers")
 
     def __str__(self):
         return f"{self.event} → {self.subscription}"

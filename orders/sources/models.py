@@ -199,8 +199,8 @@ class Delivery(WithReason):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
+        verbose_name = _("message from a shop")
+        verbose_name_plural = _("messages from shops")
         constraints = [
             models.UniqueConstraint(fields=["connection", "key"], name="delivery_once"),
             models.CheckConstraint(
