@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from routing import rules
 from routing.decisions import inputs_of, restore
 from routing.explanations import fence_label, figure_of, number_of, points_of, rule_label, words_of
+from routing.models import RoutingPlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,30 +33,37 @@ def facilities_of(log):
     )
 
 
-def prospect(log, key, skus):
+def prospect(log, key, lines):
     """What would have had to be otherwise for a facility to get the order, None for one that was not looked at.
 
     Args:
-        skus: ``{article key: SKU}``.
+        lines: of the order.
     """
+    skus = {str(line.article_id): line.sku for line in lines}
+    unknown = [line.sku for line in lines if line.article_id is None]
+    unknown_units = int(log.data.get("incomplete", 0))
     made = restore(log)
     name = next((one.site.name for one in made.candidates if one.key == key), None)
     if name is None:
         return None
     if any(part["facility"] == key for part in log.data["parts"]):
         return Prospect(key, name, False, True, [gettext("%(name)s has got it.") % {"name": name}], [])
+    if unknown_units and (made.waits_for_whole or not made.demand.lines):
+        why = RoutingPlan.words_of(RoutingPlan.Reason.UNKNOWN_ARTICLE, unknown)
+        return Prospect(key, name, False, False, [why], [])
     found = rules.outlook(
         made.demand, made.candidates, made.policy, made.seed, key, needs_whole=made.waits_for_whole
     )
     ways = list(_ways(found, skus))
-    is_partly = any(takes < found.wanted for _way, takes in ways)
+    wanted = found.wanted + unknown_units  # nobody gets those whose article is not known
+    is_partly = any(takes < wanted for _way, takes in ways)
     return Prospect(
         key,
         name,
         is_partly,
         found.would_win,
-        list(_stands(found, name)),
-        [_with_takes(way, takes, found.wanted) if is_partly else way for way, takes in ways],
+        list(_stands(dataclasses.replace(found, wanted=wanted), name)),
+        [_with_takes(way, takes, wanted) if is_partly else way for way, takes in ways],
     )
 
 

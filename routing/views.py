@@ -123,12 +123,11 @@ def _prospect(request, order):
     log = order.decisions.select_related("revision", "snapshot").order_by("-run").first()
     if log is None or log.data["fixed"]:
         return {}
-    skus = {str(line.article_id): line.sku for line in order.lines.all()}
     asked = request.GET.get("facility", "")
     return {
         "order": order,
         "candidates": facilities_of(log),
-        "prospect": prospect(log, asked, skus) if asked else None,
+        "prospect": prospect(log, asked, order.lines.all()) if asked else None,
     }
 
 

@@ -149,7 +149,7 @@ def test_pages_ask_show_progress_and_name_what_goes_elsewhere(supervisor, sites)
 
 def test_difference_has_a_real_minus_sign():
     with translation.override("de"):
-        assert [signed(value) for value in (-7.2, 0, 3)] == ["−7,2", "0", "+3"]
+        assert [signed(value) for value in (-7.2, 0, 0.0, 3.0)] == ["−7,2", "0", "0", "+3"]
 
 
 def test_draft_of_one_order_says_when_it_is_the_revision_in_use(supervisor, sites):

@@ -146,6 +146,21 @@ def test_fence_that_may_still_open_is_told_from_one_that_stays_shut(supervisor):
     assert "<strong>Country</strong>:" in page
 
 
+def test_nothing_gives_an_order_to_a_facility_while_an_article_is_not_known(supervisor):
+    mug = ArticleFactory(sku="MUG")
+    empty = FacilityFactory(name="Empty")
+    put_stock(FacilityFactory(), mug, 1)
+    order = OrderFactory((mug, 1), ("NEW-1", 1))
+    route(order)
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk]), {"facility": empty.pk}))
+
+    said = page.partition('id="prospect"')[2]
+    assert "No article has the SKU NEW-1." in said
+    assert "No single change of stock, figures or weights would be enough." in said
+    assert "more in stock" not in said
+
+
 def test_decision_names_the_skus_of_which_there_is_no_article(supervisor):
     FacilityFactory()
     order = OrderFactory((ArticleFactory(sku="KNOWN"), 1), ("NEW-1", 1), ("NEW-2", 1))

@@ -74,7 +74,10 @@ def progress(done, total):
 @register.filter
 def signed(value):
     """A difference with its sign: +2, −7.2 or 0."""
-    return f"{'+' if value > 0 else '−' if value < 0 else ''}{localize(abs(value))}"
+    size = abs(value)
+    return ("+" if value > 0 else "−" if value < 0 else "") + localize(
+        int(size) if size == int(size) else size
+    )
 
 
 @register.simple_tag
