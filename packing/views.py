@@ -8,7 +8,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fulfillment.core.access import at_facility, permissions_at
@@ -369,7 +368,4 @@ def job_record(request, pk):
 @at_facility(Permission.PACK)
 def job_close(request, pk):
     job = packing.close(_job(request, pk).pk, by=request.user, now=timezone.now())
-    packages = job.packages.count()
-    text = ngettext("%(job)s is packed, in %(n)s package.", "%(job)s is packed, in %(n)s packages.", packages)
-    messages.success(request, text % {"job": job, "n": packages})
     return redirect("shipping:pack-done", request.facility.slug, job.pk)

@@ -93,7 +93,7 @@ def load_add(request, pk):
         messages.error(request, _("Scan or type a code."))
         return _detail(request, load)
     loaded = loads.add(load.pk, form.cleaned_data["code"].strip(), by=request.user, now=timezone.now())
-    messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
+    messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel.shown_number})
     return _detail(request, load)
 
 
@@ -103,7 +103,7 @@ def load_take_off(request, pk, parcel_pk):
     load = _load(request, pk)
     loaded = get_object_or_404(load.loaded, parcel=parcel_pk)
     parcel = loads.take_off(load.pk, loaded.parcel_id, by=request.user, now=timezone.now())
-    messages.info(request, _("%(parcel)s is taken off.") % {"parcel": parcel})
+    messages.info(request, _("%(parcel)s is taken off.") % {"parcel": parcel.shown_number})
     return _detail(request, load)
 
 

@@ -81,7 +81,7 @@ class NothingLoaded(Refused):
 
 
 class CountDiffers(Refused):
-    text = _("The driver counted %(counted)s, %(loaded)s are scanned. Count again, or scan what is missing.")
+    text = _("Counted by the driver: %(counted)s, scanned: %(loaded)s. Count again, or scan what is missing.")
 
 
 class CancelledOnLoad(Refused):
@@ -180,7 +180,7 @@ def _try(load, scan, *, by, now):
     except Refused as refusal:
         kind = refusal.kind if isinstance(refusal, ScanRefused) else "unknown"
         return _answer(scan, STALE if kind == "stale" else REFUSED, kind, refusal.message)
-    return _answer(scan, BOOKED, "ok", _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
+    return _answer(scan, BOOKED, "ok", _("%(parcel)s is loaded.") % {"parcel": loaded.parcel.shown_number})
 
 
 def _answer(scan, status_code, kind, text):
@@ -238,25 +238,25 @@ def _find(facility, code):
         given_up = Parcel.objects.at(facility).filter(named, status__in=Parcel.GIVEN_UP).first()
         if given_up is None:
             raise
-        raise ParcelIsCancelled(parcel=given_up) from None
+        raise ParcelIsCancelled(parcel=given_up.shown_number) from None
 
 
 def _refuse_other_than_ready(parcel, load, job):
     if parcel.status in Parcel.GIVEN_UP:
-        raise ParcelIsCancelled(parcel=parcel)
+        raise ParcelIsCancelled(parcel=parcel.shown_number)
     if parcel.carrier_id != load.carrier_id:
-        raise WrongCarrier(parcel=parcel, carrier=parcel.carrier)
+        raise WrongCarrier(parcel=parcel.shown_number, carrier=parcel.carrier)
     earlier = LoadedParcel.objects.filter(parcel=parcel).select_related("load__carrier").first()
     if earlier is not None:
         if earlier.load_id == load.pk:
-            raise AlreadyOnThisLoad(parcel=parcel)
-        raise AlreadyLoaded(parcel=parcel, load=earlier.load)
+            raise AlreadyOnThisLoad(parcel=parcel.shown_number)
+        raise AlreadyLoaded(parcel=parcel.shown_number, load=earlier.load)
     if job.status == HandoverJob.Status.HANDED_OVER:
-        raise AlreadyGone(parcel=parcel)
+        raise AlreadyGone(parcel=parcel.shown_number)
     if job.status == HandoverJob.Status.WAITING_FOR_INPUT:
-        raise WaitsForDecision(parcel=parcel)
+        raise WaitsForDecision(parcel=parcel.shown_number)
     if parcel.status != Parcel.Status.DONE or job.status != HandoverJob.Status.OPEN:
-        raise services.ParcelNotReady(code=parcel.code, status=parcel.get_status_display())
+        raise services.ParcelNotReady(code=parcel.shown_number, status=parcel.get_status_display())
 
 
 @transaction.atomic
@@ -310,12 +310,14 @@ def close(load_id, *, driver_name, counted, signature=None, is_signed_on_paper=F
         raise LoadIsClosed(load=load)
     if not parcels:
         raise NothingLoaded
-    cancelled = [parcel.code for parcel in parcels if parcel.status != Parcel.Status.DONE]
+    cancelled = [parcel.shown_number for parcel in parcels if parcel.status != Parcel.Status.DONE]
     if cancelled:
         raise CancelledOnLoad(parcels=", ".join(cancelled))
     waiting = {job.parcel_id for job in jobs if job.status == HandoverJob.Status.WAITING_FOR_INPUT}
     if waiting:
-        raise WaitingOnLoad(parcels=", ".join(parcel.code for parcel in parcels if parcel.pk in waiting))
+        raise WaitingOnLoad(
+            parcels=", ".join(parcel.shown_number for parcel in parcels if parcel.pk in waiting)
+        )
     if counted != len(parcels):
         raise CountDiffers(counted=counted, loaded=len(parcels))
     for job in jobs:

@@ -255,10 +255,10 @@ def handover_scan(request):
         return redirect(f"{address}?{urlencode({'q': code})}")
     loaded = loads.loaded_with(request.facility, code)
     if loaded is not None:
-        messages.warning(request, loads.AlreadyOnThisLoad(parcel=loaded.parcel).message)
+        messages.warning(request, loads.AlreadyOnThisLoad(parcel=loaded.parcel.shown_number).message)
     else:
         loaded = loads.add_anywhere(request.facility, code, **who)
-        messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel})
+        messages.success(request, _("%(parcel)s is loaded.") % {"parcel": loaded.parcel.shown_number})
     return redirect("shipping:load-detail", request.facility.slug, loaded.load_id)
 
 

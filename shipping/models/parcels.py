@@ -158,6 +158,11 @@ class Parcel(Stateful):
         return self.code
 
     @property
+    def shown_number(self):
+        """What people call it: the number on its label, our code while it has none."""
+        return self.tracking_number or self.code
+
+    @property
     def is_cancellable(self):
         """Whether its label may be given up, as far as the parcel itself tells."""
         return self.status in {"OPEN", "FAILED", "WAITING_FOR_INPUT"} or (

@@ -75,7 +75,7 @@ def test_parcels_are_scanned_out_and_the_driver_signs(phone, facility):
     phone.inspect()
     phone.press_primary()
     # Counted wrong: name and signature are still there.
-    expect(phone.page.locator("main")).to_contain_text("The driver counted 3, 2 are scanned.")
+    expect(phone.page.locator("main")).to_contain_text("Counted by the driver: 3, scanned: 2.")
     expect(phone.page.get_by_label("Name of the driver")).to_have_value("Jan Jansen")
     expect(phone.page.locator("[data-signature]")).to_have_value(re.compile(r"signature\.png$"))
     phone.look("load-sign-again")

@@ -75,7 +75,7 @@ def test_last_scan_leads_to_the_weight_and_the_weight_to_the_end(phone, job, cod
     expect(weight).to_have_value(proposed)
     phone.page.keyboard.press("Enter")
 
-    expect(phone.page.get_by_role("button", name="Close and print label")).to_be_focused()
+    expect(phone.page.get_by_role("button", name="Close and get label")).to_be_focused()
 
 
 def test_weight_that_is_typed_while_the_page_changes_is_whole(phone, job, code):
@@ -296,7 +296,7 @@ def test_order_of_two_boxes_is_packed_with_the_scanner_alone(phone, facility, pa
     expect(phone.page.locator(".btn-primary:visible")).to_have_text("Save weight of package 2")
     phone.page.keyboard.press("Control+A")
     phone.scan("ST,GS,+  0.705kg")
-    expect(phone.page.locator(".btn-primary:visible")).to_have_text("Close and print label")
+    expect(phone.page.locator(".btn-primary:visible")).to_have_text("Close and get label")
     phone.look("ready")
 
     assert [package.weight_g for package in job.packages.all()] == [4720, 705]

@@ -201,4 +201,4 @@ def test_packer_records_what_must_be_before_the_weight(client, facility, packer)
     assert re.search(r"Save what is recorded", before)
     assert f"Serial number · {job.lines.get().title}" in before
     assert job.lines.get().recordable_attributes[0]["value"] == "SN-1"
-    assert "Close and print label" in client.get(page).content.decode()
+    assert "Close and get label" in client.get(page).content.decode()

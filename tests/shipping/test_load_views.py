@@ -63,7 +63,8 @@ def test_code_is_loaded_from_the_plain_form(client, facility):
 
     answer = client.post(address("load-add", load.pk), {"code": f" {done.code} "}, follow=True)
 
-    assert f"{done.code} is loaded." in text(answer)
+    assert f"{done.tracking_number} is loaded." in text(answer)
+    assert f"{done.tracking_number} Parcel code {done.code}" in text(answer)
     assert "Everything that has a label is loaded." in text(answer)
 
 
@@ -168,7 +169,7 @@ def test_wrong_count_is_told_on_the_page(client, facility):
     answer = client.post(address("load-close", load.pk), {**SIGNED, "counted": "2", "signature": signed})
 
     assert answer.status_code == 422
-    assert "The driver counted 2, 1 are scanned." in text(answer)
+    assert "Counted by the driver: 2, scanned: 1." in text(answer)
     page = answer.content.decode()
     assert 'value="Jan Jansen"' in page  # what was right need not be said and signed again
     [drawn] = re.findall(r'data-drawn="([^"]+)"', page)
@@ -222,7 +223,8 @@ def test_closed_load_offers_its_list_when_it_is_drawn(client, facility):
     work()
     after = client.get(address("load-detail", load.pk))
 
-    assert "The list is being drawn." in text(before)
+    assert "Jan Jansen took it along" in text(before)
+    assert "The handover list is being prepared." in text(before)
     assert "Print the list" in text(after)
     load.refresh_from_db()
     assert client.get(address("document", load.manifest_id)).content.startswith(b"%PDF")

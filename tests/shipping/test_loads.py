@@ -280,7 +280,7 @@ def test_parcel_that_was_cancelled_on_the_load_is_taken_off_first(facility):
     load = loaded(first, second)
     cancel(first.order_id)
 
-    with pytest.raises(loads.CancelledOnLoad, match=first.code):
+    with pytest.raises(loads.CancelledOnLoad, match=first.tracking_number):
         close(load, 2)
     loads.take_off(load.pk, first.pk, by=None, now=NOW)
     close(load, 1)
@@ -310,7 +310,7 @@ def test_parcel_that_waits_for_a_decision_keeps_the_load(facility):
     load = loaded(done)
     wait(done)
 
-    with pytest.raises(loads.WaitingOnLoad, match=done.code):
+    with pytest.raises(loads.WaitingOnLoad, match=done.tracking_number):
         close(load)
     assert HandoverJob.objects.get().status == "WAITING_FOR_INPUT"
     services.go_on(done.handover_job.pk, by=None, now=timezone.now())

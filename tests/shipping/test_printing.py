@@ -61,6 +61,9 @@ def test_without_a_station_the_browser_gets_one_pdf_and_the_print_is_noted(clien
         *[("DONE", None, True)] * 5,
     ]
     assert client.get(answer.url).content == client.get(again.url).content
+    page = client.get(reverse("core:print-list", args=["here"])).content.decode()
+    assert page.count("Opened for printing in the browser") == 10
+    assert "Printed" not in page
 
 
 def test_one_document_is_printed_and_noted(client, facility, packer):

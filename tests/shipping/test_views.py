@@ -59,9 +59,11 @@ def test_pack_done_waits_for_the_labels_and_then_offers_them(client, facility):
     work()
     after = client.get(page, **HTMX)
 
-    assert "The labels are being made" in text(before)
+    assert "Packed. The labels are being made" in text(before)
     assert 'hx-trigger="every 1s"' in before.content.decode()
-    assert "The labels are ready" in text(after)
+    assert "Packed. The labels are ready" in text(after)
+    waiting.refresh_from_db()
+    assert f"{waiting.tracking_number} Parcel code {waiting.code}" in text(after)
     assert "hx-trigger" not in after.content.decode()
     assert "<html" not in after.content.decode()
     for document in Document.objects.all():
@@ -163,7 +165,7 @@ def test_pack_done_without_a_carrier_says_so(client, facility):
 
     page = client.get(address("pack-done", asked.pick_job.pack_job.pk))
 
-    assert "No carrier delivers there" in text(page)
+    assert "Packed. No carrier delivers there" in text(page)
 
 
 # Shipments and parcels
@@ -558,7 +560,7 @@ def test_scanned_parcel_goes_onto_the_load_of_its_carrier(client, facility, what
 
     load = Load.objects.get()
     assert answer.redirect_chain[-1][0] == address("load-detail", load.pk)
-    assert f"{done.code} is loaded." in text(answer)
+    assert f"{done.tracking_number} is loaded." in text(answer)
     assert (load.carrier, load.loaded.get().parcel) == (done.carrier, done)
     # Nothing has left before the driver signs for it.
     assert HandoverJob.objects.get().status == "OPEN"

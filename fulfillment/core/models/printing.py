@@ -119,7 +119,16 @@ class PrintJob(models.Model):
     @property
     def status(self):
         """For the badge of the pages."""
+        if self.is_opened_only:
+            return "OPEN"
         return {"PRINTING": "IN_PROGRESS"}.get(self.state, self.state)
 
     def get_status_display(self):
+        if self.is_opened_only:
+            return _("Opened for printing in the browser")
         return self.get_state_display()
+
+    @property
+    def is_opened_only(self):
+        """Nobody hears whether a browser really printed, or whether its dialog was closed."""
+        return self.station_id is None and self.state == PrintJob.State.DONE
