@@ -62,7 +62,7 @@ def test_without_a_station_the_browser_gets_one_pdf_and_the_print_is_noted(clien
     ]
     assert client.get(answer.url).content == client.get(again.url).content
     page = client.get(reverse("core:print-list", args=["here"])).content.decode()
-    assert page.count("Opened for printing in the browser") == 10
+    assert page.count("Opened for printing") == 10
     assert "Printed" not in page
 
 

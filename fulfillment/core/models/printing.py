@@ -125,7 +125,7 @@ class PrintJob(models.Model):
 
     def get_status_display(self):
         if self.is_opened_only:
-            return _("Opened for printing in the browser")
+            return _("Opened for printing")
         return self.get_state_display()
 
     @property
