@@ -1,0 +1,20 @@
+"""The reverse proxy lets through what the application takes."""
+
+import re
+
+from django.conf import settings
+
+from fulfillment.core import pictures
+from orders.sources.views import LARGEST_BODY
+from shipping import uploads
+
+MB = 1024 * 1024
+
+
+def test_proxy_takes_the_largest_photo_label_and_delivery_of_a_shop():
+    text = (settings.BASE_DIR / "deploy/Caddyfile").read_text()
+
+    most = int(re.search(r"request_body @other \{\s+max_size (\d+)MB", text)[1])
+
+    # Caddy counts in millions; a form is a little larger than its file.
+    assert most * 1_000_000 > max(pictures.MOST_BYTES, uploads.MOST_BYTES, LARGEST_BODY) + MB // 2
