@@ -130,7 +130,7 @@ class Store:
         self.client.force_login(staff("packer", self.facility))
         self.open("shipping:handover-list")
         self.open("shipping:handover-detail", job.pk)
-        self.press("shipping:handover-confirm", job.pk)
+        self.press("shipping:handover-confirm", job.pk, **({} if job.is_paid else {"is_payment_taken": "on"}))
         job.refresh_from_db()
         assert job.status == HandoverJob.Status.HANDED_OVER
 

@@ -8,6 +8,7 @@ from fulfillment.demo.pages import Browser, PageError
 
 UUID = "[0-9a-f-]{36}"
 SHELF = re.compile(r'<p class="huge">([^<–]+)</p>')
+PAYMENT = 'name="is_payment_taken"'
 PACKAGE = re.compile(r'<span class="mono">(P[0-9A-Z]+)</span>')
 MOST_STEPS = 500  # of one job: more means that a page leads in a circle
 FILLING_G = 120
@@ -131,7 +132,8 @@ class Crew:
             page = browser.send(page, form, "vouch for a customer", reason="Known to the house")
         for code in PACKAGE.findall(page.text) if page.form("/fetch/") else ():
             page = browser.send(page, page.form("/fetch/"), "scan a package", code=code)
-        browser.send(page, page.form("/confirm/"), "hand over")
+        paid = {"is_payment_taken": "on"} if PAYMENT in page.text else {}
+        browser.send(page, page.form("/confirm/"), "hand over", **paid)
 
     def give_back(self, slug, code):
         """A customer announces one unit with the code of the slip, brings it back, and it is put on its shelf."""
