@@ -99,7 +99,7 @@ def pack(phone, job, packer):
     phone.page.locator("input[name=code]").focus()
     phone.scan(parcel.code)
     phone.page.wait_for_url("**/handover/loads/**")
-    expect(phone.page.locator("main .notice-good").first).to_contain_text(parcel.code)
+    expect(phone.page.locator("main .notice-good").first).to_contain_text(parcel.tracking_number)
     phone.inspect()
 
 
