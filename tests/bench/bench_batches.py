@@ -1,5 +1,6 @@
 """The queue of unrouted orders, taken in batches by one worker, against the same rows written by the driver."""
 
+import collections
 import contextlib
 import dataclasses
 import datetime
@@ -20,12 +21,12 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from fulfillment.core import events
-from fulfillment.core.models import Article, Channel, Listing
+from fulfillment.core.models import Article, Channel, Facility, Listing
 from fulfillment.core.outbox import RetryLater
 from orders import bulk
 from orders import services as orders
 from orders.events import BulkReceived
-from orders.models import Order
+from orders.models import Order, OrderLine
 from routing import services as routing
 from routing import trials
 from routing.events import PlanRouted, TrialAsked
@@ -110,7 +111,7 @@ def _measure(count, channel):
                     "value": round(value),
                     "unit": "orders/s",
                     "ratio": value / floor,
-                    "note": f"the driver reads, reserves and writes as much in batches of {size}; "
+                    "note": f"the driver imports, reads, reserves and writes as much in batches of {size}; "
                     "the first facility takes all",
                 },
             )
@@ -233,8 +234,12 @@ def _floors(ids, size):
     return statistics.median(_floor(ids, size) for _round in range(ROUNDS))
 
 
-# What routing writes of an order, as tables of the floor: a plan with its log, lines, reservations, steps, events.
+AMSTERDAM = (52.374, 4.89)
+ORDER_BODY = json.dumps(order_bodies("floor", 1)[0])
+# An order and what routing writes of it, as tables of the floor: a plan with its log, lines, reservations, steps, events.
 FLOOR_TABLES = {
+    "floor_order": "id uuid PRIMARY KEY, body jsonb, at timestamptz",
+    "floor_order_line": "id uuid PRIMARY KEY, order_id uuid, article_id uuid, quantity int",
     "floor_plan": "id uuid PRIMARY KEY, order_id uuid, facility_id uuid, at timestamptz, log text",
     "floor_line": "id uuid PRIMARY KEY, plan_id uuid, line_id uuid, quantity int",
     "floor_reservation": "id uuid PRIMARY KEY, plan_id uuid, listing_id uuid, quantity int",
@@ -244,7 +249,8 @@ FLOOR_TABLES = {
 
 
 def _floor(ids, size):
-    """Orders per second of the driver alone: stock of the articles read, listings raised, rows copied.
+    """Orders per second of the driver alone: orders imported, stock of their articles read, the nearest facility
+    found, its listings raised, rows copied.
 
     Args:
         size: orders per transaction.
@@ -252,13 +258,20 @@ def _floor(ids, size):
     article_ids = list(Article.objects.order_by("sku").values_list("pk", flat=True)[: bench_routing.ORDERED])
     facility = Listing.objects.filter(article_id=article_ids[0]).values_list("facility_id", flat=True)[0]
     listing_of = dict(Listing.objects.filter(facility=facility).values_list("article_id", "pk"))
+    places = list(Facility.objects.values_list("pk", "latitude", "longitude"))
+    known = OrderLine.objects.filter(order__in=ids).values_list("order_id", "article_id", "quantity")
+    bought = collections.defaultdict(list)
+    for order, article, quantity in known:
+        bought[order].append((article, quantity))
     connect = psycopg.connect(settings.DATABASE_URL, autocommit=True)
     for table, columns in FLOOR_TABLES.items():
         connect.execute(f"CREATE TABLE {table} ({columns})")
     begin = time.perf_counter()
     for start in range(0, len(ids), size):
         with connect.transaction():
-            _route_plainly(connect, ids[start : start + size], facility, listing_of)
+            batch = {uuid.uuid4(): bought[pk] for pk in ids[start : start + size]}
+            _import_plainly(connect, batch)
+            _route_plainly(connect, list(batch), facility, listing_of, places)
     seconds = time.perf_counter() - begin
     for table in FLOOR_TABLES:
         connect.execute(f"DROP TABLE {table}")
@@ -266,10 +279,20 @@ def _floor(ids, size):
     return len(ids) / seconds
 
 
-def _route_plainly(connect, batch, facility, listing_of):
+def _import_plainly(connect, batch):
+    now = datetime.datetime.now(datetime.UTC)
+    _copy(connect, "floor_order", [(order, ORDER_BODY, now) for order in batch])
+    _copy(
+        connect,
+        "floor_order_line",
+        [(uuid.uuid4(), order, *line) for order, bought in batch.items() for line in bought],
+    )
+
+
+def _route_plainly(connect, batch, facility, listing_of, places):
     lines = connect.execute(
-        "SELECT l.order_id, l.id, l.article_id, l.quantity FROM orders_orderline l "
-        "JOIN orders_order o ON o.id = l.order_id WHERE o.id = ANY(%s) ORDER BY o.id FOR UPDATE OF o",
+        "SELECT l.order_id, l.id, l.article_id, l.quantity FROM floor_order_line l "
+        "JOIN floor_order o ON o.id = l.order_id WHERE o.id = ANY(%s) ORDER BY o.id FOR UPDATE OF o",
         [batch],
     ).fetchall()
     connect.execute(
@@ -277,6 +300,8 @@ def _route_plainly(connect, batch, facility, listing_of):
         "WHERE l.article_id = ANY(%s)",
         [list({line[2] for line in lines})],
     ).fetchall()
+    for _order in batch:  # whom it finds does not matter: the first one takes all
+        min(places, key=lambda place: (place[1] - AMSTERDAM[0]) ** 2 + (place[2] - AMSTERDAM[1]) ** 2)
     keys = sorted({listing_of[article] for _order, _line, article, _quantity in lines})
     connect.execute(
         "UPDATE core_listing SET reserved = reserved + 0 WHERE id IN (SELECT id FROM core_listing "
@@ -295,6 +320,10 @@ def _route_plainly(connect, batch, facility, listing_of):
         "floor_event": [(uuid.uuid4(), "PlanRouted", '{"id": 1}', now) for _plan in plans],
     }
     for table, found in rows.items():
-        with connect.cursor().copy(f"COPY {table} FROM STDIN") as copy:
-            for row in found:
-                copy.write_row(row)
+        _copy(connect, table, found)
+
+
+def _copy(connect, table, rows):
+    with connect.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
