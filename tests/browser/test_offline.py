@@ -174,6 +174,7 @@ def test_list_is_new_as_soon_as_everything_is_sent(phone, job):
     phone.expect_sent()
     go_offline(phone)
     phone.scan(CODES["close"])
+    expect(phone.page.get_by_role("link", name="To the list")).to_be_visible()
     phone.scan(CODES["next"])
     phone.page.wait_for_url("**/pick/")
     expect(phone.page.locator("#next-job")).to_contain_text("Continue picking")
