@@ -220,6 +220,7 @@ class Job:
     parcel: ParcelRecord | None
     number: int  # of the parcel within the order, from 1
     is_last: bool  # whether nothing more of the whole order will be shipped, or with DELIVERED delivered
+    is_delivered: bool = False  # with SHIPPED: whether with these goods everything is with the customer
     carrier_key: str = ""
     carrier: str = ""  # as the connection's table calls it, else its name
     boxes: tuple[Box, ...] = ()  # of SHIPPED: its parcel and those that share units with it

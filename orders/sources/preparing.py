@@ -49,6 +49,7 @@ def _parcel_job(report, lines, **more):
         _note_attempt(report, parcels)
         parcel = parcels[0]
         more["number"] = _number(report)
+        more["is_delivered"] = is_delivered(imported)  # when the last goods were collected
         more["boxes"] = tuple(sorted((_box(imported, one, lines) for one in parcels), key=lambda box: box.id))
     return _job(report, own.lines, parcel=parcel, carrier_key=own.carrier_key, carrier=own.carrier, **more)
 

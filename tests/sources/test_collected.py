@@ -17,6 +17,7 @@ from tests.sources.test_reports import arrive, hand_over, send_again
 
 __all__ = ["arrive"]  # the fixture
 pytestmark = pytest.mark.django_db
+STATES = {False: ["Shipped", "Delivered"], True: ["Partial", "Delivered"]}
 takes_it = kinds(lambda shop: shop.takes_collected)
 
 
@@ -107,18 +108,23 @@ def test_commercetools_gets_a_delivery_without_parcels(monkeypatch, connect):
     work_off()
 
     assert [one["delivery"]["parcels"] for one in order.shipments] == [[]]
-    assert shop.shipment_states[order.id] == "Shipped"
+    assert shop.shipment_states[order.id] == "Delivered"
 
 
-def test_order_is_delivered_with_its_last_parcel_though_a_part_was_collected(monkeypatch, connect):
+@pytest.mark.parametrize("is_collected_last", [False, True])
+def test_order_in_two_parts_is_delivered_with_the_last_of_them(monkeypatch, connect, is_collected_last):
     shop = join(fake_of("commercetools"), monkeypatch)
     order = come(shop, connect(shop), ("SKU-1", 2))
-    collect(Order.objects.get(), 1)
-    hand_over(Order.objects.get(), (0, 1))
+    parcel_id = hand_over(Order.objects.get(), (0, 1))
 
-    with transaction.atomic():
-        parcel = ParcelRecord.objects.get(tracking_number="TRACK-1")
-        services.record_tracking(parcel.parcel_id, "delivered", at=timezone.now(), now=timezone.now())
-    work_off()
+    @transaction.atomic
+    def deliver():
+        services.record_tracking(parcel_id, "delivered", at=timezone.now(), now=timezone.now())
 
-    assert shop.shipment_states[order.id] == "Delivered"
+    steps = [lambda: collect(Order.objects.get(), 1), deliver]
+    for step, state in zip(
+        steps[::-1] if is_collected_last else steps, STATES[is_collected_last], strict=True
+    ):
+        step()
+        work_off()
+        assert shop.shipment_states[order.id] == state

@@ -93,7 +93,7 @@ def _ship(client, order, job):
     actions = []
     if order.get("shippingInfo") or items(order.get("shipping")):
         actions.append(_delivery(job))
-    state = "Shipped" if job.is_last else "Partial"
+    state = "Delivered" if job.is_delivered else "Shipped" if job.is_last else "Partial"
     if order.get("shipmentState") != state:
         actions.append({"action": "changeShipmentState", "shipmentState": state})
     if job.is_last and client.options["completes_orders"] and order.get("orderState") != "Complete":
