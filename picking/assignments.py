@@ -71,39 +71,39 @@ def release_abandoned(*, now):
     than their facility waits; returns how many."""
     released = 0
     for facility in Facility.objects.filter(pick_jobs__status=PickJob.Status.IN_PROGRESS).distinct():
-        pickers = set(pickers_at(facility).values_list("pk", flat=True))
         minutes = rules_of(facility).release_after_minutes
         before = now - datetime.timedelta(minutes=minutes)
         for kind in (PickRun, PickJob):
-            found = kind.objects.at(facility).filter(status="IN_PROGRESS")
-            lost = found.exclude(editor=None).exclude(editor__in=pickers)
-            for work in list(lost.order_by("pk").select_related("editor")):
-                reason = gettext("%(picker)s may not pick here any more") % {"picker": work.editor}
-                released += _release(kind, work.pk, partial(_is_lost, pickers), reason=reason, now=now)
+            found = kind.objects.at(facility).filter(status="IN_PROGRESS").order_by("pk")
+            lost = found.exclude(editor=None).exclude(editor__in=pickers_at(facility))
+            for pk in list(lost.values_list("pk", flat=True)):
+                released += _release(kind, pk, _why_lost, now=now)
             idle = found.filter(modified_at__lt=before) if minutes else found.none()
-            for pk in list(idle.order_by("pk").values_list("pk", flat=True)):
-                reason = ngettext(
-                    "Nobody worked on it for %(minutes)s minute",
-                    "Nobody worked on it for %(minutes)s minutes",
-                    minutes,
-                ) % {"minutes": minutes}
-                released += _release(kind, pk, partial(_is_idle, before), reason=reason, now=now)
+            for pk in list(idle.values_list("pk", flat=True)):
+                released += _release(kind, pk, partial(_why_idle, minutes, before), now=now)
     return released
 
 
-def _is_lost(pickers, work):
-    return work.editor_id not in {None, *pickers}
+def _why_lost(work):
+    """Why a job or run is taken from its picker when that person may not pick there any more; empty when it is not."""
+    if work.editor is None or pickers_at(work.facility).filter(pk=work.editor_id).exists():
+        return ""
+    return gettext("%(picker)s may not pick here any more") % {"picker": work.editor}
 
 
-def _is_idle(before, work):
-    return work.modified_at < before
+def _why_idle(minutes, before, work):
+    if work.modified_at >= before:
+        return ""
+    return ngettext(
+        "Nobody worked on it for %(minutes)s minute", "Nobody worked on it for %(minutes)s minutes", minutes
+    ) % {"minutes": minutes}
 
 
 @transaction.atomic
-def _release(kind, pk, is_due, *, reason, now):
-    """Put a job or run aside when that is still due under its lock; whether it was."""
+def _release(kind, pk, why, *, now):
+    """Put a job or run aside when there is still a reason for it under its lock; whether it was."""
     work = runs.lock(pk) if kind is PickRun else services.lock_for_status(pk)
-    if work.status != "IN_PROGRESS" or not is_due(work):
+    if work.status != "IN_PROGRESS" or not (reason := why(work)):
         return False
     if kind is PickRun:
         runs.pause(pk, by=None, now=now, reason=reason)

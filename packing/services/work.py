@@ -68,18 +68,19 @@ def release_lost(*, now):
     running = PackJob.objects.filter(status=PackJob.Status.IN_PROGRESS).exclude(editor=None)
     released = 0
     for facility in Facility.objects.filter(pk__in=running.values("facility")):
-        packers = set(people_who_may(Permission.PACK, facility).values_list("pk", flat=True))
-        lost = running.at(facility).exclude(editor__in=packers)
+        lost = running.at(facility).exclude(editor__in=people_who_may(Permission.PACK, facility))
         for pk in list(lost.order_by("pk").values_list("pk", flat=True)):
-            released += _release(pk, packers, now)
+            released += _release(pk, now)
     return released
 
 
 @transaction.atomic
-def _release(job_id, packers, now):
+def _release(job_id, now):
     """Put a job aside when that is still due under its lock; whether it was."""
     job = lock_for_status(job_id)
-    if job.status != PackJob.Status.IN_PROGRESS or job.editor_id in {None, *packers}:
+    if job.status != PackJob.Status.IN_PROGRESS or job.editor is None:
+        return False
+    if people_who_may(Permission.PACK, job.facility).filter(pk=job.editor_id).exists():
         return False
     reason = gettext("%(packer)s may not pack here any more") % {"packer": job.editor}
     transit(job.pause, by=None, now=now, reason=reason)

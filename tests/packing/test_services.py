@@ -9,6 +9,7 @@ from orders.events import OrderCancelled
 from orders.models import Order
 from packing import services as packing
 from packing.models import BoxType, Package, PackageItem, PackJob
+from packing.services import work
 from picking.events import PickJobClosed
 from tests.factories.core import ArticleFactory, FacilityFactory, staff
 from tests.factories.packing import box, closed_pick_job, pack_job, packed_job, started_pack_job
@@ -106,6 +107,26 @@ def test_work_of_who_may_not_pack_any_more_is_put_aside_and_says_so(facility, pa
         assert job.status == status
     change = StatusChange.objects.filter(entity_id=lost.pk).latest("pk")
     assert change.reason == f"{packer} may not pack here any more"
+
+
+def test_job_stays_with_who_gets_the_permission_back_while_its_lock_is_waited_for(
+    facility, packer, monkeypatch
+):
+    job = started_pack_job(packer, facility=facility)
+    role = packer.memberships.get().role
+    packer.memberships.all().delete()
+    lock = work.lock_for_status
+
+    def lock_late(pk):
+        locked = lock(pk)
+        packer.memberships.create(facility=facility, role=role)
+        return locked
+
+    monkeypatch.setattr(work, "lock_for_status", lock_late)
+
+    assert packing.release_lost(now=NOON) == 0
+    job.refresh_from_db()
+    assert job.status == PackJob.Status.IN_PROGRESS
 
 
 def test_take_over_refuses_a_closed_job(facility, packer, closings):

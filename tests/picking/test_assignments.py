@@ -174,6 +174,26 @@ def test_work_of_who_may_not_pick_any_more_is_put_aside_and_says_so(facility, pi
     assert last_change(lost).reason == f"{picker} may not pick here any more"
 
 
+def test_work_stays_with_who_gets_the_permission_back_while_its_lock_is_waited_for(
+    facility, picker, monkeypatch
+):
+    job = started_pick_job(picker, facility=facility)
+    role = picker.memberships.get().role
+    picker.memberships.all().delete()
+    lock = picking.lock_for_status
+
+    def lock_late(pk):
+        locked = lock(pk)
+        picker.memberships.create(facility=facility, role=role)
+        return locked
+
+    monkeypatch.setattr(picking, "lock_for_status", lock_late)
+
+    assert assignments.release_abandoned(now=timezone.now()) == 0
+    job.refresh_from_db()
+    assert job.status == PickJob.Status.IN_PROGRESS
+
+
 @pytest.mark.parametrize(("minutes", "released"), [(10, 1), (0, 0)])
 def test_facility_says_how_long_it_waits(facility, picker, minutes, released):
     PickingRules.objects.create(release_after_minutes=60)
