@@ -58,6 +58,17 @@ def test_shipment_says_everything_that_otto_asks_for(shop, connect):
     assert Report.objects.get().remote_id == "shipment-1"
 
 
+def test_parcel_without_a_unit_is_for_a_person(shop, connect):
+    arrive(shop, connect(shop), ("SKU-1", 1))
+
+    hand_over(Order.objects.get())
+    work_off()
+
+    assert sent(shop) == []
+    report = Report.objects.get()
+    assert (report.state, report.reason_code) == ("PARKED", "NOTHING_OPEN")
+
+
 def test_units_are_spent_with_their_parcel(shop, connect):
     arrive(shop, connect(shop), ("SKU-1", 3))
 

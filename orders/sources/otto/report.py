@@ -80,7 +80,10 @@ def _ship(client, job):
     """One call per parcel; one for all parcels that share units, from the first that units are counted in."""
     if job.is_collected:
         raise NotReportable("NO_ROUTE")
-    if job.parcel != next(box.parcel for box in job.boxes if box.lines):
+    counted_in = next((box.parcel for box in job.boxes if box.lines), None)
+    if counted_in is None:
+        raise NotReportable("NOTHING_OPEN")
+    if job.parcel != counted_in:
         raise NotReportable("TOLD_TOGETHER", is_fault=False)
     for is_again in (False, True):
         shipments = list(_shipments(client, job))
