@@ -5,10 +5,10 @@ from django.db import transaction
 from fulfillment.core.api import paging
 from fulfillment.core.api.recording import read_updates
 from fulfillment.core.api.references import location_in_body
-from fulfillment.core.status import check_version
+from fulfillment.core.status import compare_version
 
 from . import services, wire
-from .models import PackageItem, PackJob
+from .models import PackageItem
 
 
 def line_of(job, item, package_id=None):
@@ -88,7 +88,7 @@ def patch(job, package, data, *, by, now):
                 services.record(job.pk, read_updates(action), **who)
             case wire.PUT_AT:
                 # The version of a container is that of its job, which the actions before may have raised.
-                check_version(PackJob(version=data["version"]), action["version"])
+                compare_version(data["version"], action["version"])
                 location = location_in_body(job.facility_id, action["storageLocationRef"])
                 services.put_at(job.pk, package.pk, location, **who)
 
@@ -100,8 +100,7 @@ def move(job, data, *, by, now):
     version = services.lock_for_status(job.pk).version
     ends = [*data["move"]["from"], data["move"]["to"]]
     for end in ends:  # the version of a container is that of its job
-        if "containerVersion" in end and end["containerVersion"] != version:
-            check_version(PackJob(version=version), end["containerVersion"])
+        compare_version(version, end.get("containerVersion"))
     target = None
     if data["name"] == "MOVE_EACHES_TO_PACKING_TARGET_CONTAINER":
         to = data["move"]["to"]

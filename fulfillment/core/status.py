@@ -15,8 +15,13 @@ def require_transaction():
 
 def check_version(entity, requested):
     """Refuse when the client decided on another version than the stored one; None means it did not say."""
-    if requested is not None and requested != entity.version:
-        raise VersionConflict(requested=requested, current=entity.version)
+    compare_version(entity.version, requested)
+
+
+def compare_version(current, requested):
+    """``check_version`` where the version that counts is not that of a row."""
+    if requested is not None and requested != current:
+        raise VersionConflict(requested=requested, current=current)
 
 
 def _log(entity, action, before, by, at, reason):

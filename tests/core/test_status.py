@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from fulfillment.core.errors import VersionConflict, WrongStatus
 from fulfillment.core.models import Facility, StatusChange, User
-from fulfillment.core.status import check_version, log_created, transit
+from fulfillment.core.status import check_version, compare_version, log_created, transit
 from orders.models import Order
 from tests.factories.core import FacilityFactory
 
@@ -96,3 +96,13 @@ def test_other_version_is_a_conflict():
 
 def test_unknown_version_is_no_conflict():
     check_version(FacilityFactory(), None)
+
+
+def test_version_that_is_not_of_a_row_is_compared_alike():
+    compare_version(3, 3)
+    compare_version(3, None)
+
+    with pytest.raises(VersionConflict) as conflict:
+        compare_version(3, 7)
+
+    assert conflict.value.params == {"requested": 7, "current": 3}
