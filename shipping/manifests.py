@@ -1,11 +1,11 @@
 """What the list of a load says that a driver signed, and how it is drawn."""
 
-import base64
-
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from fulfillment.core.pdf import render_pdf
+from fulfillment.core.pdf import png_address, render_pdf
+
+from .parcel_data import language_at
 
 VERSION = "manifest-1"
 
@@ -14,7 +14,7 @@ def snapshot_of(load):
     """What the list says, in the language of the house."""
     facility = load.facility
     loaded = list(load.loaded.select_related("parcel__shipment").order_by("loaded_at", "pk"))
-    language = "de" if facility.country in {"DE", "AT", "CH"} else "en"
+    language = language_at(facility)
     with translation.override(language):
         closed = timezone.localtime(load.closed_at, facility.tz)
         left_at = date_format(closed, "SHORT_DATETIME_FORMAT")
@@ -46,10 +46,9 @@ def snapshot_of(load):
 
 def render(snapshot, signature=None):
     """The list as PDF: out of its snapshot alone, so that it can be drawn again."""
-    picture = f"data:image/png;base64,{base64.b64encode(signature).decode()}" if signature else ""
     return render_pdf(
         "documents/manifest.html",
-        {**snapshot, "picture": picture},
+        {**snapshot, "picture": png_address(signature)},
         stylesheet="documents/paper.css",
         language=snapshot["language"],
     )

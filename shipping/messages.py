@@ -20,7 +20,7 @@ from fulfillment.core.outbox import RetryLater
 from . import pickup
 from .models import HandoverJob, MessageText, SentMessage
 from .models.messages import MessageKind
-from .parcel_data import language_of
+from .parcel_data import language_at, language_of
 from .queries import not_available
 
 
@@ -29,7 +29,7 @@ def announce_pickup(event):
     job = _job(event, HandoverJob.Channel.COLLECT, HandoverJob.UNFINISHED)
     if job is None or not hasattr(job, "pickup"):
         return
-    made, language = job.pickup, pickup.language_at(job.facility)
+    made, language = job.pickup, language_at(job.facility)
     with translation.override(language):
         until = made.collect_until and date_format(
             timezone.localtime(made.collect_until, job.facility.tz), "SHORT_DATE_FORMAT"

@@ -3,12 +3,10 @@
 Each is drawn from its snapshot alone, so that it can be drawn again.
 """
 
-import base64
-
 from django.utils.safestring import mark_safe
 
 from fulfillment.core.barcodes import CODE_128, QR_CODE, code_svg
-from fulfillment.core.pdf import render_pdf
+from fulfillment.core.pdf import png_address, render_pdf
 
 VERSION = "delivery-note-3"
 SLIP_VERSION = "packing-slip-1"
@@ -73,10 +71,9 @@ def _qr(text):
 
 
 def _paper(name, snapshot, logo, *, stylesheet="paper.css", **codes):
-    picture = f"data:image/png;base64,{base64.b64encode(logo).decode()}" if logo else ""
     return render_pdf(
         f"documents/{name}.html",
-        {**snapshot, "logo": picture, **codes},
+        {**snapshot, "logo": png_address(logo), **codes},
         stylesheet=f"documents/{stylesheet}",
         language=snapshot["language"],
     )

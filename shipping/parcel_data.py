@@ -151,3 +151,8 @@ def _contact(address, *, has_consent=False):
 def language_of(shipment):
     """The customer's language, as far as the country tells."""
     return LANGUAGES.get(shipment.recipient["country"], "en")
+
+
+def language_at(facility):
+    """The language of the house."""
+    return LANGUAGES.get(facility.country, "en")

@@ -4,7 +4,6 @@ A PIN is never stored: it is made from the secret key and the pick-up's code, so
 says the same, and compared by its keyed hash.
 """
 
-import base64
 import datetime
 import hashlib
 import hmac
@@ -20,13 +19,14 @@ from fulfillment.core.codes import ALPHABET, RANDOM_CHARACTERS, new_code
 from fulfillment.core.errors import Refused
 from fulfillment.core.limits import hit
 from fulfillment.core.models import Document
-from fulfillment.core.pdf import render_pdf
+from fulfillment.core.pdf import png_address, render_pdf
 from fulfillment.core.services import documents
 from fulfillment.core.status import log_change
 from packing.models import Package
 
 from . import services
 from .models import HandoverJob, Pickup, PickupPackage, PickupSettings
+from .parcel_data import language_at
 
 VERSION = "receipt-1"
 CODE_PREFIX = "C"
@@ -354,11 +354,6 @@ def make_receipt(event):
             Pickup.objects.filter(pk=pickup.pk, receipt=None).update(receipt=stored)
 
 
-def language_at(facility):
-    """The language of the house."""
-    return "de" if facility.country in {"DE", "AT", "CH"} else "en"
-
-
 def snapshot_of(pickup):
     """What the receipt says. Of the identity card it says only that it was seen."""
     job = pickup.job
@@ -395,10 +390,9 @@ def snapshot_of(pickup):
 
 def render_receipt(snapshot, signature=None):
     """The receipt as PDF: out of its snapshot alone, so that it can be drawn again."""
-    picture = f"data:image/png;base64,{base64.b64encode(signature).decode()}" if signature else ""
     return render_pdf(
         "documents/receipt.html",
-        {**snapshot, "picture": picture},
+        {**snapshot, "picture": png_address(signature)},
         stylesheet="documents/paper.css",
         language=snapshot["language"],
     )

@@ -10,8 +10,7 @@ from fulfillment.core.services import documents
 from . import notes, papers, services
 from .models import HandoverJob, Paper, Pickup
 from .models.papers import Kind
-from .parcel_data import sender_of
-from .pickup import language_at
+from .parcel_data import language_at, sender_of
 
 CATEGORIES = {
     Kind.PICKUP_SLIP: Document.Category.EXTERNAL,

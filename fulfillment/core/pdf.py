@@ -3,6 +3,7 @@
 The fetcher answers for data addresses only: no document can reach the network or a file.
 """
 
+import base64
 import functools
 import importlib
 import io
@@ -68,6 +69,11 @@ def render_pdf(template, context, *, stylesheet, language, max_pages=None):
         if max_pages is not None and len(document.pages) > max_pages:
             raise TooManyPages(f"{template} takes {len(document.pages)} pages.")
         return document.write_pdf()
+
+
+def png_address(data):
+    """The address by which a template shows the bytes of a PNG; empty when there is none."""
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}" if data else ""
 
 
 def join_pdfs(files):
