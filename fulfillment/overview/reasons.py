@@ -23,6 +23,7 @@ SENTENCES = [
     *Pickup.Shown.labels,
     *RestowItem.Reason.labels,
     *ReturnedItem.Verdict.labels,
+    *ShortReason.labels,
     *TrackingStatus.labels,
 ]
 CODES = [RoutingPlan.Reason, ShortReason]
@@ -69,6 +70,8 @@ def in_words(changes, unknown_skus):
             change.reason = _with_condition(reason, conditions)
         elif change.entity == RETURN:
             change.reason = _of_return(reason)
+        elif change.action == "report_missing":
+            change.reason = _of_missing(reason)
         else:
             change.reason = _sentence(reason)
 
@@ -92,6 +95,12 @@ def _with_condition(reason, conditions):
     """``2 × Mug: Damaged. Comment`` with its condition."""
     names = "|".join(map(re.escape, conditions))
     return re.sub(rf": ({names})(?=\. |$)", lambda found: f": {conditions[found[1]]}", reason, count=1)
+
+
+def _of_missing(reason):
+    """``2 × Mug: Not found``."""
+    goods, colon, why = reason.rpartition(": ")
+    return f"{goods}{colon}{_sentence(why)}"
 
 
 def _of_return(reason):

@@ -7,6 +7,9 @@ from django.utils import translation
 from fulfillment.core.models import StatusChange
 from fulfillment.core.templatetags.ui import status_name
 from fulfillment.overview import queries
+from picking import services as picking
+from tests.factories.core import FacilityFactory, staff
+from tests.factories.picking import book, started_pick_job
 from tests.factories.returns import finished, taken
 
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
@@ -82,6 +85,23 @@ def test_return_is_told_in_the_language_of_who_reads(written_in, read_in, expect
 
     title = job.lines.first().title
     assert [words for words in expected if words.format(title=title) not in found] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("written_in", ["en", "de"])
+@pytest.mark.parametrize(("read_in", "expected"), [("en", "Not found"), ("de", "Nicht gefunden")])
+def test_missing_units_are_told_in_the_language_of_who_reads(written_in, read_in, expected):
+    facility = FacilityFactory()
+    picker = staff("picker", facility)
+    job = started_pick_job(picker, 2, facility=facility)
+    book(job, 1, by=picker)
+    with translation.override(written_in):
+        picking.close(job.pk, by=picker, now=NOON)
+
+    with translation.override(read_in):
+        [told] = [one for one in queries.history(job.order) if one.action == "report_missing"]
+
+    assert told.reason == f"1 × {job.lines.get().title}: {expected}"
 
 
 @pytest.mark.django_db
