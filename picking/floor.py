@@ -11,6 +11,7 @@ from fulfillment.core.models import StorageLocation
 from . import walk
 from .models import Allocation, PickLine
 
+SIGNS = "-./ "  # between the parts of the name of a place
 LONGEST_NAME = 6  # letters of an aisle on the map
 
 
@@ -53,8 +54,9 @@ def aisles(facility):
 
 def _shared(one, other):
     """What two names of places begin with, up to a sign between; empty when that is nothing, or too long for a map."""
-    pairs = zip(*(re.split(r"[-./ ]+", name)[:-1] for name in (one, other)), strict=False)
-    name = "-".join(mine for mine, _its in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    pairs = zip(*(re.findall(rf"[^{SIGNS}]*[{SIGNS}]+", name) for name in (one, other)), strict=False)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+    name = "".join(mine for mine, _its in same).rstrip(SIGNS)
     return name if len(name) <= LONGEST_NAME else ""
 
 
