@@ -124,13 +124,18 @@ def outlook(
     found = Outlook(facility, fences, taken > 0, has, demand.quantity, taken)
     if taken:
         return found
+    found = replace(
+        found,
+        stock=_stock(demand, one, takes),
+        weights=_weights(now, facility, policy, takes) if has else (),
+    )
+    if needs_whole and now.remainder:  # nobody got it, so neither points nor a draw decided
+        return found
     return replace(
         found,
         behind=_behind(now, facility, has),
         is_drawn=_is_drawn(now, facility),
-        stock=_stock(demand, one, takes),
-        weights=_weights(now, facility, policy, takes) if has else (),
-        figures=_figures(demand, now, facility, policy),
+        figures=_figures(demand, now, facility, policy, needs_whole=needs_whole),
     )
 
 
@@ -218,7 +223,9 @@ def _weights(made: Split, facility: str, policy: Policy, takes: Callable[..., in
     return tuple(found)
 
 
-def _figures(demand: Demand, made: Split, facility: str, policy: Policy) -> tuple[Figure, ...]:
+def _figures(
+    demand: Demand, made: Split, facility: str, policy: Policy, *, needs_whole: bool
+) -> tuple[Figure, ...]:
     """Per rating the figure nearest to its own with which it would have the most points. Only where points decide."""
     if len(made.parts) != 1:
         return ()
@@ -228,7 +235,8 @@ def _figures(demand: Demand, made: Split, facility: str, policy: Policy) -> tupl
     supplies = [candidate.supply(demand.lines) for candidate in ranking.candidates]
     enough_units = covered if policy.is_exact else 1
     rivals = [index for index, units in enumerate(supplies) if units >= enough_units and index != own]
-    if supplies[own] < enough_units:
+    # Step by step it could win a part here, but nobody promises that others have the rest.
+    if supplies[own] < (covered if needs_whole else enough_units):
         return ()
     ratings = {rating.use: rating for rating in active_ratings(policy)}
     found = []

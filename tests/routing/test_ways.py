@@ -124,6 +124,23 @@ def test_order_that_waits_for_the_whole_needs_every_unit():
     assert found.stock == (Stock((Line("A", 1), Line("B", 1)), takes=3),)
 
 
+def test_points_of_an_order_that_nobody_has_whole_give_it_to_nobody():
+    asked, nearer = site("asked", stock=(2, 0), north=1, workload=5), site("nearer", stock=(2, 0))
+
+    found = ask("asked", asked, nearer, policy=dataclasses.replace(POLICY, may_split=False), needs_whole=True)
+
+    assert (found.behind, found.is_drawn, found.weights, found.figures) == (0, False, (), ())
+    assert found.stock == (Stock((Line("B", 1),), takes=3),)
+
+
+def test_part_of_an_order_that_has_to_be_whole_is_no_way():
+    busy, idle = site("busy", stock=(2, 0), workload=7), site("idle", workload=1)
+    policy = dataclasses.replace(POLICY, weights={"WORKLOAD": 2}, is_exact=False, may_split=False)
+
+    assert [way.takes for way in ask("busy", busy, idle, policy=policy).figures] == [2]
+    assert ask("busy", busy, idle, policy=policy, needs_whole=True).figures == ()
+
+
 def test_facility_that_nothing_single_helps_gets_no_way():
     policy = Policy(frozenset(), {"PREFER_STORE": 10}, may_split=False)
     warehouse = site("warehouse")
@@ -151,32 +168,38 @@ def test_facility_that_was_not_looked_at_is_an_error():
     ),
     st.integers(0, 3),
     st.booleans(),
+    st.booleans(),
 )
-def test_every_way_gives_the_order_to_the_facility(rows, splits, is_exact):
+def test_every_way_gives_the_order_to_the_facility(rows, splits, is_exact, needs_whole):
     candidates = [
         site(f"F{n}", north=north, stock=(a, b), workload=load, country="NL" if home else "BE")
         for n, (north, a, b, load, home) in enumerate(rows)
     ]
     policy = dataclasses.replace(POLICY, max_split_count=splits, is_exact=is_exact)
 
-    found = ask("F0", *candidates, policy=policy)
+    found = ask("F0", *candidates, policy=policy, needs_whole=needs_whole)
+
+    def gets(*candidates, policy=policy):
+        parts = taken(*candidates, policy=policy)
+        is_begun = not needs_whole or sum(parts.values()) == DEMAND.quantity
+        return parts.get("F0", 0) if is_begun else 0
 
     open_border = [
         dataclasses.replace(one, site=dataclasses.replace(one.site, country="NL")) if one.key == "F0" else one
         for one in candidates
     ]
-    assert taken(*open_border, policy=policy).get("F0", 0) == found.takes
+    assert gets(*open_border) == found.takes
     assert found.would_win == (found.takes > 0)
     for way in found.weights:
         changed = dataclasses.replace(policy, weights={**policy.weights, way.rating: way.needed})
-        assert taken(*open_border, policy=changed)["F0"] == way.takes
+        assert gets(*open_border, policy=changed) == way.takes
     for way in found.stock:
         stock = dict(open_border[0].available)
         for line in way.more:
             stock[line.article] += line.quantity
         rich = dataclasses.replace(open_border[0], available=stock)
-        assert taken(rich, *open_border[1:], policy=policy)["F0"] == way.takes
+        assert gets(rich, *open_border[1:]) == way.takes
     for way in found.figures:
         if way.rating == "WORKLOAD" and way.needed == int(way.needed):
             idle = dataclasses.replace(open_border[0], workload=int(way.needed))
-            assert taken(idle, *open_border[1:], policy=policy)["F0"] == way.takes
+            assert gets(idle, *open_border[1:]) == way.takes
