@@ -243,10 +243,14 @@ def _lead_of(ranking, split, key, names):
         }
 
 
+def digits_of(value):
+    """The decimal places of ``number_of``."""
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+
+
 def number_of(value):
     """As exact as somebody needs it who compares: 147, 14.3 or 1.82."""
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    value = round(value, digits)
+    value = round(value, digits_of(value))
     return formats.localize(int(value) if value == int(value) else value)
 
 

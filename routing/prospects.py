@@ -8,7 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 from routing import rules
 from routing.decisions import inputs_of, restore
-from routing.explanations import fence_label, figure_of, number_of, points_of, rule_label, words_of
+from routing.explanations import (
+    digits_of,
+    fence_label,
+    figure_of,
+    number_of,
+    points_of,
+    rule_label,
+    words_of,
+)
 from routing.models import RoutingPlan
 
 
@@ -137,5 +145,5 @@ def _ways(found, skus):
 
 def _rounded(way):
     """A figure that can be said and is still enough: a whole one where the figure counts something."""
-    digits = 1 if isinstance(way.now, int) else 10
-    return (math.floor if way.is_most else math.ceil)(way.needed * digits) / digits
+    scale = 1 if isinstance(way.now, int) else 10 ** digits_of(way.needed)
+    return (math.floor if way.is_most else math.ceil)(way.needed * scale) / scale

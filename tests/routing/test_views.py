@@ -94,6 +94,20 @@ def test_decision_says_what_would_have_to_change(supervisor, three_sites):
     assert f'value="{near.pk}"' not in offered
 
 
+def test_figure_that_is_said_is_enough_however_it_is_rounded(supervisor):
+    article = ArticleFactory()
+    near, far = (FacilityFactory(latitude=52.374 + degrees, longitude=4.89) for degrees in (1.33, 1.5))
+    for facility in (near, far):
+        put_stock(facility, article, 1)
+    order = OrderFactory((article, 1))
+    route(order)
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk]), {"facility": far.pk}))
+
+    # The near one is 147.8 km away, so 148 would not be enough.
+    assert "<li>Distance: at most 147 km instead of 167 km</li>" in page
+
+
 def test_decision_tells_what_gives_a_part_from_what_gives_the_whole_order(supervisor):
     mug, bowl = ArticleFactory(sku="MUG"), ArticleFactory(sku="BOWL")
     half, empty = FacilityFactory(name="Half"), FacilityFactory(name="Empty")
