@@ -32,6 +32,12 @@ class Made:
     decision: rules.Decision
     placement: rules.Placement
     waits_for_whole: bool
+    unknown_units: int
+
+    @property
+    def wanted(self):
+        """The units of the order, those too of which no article is known."""
+        return self.demand.quantity + self.unknown_units
 
 
 def decision_data(inputs, made):
@@ -196,6 +202,7 @@ def decide(inputs, tree, may_go_on=lambda looked_at: looked_at < MOST_SETS):
         decision,
         _place(inputs, settings.plain, policy, decision, waits),
         waits,
+        inputs.unknown_units,
     )
 
 

@@ -147,7 +147,7 @@ def _summary(log, made, parts, names, unknown):
 
 
 def _who(log, made, parts, names, unknown):
-    total = made.demand.quantity
+    total = made.wanted
     if not parts:
         is_reason = log.outcome in RoutingPlan.Reason.values
         yield RoutingPlan.words_of(log.outcome, unknown) if is_reason else gettext("Nobody takes it.")

@@ -49,29 +49,27 @@ def prospect(log, key, lines):
     """
     skus = {str(line.article_id): line.sku for line in lines}
     unknown = [line.sku for line in lines if line.article_id is None]
-    unknown_units = int(log.data.get("incomplete", 0))
     made = restore(log)
     name = next((one.site.name for one in made.candidates if one.key == key), None)
     if name is None:
         return None
     if any(part["facility"] == key for part in log.data["parts"]):
         return Prospect(key, name, False, True, [gettext("%(name)s has got it.") % {"name": name}], [])
-    if unknown_units and (made.waits_for_whole or not made.demand.lines):
+    if made.unknown_units and (made.waits_for_whole or not made.demand.lines):
         why = RoutingPlan.words_of(RoutingPlan.Reason.UNKNOWN_ARTICLE, unknown)
         return Prospect(key, name, False, False, [why], [])
     found = rules.outlook(
         made.demand, made.candidates, made.policy, made.seed, key, needs_whole=made.waits_for_whole
     )
     ways = list(_ways(found, skus))
-    wanted = found.wanted + unknown_units  # nobody gets those whose article is not known
-    is_partly = any(takes < wanted for _way, takes in ways)
+    is_partly = any(takes < made.wanted for _way, takes in ways)
     return Prospect(
         key,
         name,
         is_partly,
         found.would_win,
-        list(_stands(dataclasses.replace(found, wanted=wanted), name)),
-        [_with_takes(way, takes, wanted) if is_partly else way for way, takes in ways],
+        list(_stands(dataclasses.replace(found, wanted=made.wanted), name)),
+        [_with_takes(way, takes, made.wanted) if is_partly else way for way, takes in ways],
     )
 
 

@@ -11,7 +11,7 @@ from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Facility
 from routing import configurations
 from routing import services as routing
-from routing.models import RoutingPlan
+from routing.models import RoutingConfiguration, RoutingPlan
 from tests.factories.core import ArticleFactory, FacilityFactory, put_stock, staff
 from tests.factories.orders import OrderFactory
 
@@ -173,6 +173,19 @@ def test_nothing_gives_an_order_to_a_facility_while_an_article_is_not_known(supe
     assert "No article has the SKU NEW-1." in said
     assert "No single change of stock, figures or weights would be enough." in said
     assert "more in stock" not in said
+
+
+def test_units_whose_article_is_not_known_are_units_of_the_order(supervisor):
+    mug = ArticleFactory(sku="MUG")
+    put_stock(FacilityFactory(name="Full"), mug, 1)
+    RoutingConfiguration.objects.update(partly_reservable="ROUTE")
+    configurations.publish(by=None, now=NOON)
+    order = OrderFactory((mug, 1), ("NEW-1", 2))
+    route(order)
+
+    page = words_of(supervisor.get(reverse("routing:decision", args=[order.pk])))
+
+    assert "Full takes 1 of 3 units." in page
 
 
 def test_decision_names_the_skus_of_which_there_is_no_article(supervisor):
