@@ -7,9 +7,8 @@ from django.db.models import Count, Q, Sum
 
 from orders.models import ShortRecord
 from packing.models import PackJob, PackLine
-from picking.models import RestowItem
 
-from .models import HandoverJob, Paper, Parcel, Pickup, Shipment
+from .models import HandoverJob, HandoverLine, Paper, Parcel, Pickup, Shipment
 from .models.papers import Kind
 
 
@@ -106,7 +105,7 @@ def price_of_goods(handover):
 
 def not_available(order):
     """``{order line: units}`` of an order that will not come because they were not there, in the order of its lines."""
-    unwanted = [RestowItem.Reason.REFUSED, *HandoverJob.CancelReason.values]
+    unwanted = [HandoverLine.NotGiven.REFUSED, *HandoverJob.CancelReason.values]
     records = ShortRecord.objects.filter(line__order=order).exclude(reason__in=unwanted)
     units: Counter = Counter()
     for record in records.select_related("line").order_by("line__position", "pk"):

@@ -306,6 +306,7 @@ def name_reasons(shorts):
     words = {
         **dict(RestowItem.Reason.choices),
         **dict(HandoverJob.CancelReason.choices),
+        **dict(HandoverLine.NotGiven.choices),
         **dict(ShortReason.choices),
     }
     for short in shorts:

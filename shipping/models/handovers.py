@@ -159,6 +159,12 @@ class HandoverJob(Stateful):
 
 
 class HandoverLine(models.Model):
+    class NotGiven(models.TextChoices):
+        """Why units do not come though they were packed, for the shop."""
+
+        REFUSED = "REFUSED", _("The customer did not take it.")
+        MISSING = "MISSING", _("Packed, and not there any more")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(HandoverJob, on_delete=models.CASCADE, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="handover_lines")

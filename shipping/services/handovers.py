@@ -28,7 +28,7 @@ from ..events import (
 )
 from ..models import HandoverJob, HandoverLine, LoadedParcel, Parcel, Shipment
 
-REFUSED, MISSING = "REFUSED", "MISSING"
+NotGiven = HandoverLine.NotGiven
 REVERT_WITHIN = datetime.timedelta(minutes=15)
 
 
@@ -331,7 +331,7 @@ def hand_over(job_id, *, refused=None, missing=None, by, now, version=None):
         raise EverythingRefused
     for line in lines:
         line.save(update_fields=["handed_over", "refused", "missing"])
-        for units, reason in ((line.refused_units, REFUSED), (line.missing, MISSING)):
+        for units, reason in ((line.refused_units, NotGiven.REFUSED), (line.missing, NotGiven.MISSING)):
             if units:
                 orders.record_short(line.order_line_id, job.facility_id, units, reason, now=now)
     coming: Counter[uuid.UUID] = Counter()  # lines may have been split
@@ -385,7 +385,7 @@ def take_back(job, *, reason, by, now):
     """``revert`` for a locked job in the caller's transaction, whenever it was."""
     transit(job.revert, by=by, now=now, reason=reason)
     for line in job.lines.exclude(handed_over=F("quantity")):
-        for why in (REFUSED, MISSING):
+        for why in NotGiven:
             orders.withdraw_short(line.order_line_id, job.facility_id, why)
     restow.withdraw(job.order_id, job.facility_id, RestowItem.Reason.REFUSED, by=by, now=now)
     job.lines.update(handed_over=0, refused=[], missing=0, is_decided=False)
@@ -424,7 +424,7 @@ def cancel_handover(job_id, reason, *, missing=None, by, now, version=None):
     for line in job.lines.all():
         miss(job, line, (missing or {}).get(line.pk, line.missing))
         line.save(update_fields=["missing"])
-        for units, why in ((line.there, reason), (line.missing, MISSING)):
+        for units, why in ((line.there, reason), (line.missing, NotGiven.MISSING)):
             if units:
                 orders.record_short(line.order_line_id, job.facility_id, units, why, now=now)
         coming[line.pick_line_id] += line.there

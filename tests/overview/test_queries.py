@@ -115,6 +115,7 @@ def test_work_counts_what_waits_at_the_facility():
         ("ABORTED", "The pick job was given up."),
         ("CONSUMER_NO_SHOW", "Customer did not come"),
         ("REFUSED", "The customer did not take it."),
+        ("MISSING", "Packed, and not there any more"),
         ("DAMAGED", "Damaged"),
         ("LOST_AT_SEA", "LOST_AT_SEA"),
     ],
