@@ -176,6 +176,12 @@ class SettleForm(forms.Form):
     until = forms.DateField(widget=forms.HiddenInput)
 
 
+def _units_of(line, label, initial):
+    return forms.IntegerField(
+        label=label, min_value=0, max_value=line.quantity, initial=initial, required=False
+    )
+
+
 class CancelForm(forms.Form):
     """Why a customer gets nothing, and what of it is not there to be put back."""
 
@@ -193,13 +199,8 @@ class CancelForm(forms.Form):
     def __init__(self, *args, lines, **kwargs):
         super().__init__(*args, auto_id="id_cancel_%s", **kwargs)
         for line in lines:
-            self.fields[f"missing-{line.pk}"] = forms.IntegerField(
-                label=_("%(title)s: not there") % {"title": line.title},
-                min_value=0,
-                max_value=line.quantity,
-                initial=line.missing,
-                required=False,
-            )
+            label = _("%(title)s: not there") % {"title": line.title}
+            self.fields[f"missing-{line.pk}"] = _units_of(line, label, line.missing)
         self.lines = list(lines)
 
     @property
@@ -220,13 +221,7 @@ class RefusedForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.lines = list(lines)
         for line in self.lines:
-            self.fields[f"units-{line.pk}"] = forms.IntegerField(
-                label=_("Refused"),
-                min_value=0,
-                max_value=line.quantity,
-                initial=line.refused_units,
-                required=False,
-            )
+            self.fields[f"units-{line.pk}"] = _units_of(line, _("Refused"), line.refused_units)
             said = line.refused[0] if line.refused else {}
             self.fields[f"reason-{line.pk}"] = forms.CharField(
                 label=_("Reason"), max_length=100, initial=said.get("reason", ""), required=False
@@ -234,13 +229,7 @@ class RefusedForm(forms.Form):
             self.fields[f"comment-{line.pk}"] = forms.CharField(
                 label=_("Comment"), max_length=200, required=False
             )
-            self.fields[f"missing-{line.pk}"] = forms.IntegerField(
-                label=_("Not there"),
-                min_value=0,
-                max_value=line.quantity,
-                initial=line.missing,
-                required=False,
-            )
+            self.fields[f"missing-{line.pk}"] = _units_of(line, _("Not there"), line.missing)
 
     def clean(self):
         data = super().clean()

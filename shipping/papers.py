@@ -294,12 +294,16 @@ def _begun(parcel, language):
 
 def rows_of(contents, settings=None):
     """What is printed of ``[(pack line, units)]``: one row per article of an order line, however it was split."""
+    return [line_of(line, units, settings) for line, units in _together(contents)]
+
+
+def _together(contents):
     together: dict = {}
     for line, units in contents:
         key = line.order_line_id, line.article_id
         first, before = together.get(key, (line, 0))
         together[key] = first, before + units
-    return [line_of(line, units, settings) for line, units in together.values()]
+    return together.values()
 
 
 def note_rows(order, lines, settings, language, elsewhere):
@@ -308,15 +312,15 @@ def note_rows(order, lines, settings, language, elsewhere):
     Args:
         elsewhere: ``{order line id: units}`` in other shipments.
     """
-    rows = rows_of([(line, line.quantity) for line in lines], settings)
-    missing = not_available(order)
-    own = {line.order_line_id: line.order_line for line in lines}
-    keys = dict.fromkeys((line.order_line_id, line.article_id) for line in lines)
+    missing, rows, told = not_available(order), [], set()
     with translation.override(language):
-        for (line_id, _article), row in zip(keys, rows, strict=True):
+        for line, units in _together((line, line.quantity) for line in lines):
+            row, ordered = line_of(line, units, settings), line.order_line
             # A substitute has a row of its own; what is said of a line stands in its first.
-            if line := own.pop(line_id, None):
-                row["remark"] = _remark(missing.pop(line, 0), elsewhere.get(line_id, 0))
+            if ordered not in told:
+                row["remark"] = _remark(missing.pop(ordered, 0), elsewhere.get(ordered.pk, 0))
+            told.add(ordered)
+            rows.append(row)
         for line, units in missing.items():
             row = {"sku": line.sku, "title": line.title, "quantity": 0, "ordered": line.quantity, "price": ""}
             rows.append({**row, "remark": _remark(units, elsewhere.get(line.pk, 0))})

@@ -97,7 +97,7 @@ def _note_of(pickup, settings):
     return {
         "sender": seller or [*sender.lines, sender.country],
         "country": job.facility.country,
-        "lines": papers.note_rows(job.order, list(lines), settings, language, {}),
+        "lines": papers.note_rows(job.order, lines, settings, language, {}),
         "parcels": [],
         "shows_prices": settings.shows_prices,
         "greeting": text.greeting if text else "",

@@ -396,6 +396,24 @@ def test_delivery_note_says_what_is_not_available_and_what_is_in_another_shipmen
     assert "1 in another shipment" in text
 
 
+def test_what_is_missing_of_a_line_stands_once_beside_its_substitute(facility):
+    sent = shipment(2, 1, facility=facility)
+    first, second = sent.pick_job.pack_job.lines.all()
+    second.order_line = first.order_line  # picked in its place
+    second.save(update_fields=["order_line"])
+    with transaction.atomic():
+        records.record_short(first.order_line_id, facility.pk, 2, "NOT_FOUND", now=timezone.now())
+
+    elsewhere = {first.order_line_id: 3}
+    rows = papers.note_rows(sent.order, [first, second], PaperSettings(), "en", elsewhere)
+
+    remarks = [(row["sku"], row["quantity"], row.get("remark", "")) for row in rows]
+    assert remarks == [
+        (first.sku, 2, "2 not available, 3 in another shipment"),
+        (second.sku, 1, ""),
+    ]
+
+
 def test_there_are_no_customs_papers_inside_the_area(facility):
     sent = labelled(1, facility=facility, articles=[declared()]).shipment
 
