@@ -1,15 +1,16 @@
 import contextlib
 import datetime
 import random
+import sqlite3
 from importlib import import_module
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 
-from fulfillment.core.models import Listing, OutboxEntry, Stock, StockMovement
+from fulfillment.core.models import Article, Listing, OutboxEntry, Stock, StockMovement
 from fulfillment.core.queries import listings_off_their_stock
 from fulfillment.core.services import stock
 from fulfillment.core.services.stock import Count, Take
@@ -302,6 +303,27 @@ def test_listing_agrees_with_its_rows_after_every_change(facility, seed):
             [receive, open_stock, count, correct, take, remove] if Stock.objects.exists() else [receive]
         )()
         assert list(listings_off_their_stock()) == []
+
+
+@pytest.fixture
+def few_parameters(db):
+    """SQLite as it is built on some machines, with few parameters of a statement."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    limit = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER
+    before = connection.connection.setlimit(limit, connection.features.max_query_params)
+    yield
+    connection.connection.setlimit(limit, before)
+
+
+@pytest.mark.usefixtures("few_parameters")
+def test_import_of_more_listings_than_a_statement_may_name_is_counted(facility):
+    articles = Article.objects.bulk_create(Article(sku=f"A-{number}", title="A") for number in range(1100))
+
+    stock.count_many([Count(facility.pk, article.pk, 3) for article in articles], by=None, now=NOON)
+
+    assert Listing.objects.filter(plain_units=3).count() == 1100
 
 
 def test_migration_counts_the_units_that_are_there(facility):

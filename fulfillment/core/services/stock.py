@@ -97,9 +97,8 @@ def _note(deltas, kind, *, by, now, reason="", order_id=None):
 
 def _recount(listing_ids):
     """Set what the listings say of their units. Called under their locks, after the stock rows are written."""
-    if listing_ids:
-        listings = Listing.objects.filter(pk__any=list(listing_ids))
-        listings.with_counted().update(plain_units=F("counted"))
+    for batch in rows.batches(listing_ids):
+        Listing.objects.filter(pk__any=batch).with_counted().update(plain_units=F("counted"))
 
 
 def _announce(event, facility_ids, *, by, now):
