@@ -2,7 +2,6 @@
 
 from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Greatest
-from django.db.models.lookups import Exact
 
 from .codes import normalise, of_a_scale, spellings
 from .models import Article, ArticleCode, Listing, Membership, Stock, StorageLocation, User
@@ -116,14 +115,4 @@ def stock_off_the_ledger():
         Stock.objects.annotate(ledger=Coalesce(Sum("movements__delta"), 0))
         .exclude(value=F("ledger"))
         .select_related("listing__facility", "listing__article", "location")
-    )
-
-
-def listings_off_their_stock():
-    """Listings whose ``plain_units`` are not what their stock rows say, with ``counted``. Empty when all is well."""
-    none = Value(-1)
-    return (
-        Listing.objects.with_counted()
-        .exclude(Exact(Coalesce("plain_units", none), Coalesce("counted", none)))
-        .select_related("facility", "article")
     )

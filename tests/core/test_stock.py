@@ -11,7 +11,6 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from fulfillment.core.models import Article, Listing, OutboxEntry, Stock, StockMovement
-from fulfillment.core.queries import listings_off_their_stock
 from fulfillment.core.services import stock
 from fulfillment.core.services.stock import Count, Take
 from tests.factories.core import ArticleFactory, FacilityFactory, StorageLocationFactory, put_stock, staff
@@ -302,7 +301,7 @@ def test_listing_agrees_with_its_rows_after_every_change(facility, seed):
         draw.choice(
             [receive, open_stock, count, correct, take, remove] if Stock.objects.exists() else [receive]
         )()
-        assert list(listings_off_their_stock()) == []
+        assert list(Listing.objects.off_their_stock()) == []
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest
+from django.db.models.lookups import Exact
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -190,15 +191,17 @@ class ListingQuerySet(LockingQuerySet):
             ),
         ).annotate(available=Greatest(F("usable") - F("reserved") - F("safety"), Value(0)))
 
-    def with_counted(self):
-        """Annotate ``counted``: what ``plain_units`` has to be."""
+    def off_their_stock(self):
+        """Those whose ``plain_units`` are not what their stock rows say, with ``counted``: what they have to be."""
         sound = Stock.objects.filter(listing=OuterRef("pk"), is_defective=False).order_by()
         special = sound.filter(value__gt=0).exclude(location=None, expires_on=None)
         plain = sound.filter(location=None, expires_on=None)  # one row at most, see stock_once
-        return self.annotate(
-            counted=Case(
-                When(Exists(special), then=None), default=Coalesce(Subquery(plain.values("value")), Value(0))
-            )
+        counted = Case(
+            When(Exists(special), then=None), default=Coalesce(Subquery(plain.values("value")), Value(0))
+        )
+        none = Value(-1)
+        return self.annotate(counted=counted).exclude(
+            Exact(Coalesce("plain_units", none), Coalesce("counted", none))
         )
 
 

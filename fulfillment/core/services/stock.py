@@ -95,10 +95,10 @@ def _note(deltas, kind, *, by, now, reason="", order_id=None):
     )
 
 
-def _recount(listing_ids):
-    """Set what the listings say of their units. Called under their locks, after the stock rows are written."""
+def recount(listing_ids):
+    """Set what listings say of their units where it differs; the caller holds their locks and has written the stock rows."""
     for batch in rows.batches(listing_ids):
-        Listing.objects.filter(pk__any=batch).with_counted().update(plain_units=F("counted"))
+        Listing.objects.filter(pk__any=batch).off_their_stock().update(plain_units=F("counted"))
 
 
 def _announce(event, facility_ids, *, by, now):
@@ -141,7 +141,7 @@ def receive(
         listing=listing, location=location, expires_on=expires_on, is_defective=is_defective
     )
     _book({stock.pk: units}, kind, by=by, now=now, reason=reason, order_id=order_id)
-    _recount([listing.pk])
+    recount([listing.pk])
     if not is_defective:
         _announce(StockIncreased, [facility.pk], by=by, now=now)
     stock.refresh_from_db(fields=["value", "version", "modified_at"])
@@ -183,7 +183,7 @@ def open_stock(
         raise StockExists(sku=sku, existing=existing.pk)
     stock = Stock.objects.create(**place, **(details or {}), value=value, created_at=now)
     _note({stock.pk: value}, StockMovement.Kind.RECEIPT, by=by, now=now, reason=reason)
-    _recount([listing.pk])
+    recount([listing.pk])
     if value:
         _announce(StockIncreased, [facility.pk], by=by, now=now)
     return stock
@@ -200,7 +200,7 @@ def remove(stock_id, *, by, now):
         with transaction.atomic():
             stock.movements.all().delete()
             stock.delete()
-            _recount([stock.listing_id])
+            recount([stock.listing_id])
     except ProtectedError as error:
         raise StockInUse(sku=stock.listing.article.sku) from error
 
@@ -234,7 +234,7 @@ def correct(
     if delta or noted:
         rows.add(Stock, "value", {stock.pk: delta}, changed_at=now)
     if delta:
-        _recount([stock.listing_id])
+        recount([stock.listing_id])
     _note({stock.pk: delta}, kind, by=by, now=now, reason=reason)
     _describe(noted)
     if delta > 0:
@@ -295,7 +295,7 @@ def count_many(counts, *, kind=StockMovement.Kind.IMPORT, by, now, reason=""):
         for place, value in wanted.items()
     }
     _write_counted(before, after, details, kind, by=by, now=now, reason=reason)
-    _recount({place[0] for place, row in after.items() if row.value != (row.before or 0)})
+    recount({place[0] for place, row in after.items() if row.value != (row.before or 0)})
     facility_of = {pk: facility for (facility, _article), (pk, _reserved) in listings.items()}
     more = {facility_of[place[0]] for place, row in after.items() if row.value > (row.before or 0)}
     less = {facility_of[place[0]] for place, row in after.items() if row.value < (row.before or 0)}
@@ -418,4 +418,4 @@ def take(takes, *, kind=StockMovement.Kind.PICK, order_id=None, by, now, reason=
         reason=reason,
         order_id=order_id,
     )
-    _recount({stock.listing_id for stock in stocks.values()})
+    recount({stock.listing_id for stock in stocks.values()})

@@ -1,6 +1,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
-from fulfillment.core.queries import listings_off_their_stock, stock_off_the_ledger
+from fulfillment.core.models import Listing
+from fulfillment.core.queries import stock_off_the_ledger
 
 
 class Command(BaseCommand):
@@ -16,7 +17,7 @@ class Command(BaseCommand):
                 f"{stock.listing.facility.tenant_facility_id} {stock.listing.article.sku} "
                 f"{stock.location or '-'}: {stock.value} units, {stock.ledger} by its movements"
             )
-        astray = list(listings_off_their_stock())
+        astray = list(Listing.objects.off_their_stock().select_related("facility", "article"))
         for listing in astray:
             self.stderr.write(
                 f"{listing.facility.tenant_facility_id} {listing.article.sku}: "
