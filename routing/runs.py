@@ -19,7 +19,7 @@ from fulfillment.core import rows
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit_all
 from fulfillment.core.models import Article, Facility, Listing
-from fulfillment.core.services.stock import lock_listings
+from fulfillment.core.services.stock import lock_listings, recount
 from fulfillment.core.status import log_created, transit
 from orders.models import Order, OrderLine
 from routing import rules
@@ -231,8 +231,10 @@ class Run:
         demands = demands_of(tasks, self.preselected(tasks), self.configuration, self.now)
         articles = {line.article for demand, _source in demands for line in demand.lines}
         if self.careful:
-            # In key order, as always; whoever came first is through, and what is read then stays.
-            lock_listings(Listing.objects.filter(article_id__in=articles).values_list("pk", flat=True))
+            # In key order, as always; whoever came first is through, and what is read then stays. A listing that says
+            # more than its rows have would lose every time.
+            offered = Listing.objects.filter(article_id__in=articles)
+            recount(lock_listings(offered.values_list("pk", flat=True)))
         self.situation = load_situation(
             self.configuration.network, articles, self.now, policy_needs=self.configuration.needs
         )

@@ -9,7 +9,7 @@ from fulfillment.core.events import delivery_for
 from fulfillment.core.models import Facility, Listing, OutboxEntry, SafetyStock, StatusChange
 from fulfillment.core.rows import FEW
 from fulfillment.core.services import facilities
-from fulfillment.core.services.stock import Count, count_many, receive
+from fulfillment.core.services.stock import Count, count_many, lock_listings, receive
 from orders import services as orders
 from orders.models import Order
 from routing import configurations, reroutes, runs
@@ -172,6 +172,16 @@ def test_safety_stock_of_the_facility_beats_that_of_the_network(article, here, u
 
     assert route(OrderFactory((article, units + 1)))[0].status == RETRYABLE
     assert route(OrderFactory((article, units)))[0].status == ROUTED
+
+
+def test_listing_that_says_more_than_is_there_is_put_right_when_it_cannot_be_reserved(article):
+    row = put_stock(FacilityFactory(), article, 1)
+    Listing.objects.filter(pk=row.listing_id).update(plain_units=9)
+
+    (plan,) = route(OrderFactory((article, 2)))
+
+    assert (plan.status, plan.reason) == (RETRYABLE, "NOT_ENOUGH_STOCK")
+    assert Listing.objects.get().plain_units == 1
 
 
 def test_expired_stock_is_not_promised(article):
@@ -420,6 +430,7 @@ def test_run_that_lost_too_often_locks_before_it_looks(article, monkeypatch):
 
     def lock(listing_ids):
         locks.append(list(listing_ids))
+        return lock_listings(listing_ids)
 
     monkeypatch.setattr(runs, "load_situation", read_before_another)
     monkeypatch.setattr(runs, "lock_listings", lock)
