@@ -101,6 +101,7 @@ class NewConnectionForm(forms.ModelForm):
 class ConnectionForm(forms.ModelForm):
     """Credentials are written here and never shown again; a field left empty keeps what is stored."""
 
+    base_url = CarrierConnection._meta.get_field("base_url").formfield(assume_scheme="https")
     status = forms.ChoiceField(label=_("Status"), choices=Carrier.Status.choices)
     priority = forms.IntegerField(
         label=_("Priority"), min_value=0, max_value=32767, help_text=_("1 is tried first.")

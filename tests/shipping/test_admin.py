@@ -75,6 +75,14 @@ def test_credentials_are_written_kept_and_never_shown(admin_client, facility):
     assert connection.link.priority == 7
 
 
+def test_address_of_a_carrier_is_with_https_when_nobody_says(admin_client, facility):
+    connection = connected(facility, "dhl_parcel_de")
+
+    admin_client.post(address(connection), form("api.example"))
+
+    assert CarrierConnection.objects.get().base_url == "https://api.example"
+
+
 def test_check_says_that_it_works_or_names_what_is_wrong(admin_client, facility):
     _tokens.clear()
     connection = connected(facility, "dhl_parcel_de")
