@@ -271,14 +271,14 @@ def _handover_page(request, job, *, status=200, **forms):
     """The page of a handover; ``forms`` are those that were not filled in right, by their name on the page."""
     now = timezone.now()
     is_supervised = Permission.SUPERVISE in permissions_at(request.user, request.facility)
+    lines = list(job.lines.all())
     context = {
         "job": job,
         "assign_form": AssignForm.of(job, people_who_may(Permission.HAND_OVER, request.facility))
         if is_supervised and job.status in HandoverJob.UNFINISHED
         else None,
-        "lines": job.lines.all(),
-        "refused_form": RefusedForm(lines=job.lines.all()),
-        "cancel_form": CancelForm(lines=job.lines.all()),
+        "refused_form": RefusedForm(lines=lines),
+        "cancel_form": CancelForm(lines=lines),
         "revert_form": RevertForm(),
         "is_open": job.status in HandoverJob.UNFINISHED,
         "may_revert": job.handed_over_at and now - job.handed_over_at <= services.REVERT_WITHIN,

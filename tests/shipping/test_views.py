@@ -3,6 +3,8 @@ import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
@@ -718,6 +720,15 @@ def test_price_is_not_named_when_the_order_does_not_tell_it(client, facility):
     HandoverJob.objects.update(is_paid=False)
 
     assert "The goods cost" not in text(client.get(address("handover-detail", job.pk)))
+
+
+def test_page_of_a_handover_reads_its_lines_once(client, facility):
+    job = collected(2, 1, facility=facility)
+
+    with CaptureQueriesContext(connection) as queries:
+        client.get(address("handover-detail", job.pk))
+
+    assert sum('FROM "shipping_handoverline"' in query["sql"] for query in queries) == 1
 
 
 def test_paid_goods_ask_for_no_payment(client, facility):
