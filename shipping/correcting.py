@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from fulfillment.core.errors import Refused
 from fulfillment.core.events import emit
-from fulfillment.core.models import Document
 from fulfillment.core.services import documents
 from fulfillment.core.status import check_version, log_change
 
@@ -15,7 +14,7 @@ from . import booking, labels, services
 from .carriers import Doc
 from .events import ParcelBooked
 from .models import Parcel, ParcelCode
-from .papers import DRAWN
+from .papers import is_drawn_here
 from .parcel_data import parcel_data
 
 
@@ -74,13 +73,7 @@ def _drawn(parcel, numbers):
     """The labels that we drew ourselves, with the new numbers."""
     data, docs = parcel_data(parcel, numbers.number, declares=False), []
     for kind, stored in (("label", parcel.label), ("return_label", parcel.return_label)):
-        is_ours = (
-            stored is not None
-            and parcel.carrier.adapter in DRAWN
-            and stored.template == labels.VERSION
-            and stored.format == Document.Format.PDF
-        )
-        if is_ours:
+        if stored is not None and is_drawn_here(stored, parcel):
             is_return = kind == "return_label"
             number = numbers.return_number if is_return else numbers.number
             drawn = labels.render_label(data, number or numbers.number, is_return=is_return)

@@ -116,14 +116,22 @@ def as_wanted(stored, parcels, station, *, now):
         return stored
     ours = {}
     for parcel in parcels:
-        if parcel.carrier.adapter in DRAWN:
-            ours |= {parcel.label_id: (parcel, False), parcel.return_label_id: (parcel, True)}
+        ours |= {parcel.label_id: (parcel, False), parcel.return_label_id: (parcel, True)}
     return [
         _as_zpl(document, *ours[document.pk], now=now)
-        if document.pk in ours and document.template == labels.VERSION and document.format == "PDF"
+        if document.pk in ours and is_drawn_here(document, ours[document.pk][0])
         else document
         for document in stored
     ]
+
+
+def is_drawn_here(label, parcel):
+    """Whether we drew a label of a parcel ourselves, as labels are drawn now: then it can be drawn anew."""
+    return (
+        parcel.carrier.adapter in DRAWN
+        and label.template == labels.VERSION
+        and label.format == Document.Format.PDF
+    )
 
 
 def _as_zpl(label, parcel, is_return, *, now):

@@ -48,10 +48,11 @@ def record_parcel(
         "package_id": package_id,
         "parts": list(parts),
     }
-    if is_other := ParcelRecord.objects.filter(parcel_id=parcel_id).exclude(
+    # What the carrier said of a former number.
+    former = ParcelRecord.objects.filter(parcel_id=parcel_id).exclude(
         tracking_number=facts["tracking_number"]
-    ):
-        is_other.update(tracking_status="", tracked_at=None)  # the carrier said it of the former number
+    )
+    former.update(tracking_status="", tracked_at=None)
     record, _created = ParcelRecord.objects.update_or_create(
         parcel_id=parcel_id, defaults=facts, create_defaults=facts | {"recorded_at": now}
     )
