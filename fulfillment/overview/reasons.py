@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext, ngettext, override
 from django.utils.translation import gettext_lazy as _
 
+from orders.sources.reasons import TEXTS
 from picking.models import RestowItem, ShortReason
 from routing.models import RoutingPlan
 from shipping.models import HandoverJob, Pickup, ReturnCondition, ReturnedItem, TrackingStatus
@@ -17,8 +18,13 @@ SENTENCES = [
     _("Picking was taken back"),
     _("Refund of an amount that is not known here."),
     _("Taken over"),
+    _("The address was corrected."),
+    _("The booking broke off."),
+    _("The label was cancelled."),
     _("The order was cancelled."),
     _("The promise ended."),
+    _("The shop took lines out of the order."),
+    TEXTS["CANCELLED"],
     *HandoverJob.CancelReason.labels,
     *Pickup.Shown.labels,
     *RestowItem.Reason.labels,
@@ -26,9 +32,16 @@ SENTENCES = [
     *ShortReason.labels,
     *TrackingStatus.labels,
 ]
+# Those with one value in them; with a number in them, for one and for several.
+TEMPLATES = [
+    ("%(packer)s may not pack here any more",),
+    ("%(picker)s may not pick here any more",),
+    ("Refund: %(amounts)s.",),
+    ("Nobody worked on it for %(minutes)s minute", "Nobody worked on it for %(minutes)s minutes"),
+    ("%(units)s unit", "%(units)s units"),
+]
 CODES = [RoutingPlan.Reason, ShortReason]
 RETURN = "shipping.itemreturn"
-UNITS = re.compile(r"(\d+) (?:units?|Stück)(?=\. |$)")
 
 
 @functools.cache
@@ -42,14 +55,25 @@ def _known():
 
 
 @functools.cache
-def _refund():
-    """What tells the amounts of a refund from the words around them, in every language."""
-    patterns = []
+def _patterns():
+    """``[(a template as it may be kept, the template)]``; a comment may follow one with a number."""
+    found = {}
     for language, _name in settings.LANGUAGES:
         with override(language):
-            before, after = gettext("Refund: %(amounts)s.").split("%(amounts)s")
-            patterns.append(f"{re.escape(before)}(.+){re.escape(after)}")
-    return [re.compile(pattern) for pattern in patterns]
+            for template in TEMPLATES:
+                numbers = (1, 2) if len(template) == 2 else (None,)
+                found |= {_pattern(_filled(template, number), number): template for number in numbers}
+    return [(re.compile(pattern, re.DOTALL), template) for pattern, template in found.items()]
+
+
+def _pattern(text, number):
+    before, name, after = re.split(r"%\((\w+)\)s", text)
+    value, comment = (".+", "") if number is None else (r"\d+", r"(?P<comment>\. .+)?")
+    return f"{re.escape(before)}(?P<{name}>{value}){re.escape(after)}{comment}"
+
+
+def _filled(template, number):
+    return gettext(*template) if number is None else ngettext(*template, number)
 
 
 def in_words(changes, unknown_skus):
@@ -59,7 +83,7 @@ def in_words(changes, unknown_skus):
         unknown_skus: of the lines of the order that have no article.
     """
     codes = {code: label for choices in CODES for code, label in choices.choices}
-    conditions = _conditions() if any(_is_receipt(change) for change in changes) else {}
+    conditions = _conditions() if any(map(_is_receipt, changes)) else {}
     for change in changes:
         reason = change.reason
         if reason == RoutingPlan.Reason.UNKNOWN_ARTICLE:
@@ -68,16 +92,24 @@ def in_words(changes, unknown_skus):
             change.reason = str(codes[reason])
         elif _is_receipt(change):
             change.reason = _with_condition(reason, conditions)
-        elif change.entity == RETURN:
-            change.reason = _of_return(reason)
         elif change.action == "report_missing":
             change.reason = _of_missing(reason)
+        elif change.entity == RETURN and change.action == "finish":
+            change.reason = ", ".join(map(_count, reason.split(", ")))
         else:
             change.reason = _sentence(reason)
 
 
 def _sentence(reason):
-    return str(_known().get(reason, reason))
+    if reason in _known():
+        return str(_known()[reason])
+    for pattern, template in _patterns():
+        if found := pattern.fullmatch(reason):
+            values = found.groupdict()
+            comment = values.pop("comment", "") or ""
+            number = int(*values.values()) if len(template) == 2 else None
+            return _filled(template, number) % values + comment
+    return reason
 
 
 def _is_receipt(change):
@@ -94,6 +126,8 @@ def _conditions():
 def _with_condition(reason, conditions):
     """``2 × Mug: Damaged. Comment`` with its condition."""
     names = "|".join(map(re.escape, conditions))
+    if not names:
+        return reason
     return re.sub(rf": ({names})(?=\. |$)", lambda found: f": {conditions[found[1]]}", reason, count=1)
 
 
@@ -103,19 +137,7 @@ def _of_missing(reason):
     return f"{goods}{colon}{_sentence(why)}"
 
 
-def _of_return(reason):
-    if reason in _known():
-        return _sentence(reason)
-    for pattern in _refund():
-        if found := pattern.fullmatch(reason):
-            return gettext("Refund: %(amounts)s.") % {"amounts": found[1]}
-    if found := UNITS.match(reason):
-        units = int(found[1])
-        return ngettext("%(units)s unit", "%(units)s units", units) % {"units": units} + reason[found.end() :]
-    return ", ".join(_count(part) for part in reason.split(", "))
-
-
 def _count(part):
-    """``Accepted: 2``, or a whole sentence."""
+    """``Accepted: 2``."""
     label, colon, units = part.rpartition(": ")
-    return f"{_sentence(label)}: {units}" if colon and units.isdigit() else _sentence(part)
+    return f"{_sentence(label)}{colon}{units}"

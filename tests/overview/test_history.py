@@ -1,13 +1,17 @@
 import datetime
+import re
 
 import pytest
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.translation import gettext, ngettext
 
 from fulfillment.core.models import StatusChange
 from fulfillment.core.templatetags.ui import status_name
-from fulfillment.overview import queries
+from fulfillment.overview import queries, reasons
 from picking import services as picking
+from shipping.models import ReturnCondition
 from tests.factories.core import FacilityFactory, staff
 from tests.factories.picking import book, started_pick_job
 from tests.factories.returns import finished, taken
@@ -114,6 +118,90 @@ def test_amounts_and_comments_of_a_return_stay_as_they_are():
         found = [change.reason for change in queries.history(job.order)]
 
     assert "Erstattung: 19.90 EUR." in found
+
+
+@pytest.mark.parametrize("written_in", ["en", "de"])
+@pytest.mark.parametrize(
+    ("write", "english", "german"),
+    [
+        (
+            lambda: gettext("%(picker)s may not pick here any more") % {"picker": "A. (B)"},
+            "A. (B) may not pick here any more",
+            "A. (B) darf hier nicht mehr picken",
+        ),
+        (
+            lambda: gettext("%(packer)s may not pack here any more") % {"packer": "Jo"},
+            "Jo may not pack here any more",
+            "Jo darf hier nicht mehr packen",
+        ),
+        (
+            lambda: _minutes(1),
+            "Nobody worked on it for 1 minute",
+            "Seit 1 Minute arbeitet niemand daran",
+        ),
+        (
+            lambda: _minutes(120),
+            "Nobody worked on it for 120 minutes",
+            "Seit 120 Minuten arbeitet niemand daran",
+        ),
+        (lambda: gettext("Refund: %(amounts)s.") % {"amounts": "1 €"}, "Refund: 1 €.", "Erstattung: 1 €."),
+        (lambda: f"{_units(1)}. Torn, Held", "1 unit. Torn, Held", "1 Stück. Torn, Held"),
+        (lambda: _units(12), "12 units", "12 Stück"),
+        (
+            lambda: gettext("The label was cancelled."),
+            "The label was cancelled.",
+            "Das Etikett wurde storniert.",
+        ),
+        (lambda: "Held, said Jo", "Held, said Jo", "Held, said Jo"),
+    ],
+)
+def test_reason_is_told_in_the_language_of_who_reads(written_in, write, english, german):
+    with translation.override(written_in):
+        kept = write()
+
+    def told(language):
+        row = change(reason=kept)
+        with translation.override(language):
+            reasons.in_words([row], [])
+        return row.reason
+
+    assert (told("en"), told("de")) == (english, german)
+
+
+def _minutes(number):
+    return ngettext(
+        "Nobody worked on it for %(minutes)s minute", "Nobody worked on it for %(minutes)s minutes", number
+    ) % {"minutes": number}
+
+
+def _units(number):
+    return ngettext("%(units)s unit", "%(units)s units", number) % {"units": number}
+
+
+@pytest.mark.django_db
+def test_receipt_is_told_when_no_condition_is_known():
+    row = change("shipping.itemreturn", "receive", reason="1 × Mug: ")
+    ReturnCondition.objects.all().delete()
+
+    reasons.in_words([row], [])
+
+    assert row.reason == "1 × Mug: "
+
+
+def test_sentences_that_steps_write_into_the_history_are_known():
+    """A step that keeps a sentence is read by people of other languages, too."""
+    kept = re.compile(r'\breason ?= ?(?:str\()?(?:gettext|ngettext|_)\(\s*"([^"]+)"')
+    code = [
+        path.read_text()
+        for app in ("orders", "routing", "picking", "packing", "shipping")
+        for path in (settings.BASE_DIR / app).rglob("*.py")
+    ]
+    found = {sentence for text in code for sentence in kept.findall(text)}
+
+    known = {template for forms in reasons.TEMPLATES for template in forms} | set(reasons._known())
+    assert len(found) > 8
+    # Of the ledger of the stock, which is no history of an order.
+    assert found - known == {"Counted when units were missing", "Picked more than was booked"}
 
 
 def test_how_often_a_step_happened_is_as_large_as_the_step():
