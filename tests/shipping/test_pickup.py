@@ -295,6 +295,7 @@ def address(name, *args):
 
 def test_clerk_checks_the_pin_before_the_goods_can_be_given(clerk, facility, asked):
     job = collected(facility=facility)
+    HandoverJob.objects.update(is_paid=False)
     page = address("handover-detail", job.pk)
     before = clerk.get(page).content.decode()
 
@@ -303,11 +304,13 @@ def test_clerk_checks_the_pin_before_the_goods_can_be_given(clerk, facility, ask
     ).content.decode()
     pin = pickup.pin_of(job.pickup)
     right = clerk.post(address("handover-show", job.pk), {"pin": f"{pin[:3]} {pin[3:]}"}, follow=True)
-    clerk.post(address("handover-confirm", job.pk))
+    clerk.post(address("handover-confirm", job.pk), {"is_payment_taken": "on"})
 
     assert "Check who collects first." in before
+    assert "I have taken the payment" not in before
     assert "Hand over to the customer" not in before
     assert "Tries left: 4" in wrong
+    assert "I have taken the payment" in right.content.decode()
     assert "Hand over to the customer" in right.content.decode()
     job.refresh_from_db()
     assert job.status == "HANDED_OVER"
