@@ -29,3 +29,9 @@ def test_documented_size_of_a_body_is_that_of_the_settings():
         settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         settings.BULK_MAX_BYTES,
     ]
+
+
+def test_documented_time_of_a_body_is_that_of_the_proxy():
+    given = re.search(r"gives it (\d+) s to arrive", (settings.BASE_DIR / "docs/api.md").read_text())
+
+    assert f"read_body {given[1]}s" in (settings.BASE_DIR / "deploy/Caddyfile").read_text()
